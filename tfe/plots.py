@@ -1,0 +1,74 @@
+"""The figures: one style, and one way to show a figure with its caption and alt text."""
+
+import io
+
+import matplotlib.pyplot as plt
+import seaborn as sns
+from IPython.display import Image, Markdown, display
+
+# Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
+PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+# One meaning, one colour, through the whole book.
+COLOURS = {"salient": PALETTE[0], "non-salient": PALETTE[1], "truth": PALETTE[2],
+           "vanilla": PALETTE[6], "tfe": PALETTE[0], "tfe-bounded": PALETTE[5],
+           "mean-pool": PALETTE[4], "oracle-mask": PALETTE[2]}
+
+
+def style():
+    """Set the style of every figure of the book."""
+    sns.set_theme(context="notebook", style="ticks", palette=PALETTE, rc={
+        "figure.figsize": (6.4, 3.2), "figure.dpi": 100, "savefig.dpi": 110,
+        "figure.facecolor": "white", "savefig.facecolor": "white",  # legible in dark mode too
+        "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
+        "font.size": 10, "axes.titlesize": 11, "legend.frameon": False,
+        "svg.hashsalt": "tfe", "image.interpolation": "nearest"})
+
+
+def show(fig, name, caption, alt):
+    """Display `fig` as a PNG with alternative text `alt`, and `caption` under it.
+
+    `name` is the figure's name in the book; links and the list of figures use it.
+    """
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", metadata={"Software": None})
+    plt.close(fig)
+    display(Image(buffer.getvalue(), alt=alt, metadata={"name": name}))
+    display(Markdown(f"**Figure ({name}).** {caption}"))
+
+
+def losses(history):
+    """Losses over epochs of a training `History`, in nats."""
+    fig, ax = plt.subplots()
+    epochs = [row["epoch"] + 1 for row in history.rows]
+    for name, label, colour in (("loss_s", "$L_S$", "salient"), ("loss_n", "$L_N$", "non-salient")):
+        if name in history.rows[0]:
+            ax.plot(epochs, [row[name] for row in history.rows], label=label,
+                    color=COLOURS[colour], marker="." if len(epochs) < 5 else None)
+    ax.axhline(history.prior_ce, color="grey", linestyle="--", label="uninformed")
+    ax.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None))
+    ax.legend()
+    return fig
+
+
+def table(frame, dataset):
+    """A table's runs as points, one column a split: metric left, fidelity AUC right."""
+    measures = [("value", {"map": "mAP (%)", "accuracy": "accuracy (%)"}[dataset.metric])]
+    if frame.fidelity_auc.notna().any():
+        measures.append(("fidelity_auc", "fidelity AUC (leave one out)"))
+    rows = list(dict.fromkeys(frame.row))
+    fig, axes = plt.subplots(1, len(measures), figsize=(4.4 * len(measures), 0.34 * len(rows) + 1.2),
+                             sharey=True, squeeze=False)
+    for ax, (column, label) in zip(axes.flat, measures):
+        sns.pointplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=0.35,
+                      linestyle="none", marker="|", markersize=12, errorbar=None)
+        sns.stripplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=True,
+                      jitter=False, size=3, legend=False)
+        ax.set(xlabel=label, ylabel="")
+        ax.grid(axis="x", linewidth=0.3)
+        if ax is not axes.flat[0]:
+            ax.get_legend().remove()
+    if len(measures) == 2:
+        axes.flat[1].axvline(0.5, color="grey", linestyle="--", linewidth=1)
+    fig.suptitle(f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}: a dot a seed, "
+                 "a bar their mean", fontsize=10)
+    return fig
