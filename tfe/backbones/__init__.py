@@ -1,0 +1,93 @@
+"""The systems that TFE is built into: one system a file, one small contract.
+
+A backbone turns what comes in into segment embeddings (`embed`), refines them over time
+(`temporal`), and makes approximators that read labels off them (`make_approximator`). It knows
+nothing of TFE: a *shallow* backbone only keeps fewer layers.
+"""
+
+from importlib import import_module
+
+from torch import nn
+from torch.nn import functional as F
+
+from tfe.errors import StudyError
+
+NAMES = {"msqnet": "MSQNet", "bike": "BIKE"}
+
+
+def build(name, num_classes, *, shallow=False, preset="small", **options):
+    """The backbone of that name, e.g. `build("bike", 12, feature_dim=1280)`.
+
+    `shallow` keeps the layers that stay below TFE. `options` are the preset's own, see the class.
+    """
+    if name not in NAMES:
+        raise StudyError(f"backbone {name!r} is unknown: choose one of {', '.join(NAMES)}")
+    module = import_module(f"tfe.backbones.{name}")
+    presets = module.PRESETS
+    if preset not in presets:
+        raise StudyError(f"{name} has no preset {preset!r}: choose one of {', '.join(presets)}")
+    settings = {**presets[preset], **options}
+    if shallow:
+        settings |= module.SHALLOW[preset]
+    return module.System(num_classes, **settings)
+
+
+class Backbone(nn.Module):
+    """The contract. Subclasses give `embed`, `temporal`, `context` and `make_approximator`.
+
+    embed(batch) -> x `(B, T, d)`: segment embeddings before any temporal layer.
+    temporal(x, positions=None) -> `(B, T, d)`: refined over time; `positions` `(T,)` are the
+        segments' places in the video, 0..T-1 unless some were left out.
+    context(x): what an approximator needs beside the embeddings.
+    make_approximator() -> a fresh module with its own weights,
+        `(z, context) -> logits (B, C), attention (B, C, T)`.
+    """
+
+    def __init__(self, num_classes, dim, task):
+        super().__init__()
+        self.num_classes, self.dim, self.task = num_classes, dim, task
+
+    def loss(self, logits, target, reduction="mean"):
+        """The loss of Eq. (7) in nats, against targets `(B, C)`: multi-hot, one-hot or soft.
+
+        Multi-label: binary cross-entropy, mean over classes. Single-label: cross-entropy.
+        Returns a scalar, or `(B,)` for `reduction="none"`.
+        """
+        target = target.expand_as(logits)
+        if self.task == "multilabel":
+            each = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(1)
+        else:
+            each = F.cross_entropy(logits, target, reduction="none")
+        return each.mean() if reduction == "mean" else each
+
+    def scores(self, logits):
+        """Logits to probabilities of the classes, `(B, C)`."""
+        return logits.sigmoid() if self.task == "multilabel" else logits.softmax(dim=-1)
+
+    def saliency(self, attention, target):
+        """Attention per class `(B, C, T)` to one weight a segment `(B, T)`: mean over true classes.
+
+        A video with no true class takes the mean over all classes.
+        """
+        weight = target + (target.sum(1, keepdim=True) == 0)
+        return (attention * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True)
+
+    def param_groups(self):
+        """Parameters by the factor on their learning rate: all at 1, unless a subclass differs."""
+        return [{"params": list(self.parameters()), "scale": 1.0}]
+
+    @property
+    def spec(self):
+        """What the backbone is, as a flat dict: written into the receipts."""
+        return {"backbone": type(self).__module__.rsplit(".", 1)[1], "dim": self.dim,
+                "classes": self.num_classes, "task": self.task}
+
+
+class FeatureEmbedding(nn.Sequential):
+    """Stored features `(B, T, feature_dim)` to segment embeddings `(B, T, d)`, for small presets.
+
+    The normalisation lets the features of any encoder arrive at any scale.
+    """
+
+    def __init__(self, feature_dim, dim):
+        super().__init__(nn.LayerNorm(feature_dim), nn.Linear(feature_dim, dim, bias=False))

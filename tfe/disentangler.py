@@ -1,0 +1,154 @@
+"""The disentangler D: segment embeddings x to salient z_S and non-salient z_N, Eqs. (6)-(11)."""
+
+from math import sqrt
+
+import torch
+from einops import einsum, rearrange, repeat
+from torch import nn
+
+from tfe.khot import hard_khot, inclusion, relaxed_khot
+from tfe.errors import StudyError
+
+
+class TemporalDisentanglement(nn.Module):
+    """Split the segments by a k-hot temporal attention mask: Eqs. (8)-(11), all H heads at once.
+
+    x `(B, T, d)` -> z_S, z_N `(B, H, T, c)` and the mask m `(B, H, Q, T)`, where a head is
+    c = d/H wide ("narrow") or c = d ("full"), and Q = T query rows, or 1 where the query is
+    shared.
+    """
+
+    def __init__(self, dim, heads, k, tau=0.5, *, query="per_row", residual=True,
+                 head_width="narrow", head_ratio=0, normalise="none", test_mask="hard"):
+        super().__init__()
+        _choose("query", query, ("per_row", "shared"))
+        _choose("head_width", head_width, ("narrow", "full"))
+        _choose("normalise", normalise, ("none", "count", "sum"))
+        _choose("test_mask", test_mask, ("hard", "soft", "expected"))
+        if head_width == "narrow" and dim % heads:
+            raise StudyError(f"dim {dim} is no multiple of heads {heads}: choose one that is")
+        self.heads, self.k, self.tau = heads, k, tau
+        self.query, self.residual = query, residual
+        self.normalise, self.test_mask = normalise, test_mask
+        self.width = dim // heads if head_width == "narrow" else dim
+        inner = heads * self.width
+        if query == "shared":
+            self.shared_query = nn.Parameter(torch.randn(heads, 1, self.width))
+        else:
+            self.to_q = nn.Linear(dim, inner, bias=False)
+        self.to_k = nn.Linear(dim, inner, bias=False)
+        self.to_v = nn.Linear(dim, inner, bias=False)
+        self.f_s = HeadwiseFeedForward(heads, self.width, head_ratio)
+        self.f_n = HeadwiseFeedForward(heads, self.width, head_ratio)
+
+    def logits(self, x):
+        """Scaled scores of queries against segments, Eq. (9): `(B, T, d)` -> `(B, H, Q, T)`."""
+        k = self._heads(self.to_k(x))
+        if self.query == "shared":
+            q = repeat(self.shared_query, "h q c -> b h q c", b=len(x))
+        else:
+            q = self._heads(self.to_q(x))
+        return einsum(q, k, "b h q c, b h t c -> b h q t") / sqrt(self.width)
+
+    def mask(self, logits, generator=None):
+        """The k-hot mask of Eq. (8): relaxed and random in training, fixed at test."""
+        if self.training:
+            return relaxed_khot(logits, self.k, self.tau, generator)
+        if self.test_mask == "hard":
+            return hard_khot(logits, self.k)
+        if self.test_mask == "soft":
+            return (logits / self.tau).softmax(dim=-1)
+        return inclusion(logits, self.k)
+
+    def forward(self, x, generator=None):
+        m = self.mask(self.logits(x), generator)
+        v = self._heads(self.to_v(x))
+        rows = self._heads(x) if self.width * self.heads == x.shape[-1] else x.unsqueeze(1)
+        chosen = torch.as_tensor(self.k, device=x.device).view(-1, 1, 1)
+        return (self.f_s(self._attend(m, v, rows, chosen)),  # Eq. (10)
+                self.f_n(self._attend(1 - m, v, rows, x.shape[1] - chosen)),  # Eq. (11)
+                m)
+
+    def _attend(self, m, v, rows, count):
+        """m x W_V + x, the argument of f_S and f_N; a shared query's row serves all T rows.
+
+        `count` is how many segments the mask stands for: k, or T - k for its complement.
+        """
+        if self.normalise == "sum":
+            m = m / m.sum(-1, keepdim=True).clamp_min(1e-6)
+        elif self.normalise == "count":
+            m = m / count.clamp_min(1)
+        attended = einsum(m, v, "b h q t, b h t c -> b h q c").expand_as(v)
+        return attended + rows if self.residual else attended
+
+    def _heads(self, x):
+        return rearrange(x, "b t (h c) -> b h t c", h=self.heads)
+
+
+class HeadwiseFeedForward(nn.Module):
+    """A feed-forward network of its own for every head, hidden width `ratio * width`.
+
+    `(B, H, T, c)` -> the same shape. Ratio 0 is the identity.
+    """
+
+    def __init__(self, heads, width, ratio):
+        super().__init__()
+        self.ratio = ratio
+        if ratio:
+            self.w_in = nn.Parameter(torch.randn(heads, width, ratio * width) / sqrt(width))
+            self.w_out = nn.Parameter(
+                torch.randn(heads, ratio * width, width) / sqrt(ratio * width))
+
+    def forward(self, z):
+        if not self.ratio:
+            return z
+        hidden = einsum(z, self.w_in, "b h t c, h c e -> b h t e").relu()
+        return einsum(hidden, self.w_out, "b h t e, h e c -> b h t c")
+
+
+class Disentangler(nn.Module):
+    """D of Eq. (6): z'_S = f_DS([z_S^1 .. z_S^H]) + x, and z'_N likewise.
+
+    x `(B, T, d)` -> z_s, z_n `(B, T, d)`, mask `(B, H, Q, T)` with Q = T (`query="per_row"`,
+    Eq. (8)) or 1 (`"shared"`).
+
+    What the paper leaves open, with the defaults' reasons in `results/choices.md`:
+    `k` (an integer, or one a head), `tau`, `query`, `residual` (the `+ x` of Eqs. (6), (10),
+    (11)), `head_width` ("narrow": d/H; "full": d), `head_ratio` (hidden width of f_S, f_N; 0: the
+    identity), `ratio` (hidden width of f_DS, f_DN in multiples of d), `normalise` (of the mask's
+    rows: "none"; "count": m/k and (1-m)/(T-k); "sum": by the row's own sum), `test_mask`
+    ("hard", "soft", "expected").
+
+    Raises StudyError for k outside 1..T, at the first forward pass.
+    """
+
+    def __init__(self, dim, heads, k, tau=0.5, *, ratio=4, residual=True, **options):
+        super().__init__()
+        self.residual = residual
+        self.split = TemporalDisentanglement(dim, heads, k, tau, residual=residual, **options)
+        inner = heads * self.split.width
+        self.f_ds = feed_forward(inner, ratio * dim, dim)
+        self.f_dn = feed_forward(inner, ratio * dim, dim)
+
+    def forward(self, x, generator=None):
+        z_s, z_n, mask = self.split(x, generator)
+        z_s = self.f_ds(rearrange(z_s, "b h t c -> b t (h c)"))
+        z_n = self.f_dn(rearrange(z_n, "b h t c -> b t (h c)"))
+        return (z_s + x, z_n + x, mask) if self.residual else (z_s, z_n, mask)
+
+    def saliency(self, x):
+        """The read-out of the mask: softmax of Eq. (9)'s logits, mean over heads and query rows.
+
+        x `(B, T, d)` -> `(B, T)`, rows summing to one.
+        """
+        return self.split.logits(x).softmax(dim=-1).mean(dim=(1, 2))
+
+
+def feed_forward(inputs, hidden, outputs):
+    """The feed-forward network of the Transformer: linear, ReLU, linear."""
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+
+
+def _choose(name, value, choices):
+    if value not in choices:
+        raise StudyError(f"{name} is {value!r}: choose one of {', '.join(choices)}")

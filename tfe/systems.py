@@ -1,0 +1,141 @@
+"""Whole systems to train: a backbone with its own head, or with TFE in place of its last layers.
+
+Every system answers the same four calls, so that training, measuring and drawing need not know
+which one they hold: `embed`, `classify`, `players` and `update` (the last from `adversary.py`).
+"""
+
+import numpy as np
+import torch
+from torch import nn
+
+from tfe import backbones
+from tfe.adversary import Game, adversarial_update, supervised_update
+from tfe.baselines import MeanPool
+from tfe.disentangler import Disentangler
+from tfe.errors import StudyError
+
+# method of a run -> what the disentangler plays; other methods play no game
+GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior")}
+METHODS = ("vanilla", *GAMES, "mean-pool", "oracle-mask")
+
+
+def build(method, backbone, num_classes, feature_dim, task, *, game=None, disentangler=None):
+    """The system of a row of the tables.
+
+    method: one of METHODS; backbone: "msqnet", "bike" or "none" (mean pooling). `game` and
+    `disentangler` override options of `adversary.Game` and `disentangler.Disentangler`.
+    "oracle-mask" is the vanilla system: the oracle acts on what it is given (`oracle`).
+    """
+    if method not in METHODS:
+        raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
+    shape = dict(feature_dim=feature_dim, task=task)
+    if backbone == "none":
+        if method in GAMES:
+            raise StudyError(f"method {method} needs a backbone: choose msqnet or bike")
+        return Vanilla(MeanPool(num_classes, **shape))
+    if method == "mean-pool":
+        raise StudyError("method mean-pool has no backbone: set backbone to none")
+    if method in GAMES:
+        return TFE(backbones.build(backbone, num_classes, shallow=True, **shape),
+                   game=GAMES[method].replace(**(game or {})), **(disentangler or {}))
+    return Vanilla(backbones.build(backbone, num_classes, **shape))
+
+
+class Vanilla(nn.Module):
+    """A backbone with its own head: x -> temporal layers -> one approximator."""
+
+    def __init__(self, backbone):
+        super().__init__()
+        self.backbone = backbone
+        self.approximator = backbone.make_approximator()
+
+    def embed(self, features):
+        return self.backbone.embed(features)
+
+    def classify(self, x, positions=None):
+        """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, its read-out None.
+
+        `positions` `(T,)` are the places of segments in the video where some were left out.
+        """
+        logits, attention = self.approximator(self.backbone.temporal(x, positions),
+                                              self.backbone.context(x))
+        return logits, attention, None
+
+    def players(self):
+        """One player: every parameter."""
+        return {"all": list(self.parameters())}
+
+    def update(self, batch, optimisers, generator=None):
+        """One training step; returns the losses, detached."""
+        return supervised_update(self, batch, optimisers)
+
+
+class TFE(nn.Module):
+    """A shallow backbone, the disentangler D, and approximators A_S and A_N of its own kind."""
+
+    def __init__(self, backbone, *, game=Game(), heads=4, k=4, **options):
+        super().__init__()
+        self.backbone, self.game = backbone, game
+        self.disentangler = Disentangler(backbone.dim, heads, k, **options)
+        self.salient = backbone.make_approximator()
+        self.non_salient = backbone.make_approximator()
+
+    def embed(self, features):
+        return self.backbone.embed(features)
+
+    def encode(self, features, positions=None):
+        """What lies below D: segment embeddings over time `(B, T, d)`, and A's context."""
+        x = self.embed(features)
+        return self.backbone.temporal(x, positions), self.backbone.context(x)
+
+    def classify(self, x, positions=None):
+        """As `Vanilla.classify`: A_S judges z_S; the third value is the mask's read-out `(B, T)`."""
+        context = self.backbone.context(x)
+        x = self.backbone.temporal(x, positions)
+        z_s, _, _ = self.disentangler(x)
+        return *self.salient(z_s, context), self.disentangler.saliency(x)
+
+    def players(self):
+        """The two players of Eq. (12); the encoder below D joins one of them, or neither."""
+        approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
+        disentangler, encoder = list(self.disentangler.parameters()), list(
+            self.backbone.parameters())
+        joins = self.game.encoder
+        return {"approximators": approximators + encoder * (joins == "approximators"),
+                "disentangler": disentangler + encoder * (joins in ("disentangler", "salient"))}
+
+    def update(self, batch, optimisers, generator=None):
+        """One step of Eq. (12); returns the losses, detached."""
+        return adversarial_update(self, batch, optimisers, generator)
+
+
+def oracle(features, truth):
+    """Keep the segments that show any action, repeated in order until T: what a true mask gives.
+
+    Arrays: features `(N, T, d)`, truth `(N, C, T)` bool -> `(N, T, d)`. A video without any
+    action keeps everything. Raises StudyError where there is no truth.
+    """
+    if truth is None:
+        raise StudyError("method oracle-mask needs true intervals: add segments.csv to the "
+                         "dataset folder, or leave the method out")
+    shown = truth.any(axis=1)
+    shown |= ~shown.any(axis=1, keepdims=True)
+    order = np.stack([np.resize(np.flatnonzero(kept), len(kept)) for kept in shown])
+    return np.take_along_axis(features, order[..., None], axis=1)
+
+
+@torch.no_grad()
+def leave_one_out(system, features):
+    """How much each class's logit falls when a segment is left out: `(B, C, T)`.
+
+    The headline read-out: it asks the model what it uses, not what it draws. Logits, because
+    probabilities near 0 or 1 would hide the fall.
+    """
+    x = system.embed(features)
+    everything = torch.arange(x.shape[1], device=x.device)
+    whole = system.classify(x)[0]
+    falls = []
+    for t in everything:
+        kept = everything[everything != t]
+        falls.append(whole - system.classify(x[:, kept], kept)[0])
+    return torch.stack(falls, dim=-1)

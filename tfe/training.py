@@ -1,0 +1,198 @@
+"""`fit`: epochs, schedule, seeds, device, checkpoints; resumes to the identical result."""
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from tqdm import tqdm
+
+from tfe.adversary import prior_entropy
+from tfe.errors import StudyError
+from tfe.paths import atomic, write_text
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2)."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    warmup_epochs: int
+    betas: tuple = (0.9, 0.999)
+
+    def rate(self, epoch):
+        """The factor on the learning rate at a (fractional) epoch."""
+        if epoch < self.warmup_epochs:
+            return epoch / self.warmup_epochs
+        rest = (epoch - self.warmup_epochs) / max(1, self.epochs - self.warmup_epochs)
+        return 0.5 * (1 + math.cos(math.pi * min(1, rest)))
+
+
+# "paper" is section 4.2; "default" was chosen on `val` of the planted set (book/batches/tune.yaml).
+PROFILES = {"smoke": Schedule(epochs=2, batch_size=16, lr=1e-3, weight_decay=0.2, warmup_epochs=1),
+            "default": Schedule(30, 32, lr=1e-3, weight_decay=0.2, warmup_epochs=3),
+            "paper": Schedule(100, 256, lr=5e-5, weight_decay=0.2, warmup_epochs=5)}
+# How often A_N's loss must exceed the uninformed critic's before the run is called runaway.
+RUNAWAY = 2.0
+
+
+@dataclass
+class History:
+    """What happened: a row of mean losses an epoch, and how it ended.
+
+    status: "finished"; "runaway", when A_N's loss ended above RUNAWAY times the loss `prior_ce`
+    of a critic that knows the class frequencies alone; "diverged", when a loss was not finite.
+    """
+
+    rows: list
+    status: str = "finished"
+    prior_ce: float = float("nan")
+
+
+def choose_device(name):
+    """The torch device "cpu", "cuda" or "auto" asks for; StudyError where there is no CUDA."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise StudyError(f"device {name} was asked for, but torch sees no CUDA device: "
+                         "use device cpu, or install torch's CUDA build")
+    return torch.device(name)
+
+
+def seed_everything(*seed):
+    """Seed Python's, numpy's and torch's generators from integers; ask for exact repeats."""
+    # Set before the first CUDA call, or cuBLAS is free to vary.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
+    torch.manual_seed(word)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    return word
+
+
+def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None):
+    """Train `system` in place on features `(N, T, f)` and targets `(N, C)`; return its `History`.
+
+    Every epoch is a pure function of (seed, epoch, state at its start), so that a run resumed from
+    the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
+    number of threads. Stops at a loss that is not finite and says so in the history.
+    """
+    device = choose_device(device)
+    system.to(device).train()
+    features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
+    targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
+    if not len(features):
+        raise StudyError("there is no training video: give videos.csv lines with split train")
+    prior = targets.mean(0).clamp(1e-3, 1 - 1e-3)
+    optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
+                                          betas=schedule.betas, weight_decay=schedule.weight_decay)
+                  for name, parameters in system.players().items()}
+    checkpoint = Checkpoint(folder, system, optimisers)
+    history = History(checkpoint.load(), prior_ce=prior_entropy(system.backbone, prior))
+    batches = math.ceil(len(features) / schedule.batch_size)
+    progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch", disable=None)
+    for epoch in range(len(history.rows), schedule.epochs):
+        order, noise = _epoch_generators(seed, epoch, len(features), device)
+        losses = []
+        for step, rows in enumerate(order.split(schedule.batch_size)):
+            _set_rate(optimisers, schedule, epoch + (step + 1) / batches)
+            batch = {"features": features[rows], "targets": targets[rows], "prior": prior}
+            losses.append(system.update(batch, optimisers, noise))
+        row = {"epoch": epoch, **{name: torch.stack([each[name] for each in losses]).mean().item()
+                                  for name in losses[0]}}
+        history.rows.append(row)
+        if not all(math.isfinite(value) for value in row.values()):
+            history.status = "diverged"
+            break
+        checkpoint.save(history.rows)
+        progress.update()
+        progress.set_postfix({name: f"{row[name]:.3f}" for name in losses[0]})
+    progress.close()
+    last = history.rows[-1].get("loss_n", 0.0)
+    if history.status == "finished" and last > RUNAWAY * history.prior_ce:
+        history.status = "runaway"
+    system.eval()
+    return history
+
+
+def _epoch_generators(seed, epoch, videos, device):
+    """The order of the videos, and the generator of the mask's noise, from (seed, epoch) alone."""
+    word = seed_everything(seed, epoch)  # dropout draws from the global generator
+    order = torch.randperm(videos, generator=torch.Generator().manual_seed(word)).to(device)
+    return order, torch.Generator(device).manual_seed(word)
+
+
+def _groups(system, parameters):
+    """A player's parameters, grouped by the factor that the backbone puts on their rate."""
+    scale = {p: group["scale"] for group in system.backbone.param_groups()
+             for p in group["params"]}
+    factors = [scale.get(p, 1.0) for p in parameters]
+    return [{"params": [p for p, f in zip(parameters, factors) if f == factor], "scale": factor}
+            for factor in sorted(set(factors))]
+
+
+def _set_rate(optimisers, schedule, epoch):
+    for optimiser in optimisers.values():
+        for group in optimiser.param_groups:
+            group["lr"] = schedule.lr * schedule.rate(epoch) * group["scale"]
+
+
+class Checkpoint:
+    """A run's state in `checkpoint.safetensors`: weights, optimisers and history in one file.
+
+    One file, written atomically, so that its parts can never be of different epochs.
+    """
+
+    def __init__(self, folder, system, optimisers):
+        self.path = folder and Path(folder) / "checkpoint.safetensors"
+        self.system, self.optimisers = system, optimisers
+
+    def save(self, rows):
+        if self.path is None:
+            return
+        tensors = {f"system.{name}": value for name, value in self.system.state_dict().items()}
+        for player, optimiser in self.optimisers.items():
+            for number, state in optimiser.state_dict()["state"].items():
+                tensors |= {f"optimiser.{player}.{number}.{k}": v for k, v in state.items()}
+        with atomic(self.path) as temporary:
+            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary,
+                      {"history": json.dumps(rows)})
+
+    def load(self):
+        """Restore what `save` wrote; return the history's rows, empty where there is no file."""
+        if self.path is None or not self.path.is_file():
+            return []
+        try:
+            tensors = load_file(self.path)
+            rows = read_history(self.path)
+        except Exception as error:  # safetensors has no public base class for its errors
+            raise StudyError(f"{self.path} is damaged ({error}): delete it to start the run anew")
+        parts = {}
+        for name, value in tensors.items():
+            kind, rest = name.split(".", 1)
+            parts.setdefault(kind, {})[rest] = value
+        self.system.load_state_dict(parts["system"])
+        for name, value in parts.get("optimiser", {}).items():
+            player, number, key = name.rsplit(".", 2)
+            parts.setdefault(player, {}).setdefault(int(number), {})[key] = value
+        for player, optimiser in self.optimisers.items():
+            state = optimiser.state_dict()
+            optimiser.load_state_dict({**state, "state": parts.get(player, {})})
+        return rows
+
+
+def read_history(path):
+    """The history that a checkpoint carries in its header."""
+    with open(path, "rb") as file:
+        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+    return json.loads(header["__metadata__"]["history"])
+
+
+def write_json(path, value):
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
