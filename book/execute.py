@@ -1,0 +1,99 @@
+"""Make the executed notebook beside each chapter's `.py`, and stamp it with what it was made from.
+
+    python book/execute.py              every chapter whose stamp is out of date
+    python book/execute.py 03_theorem1  that chapter, if out of date
+    python book/execute.py --force ...  whether out of date or not
+
+The `.py` is the only file that a person edits. The stamp, `metadata.tfe.reads`, holds the digest of
+the `.py`, of the modules that it imports and of the committed result files that it names.
+"""
+
+import argparse
+import ast
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from traitlets.config import Config
+
+from tfe.paths import BOOK, RESULTS, ROOT, atomic
+from tfe.provenance import digest, sources
+
+
+def chapters():
+    """The `.py` of every chapter, in the order of the book; the papermill template last."""
+    return sorted(BOOK.glob("[0-9][0-9]_*.py")) + [BOOK / "run.py"]
+
+
+def reads(source):
+    """What a chapter depends on: `{path from the root: digest}`."""
+    names = {node.value for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    results = {path for path in RESULTS.glob("*.*") if path.name in names}
+    return sources(source) | {str(path.relative_to(ROOT)): digest(path)
+                              for path in sorted(results)}
+
+
+def current(source):
+    """Whether the notebook beside `source` was made from what is there now."""
+    notebook = source.with_suffix(".ipynb")
+    if not notebook.is_file():
+        return False
+    return nbformat.read(notebook, 4).metadata.get("tfe", {}).get("reads") == reads(source)
+
+
+def execute(source):
+    """Run the chapter in a fresh kernel and write the notebook; raises CellExecutionError."""
+    notebook = jupytext.read(source)
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata["jupytext"] = {"formats": "ipynb,py:percent"}
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)",
+                                       "language": "python", "name": "python3"}
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number:02d}"  # random ids would change at every execution
+    # Timing would change the file at every execution; the kernel runs where the chapter lies.
+    NotebookClient(notebook, timeout=600, record_timing=False,
+                   config=Config({"KernelManager": {"transport": "ipc"}}),
+                   resources={"metadata": {"path": str(BOOK)}}).execute()
+    notebook.metadata["tfe"] = {"reads": reads(source)}
+    with atomic(source.with_suffix(".ipynb")) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", help="chapters, e.g. 03_theorem1 (default: all)")
+    parser.add_argument("--force", action="store_true", help="even where nothing changed")
+    parser.add_argument("--check", action="store_true", help="only say which are out of date")
+    options = parser.parse_args(arguments)
+    wanted = [p for p in chapters() if not options.names or p.stem in options.names]
+    unknown = set(options.names) - {p.stem for p in wanted}
+    if unknown:
+        parser.error(f"no such chapter: {', '.join(sorted(unknown))}")
+    stale = [p for p in wanted if options.force or not current(p)]
+    if options.check:
+        print("\n".join(f"out of date: {p.stem} (run `make chapters`)" for p in stale)
+              or "every notebook is up to date")
+        return bool(stale)
+    failed = 0
+    with ThreadPoolExecutor(2) as pool:
+        for path, error in zip(stale, pool.map(_try, stale)):
+            print(f"{path.stem}: {error or 'executed'}", flush=True)
+            failed += error is not None
+    print(f"{len(stale) - failed} executed, {len(wanted) - len(stale)} up to date, {failed} failed")
+    return bool(failed)
+
+
+def _try(source):
+    try:
+        execute(source)
+    except CellExecutionError as error:
+        return f"failed\n{error}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,124 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # One run
+#
+# Train one system with one seed on stored features, measure it, and write
+# what was measured. Every row of every table is this notebook, run by
+# papermill with other parameters:
+#
+# ```
+# papermill book/run.ipynb out.ipynb --cwd book -p method tfe -p seed 3
+# ```
+#
+# As it stands here it runs in seconds on `smoke`, a tiny **synthetic**
+# dataset, and its numbers mean nothing beyond "it runs".
+
+# %% tags=["parameters"]
+data = "../data/smoke"  # a dataset folder
+encoder = "planted"  # whose features
+backbone = "bike"  # msqnet, bike, none
+method = "tfe"  # vanilla, tfe, tfe-bounded, mean-pool, oracle-mask
+seed = 0
+profile = "smoke"  # smoke, default, paper
+device = "cpu"  # cpu, cuda, auto
+threads = 1  # results repeat bit for bit at one number of threads
+game = {}  # options of tfe.adversary.Game
+disentangler = {}  # options of tfe.Disentangler
+schedule = {}  # options of tfe.training.Schedule
+splits = ["val", "test", "shifted"]  # where to measure
+out = ""  # a folder for metrics.json and predictions.npz; none: write nothing
+
+# %%
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from tfe import evaluation, plots, provenance, store, systems, training
+
+torch.set_num_threads(threads)
+plots.style()
+
+# %% [markdown]
+# The features are read as they are stored: float16, `(N, T, d)`. The oracle
+# alone is told where the actions are.
+
+# %%
+dataset = store.open_dataset(data)
+features = store.open_features(dataset, encoder)
+rows = dataset.rows(features.video_ids)
+targets = dataset.targets(features.video_ids)
+truth = dataset.truth(features.video_ids, features.x.shape[1])
+x = systems.oracle(features.x, truth) if method == "oracle-mask" else features.x
+print({split: len(of_split) for split, of_split in rows.items()})
+
+# %%
+training.seed_everything(seed)
+system = systems.build(
+    method, backbone, len(dataset.classes), x.shape[-1], dataset.task,
+    game=game, disentangler=disentangler)
+print(system.backbone.spec)
+print(sum(p.numel() for p in system.parameters()), "parameters")
+
+# %% [markdown]
+# Training sees the split `train` and nothing else. A checkpoint of the last
+# epoch lies in `out`; an interrupted run goes on from it.
+
+# %%
+plan = replace(training.PROFILES[profile], **schedule)
+begun = time.perf_counter()
+history = training.fit(
+    system, x[rows["train"]], targets[rows["train"]], plan, seed=seed,
+    device=device, folder=out or None)
+seconds = time.perf_counter() - begun
+print(history.status, history.rows[-1])
+
+# %% [markdown]
+# Losses in nats. The dashed line is what a critic that knows only the class
+# frequencies would lose; a non-salient loss far above it means that D makes
+# A_N wrong, which is not the same as uninformed.
+
+# %%
+plots.show(
+    plots.losses(history), "losses", f"Losses of {method} on "
+    f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}.",
+    alt="Training losses over epochs, with the uninformed critic's.")
+
+# %%
+measured, predictions = {}, {}
+for split in splits:
+    at = rows[split]
+    if not len(at) or history.status == "diverged":
+        continue
+    predictions[split] = evaluation.predict(system, x[at], targets[at])
+    measured[split] = evaluation.measure(
+        predictions[split], targets[at],
+        truth[at] if truth is not None else None, dataset.task)
+    print(split, measured[split]["metric"], f"{measured[split]['value']:.3f}")
+
+# %%
+if out:
+    ids = np.array(features.video_ids)
+    evaluation.save_predictions(Path(out), {
+        f"{split}.{name}": value for split, each in predictions.items()
+        for name, value in {**each, "targets": targets[rows[split]],
+                            "video_ids": ids[rows[split]]}.items()})
+    training.write_json(Path(out) / "metrics.json", {
+        "splits": measured, "status": history.status, "history": history.rows,
+        "prior_ce": history.prior_ce, "features": features.meta,
+        "seconds": seconds,
+        "receipt": provenance.receipt(device, threads)})

@@ -1,0 +1,126 @@
+"""The command line: `python -m tfe features | batch | publish | theorems`, each with --help."""
+
+import argparse
+import sys
+
+from tfe.errors import StudyError
+
+
+def main(arguments=None):
+    """Run one command; return its exit code: 0, 1 (a run failed), 2 (bad input), 130 (Ctrl-C)."""
+    options = parser().parse_args(arguments)
+    try:
+        return options.command(options) or 0
+    except StudyError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+def parser():
+    top = argparse.ArgumentParser(prog="python -m tfe", description=__doc__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name, function, text, **more):
+        one = commands.add_parser(name, help=text, description=text, **more)
+        one.set_defaults(command=function)
+        return one
+
+    one = command("features", features, "Turn a dataset's videos into a feature store: 16 segments "
+                  "a video, a frozen encoder, every core; goes on where it was interrupted.")
+    one.add_argument("--data", required=True, metavar="DIR", help="the dataset folder")
+    one.add_argument("--encoder", default="efficientnet-lite0", help="default: %(default)s")
+    one.add_argument("--resolution", type=int, help="pixels a side (default: the encoder's own)")
+    one.add_argument("--segments", type=int, default=16, metavar="T", help="default: %(default)s")
+    one.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    one.add_argument("--workers", type=int, help="processes (default: one a core)")
+
+    one = command("batch", batch, "Run a grid of papermill runs, skip what is done, and collect "
+                  "the table and a figure into results/local/.",
+                  epilog="example: python -m tfe batch book/batches/table1.yaml --seeds 0,1,2")
+    one.add_argument("file", help="a file of book/batches/")
+    one.add_argument("--data", metavar="DIR", help="a dataset folder instead of the file's")
+    one.add_argument("--encoder", help="whose features (default: the file's; where the dataset "
+                     "holds features alone, those)")
+    one.add_argument("--seeds", type=_seeds, help="how many, or which: 5, or 0,3,7")
+    one.add_argument("--profile", help="smoke, default or paper")
+    one.add_argument("--device", help="cpu, cuda or auto")
+    one.add_argument("--workers", type=int, help="runs at a time (default: one a core)")
+
+    one = command("publish", publish, "Make the tables of results/local/ the committed ones.")
+    one.add_argument("tables", nargs="+", metavar="TABLE", help="e.g. table1")
+
+    one = command("theorems", theorems, "Check every statement of the theory on finite tables and "
+                  "write results/theorems.csv; every verdict is recomputed.")
+    one.add_argument("--out", metavar="FILE", help="default: results/theorems.csv")
+    return top
+
+
+def _seeds(text):
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: write 5, or 0,3,7") from None
+    return list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+
+
+def features(options):
+    from tfe import features, store
+
+    dataset = store.open_dataset(options.data)
+    settings = features.settings_of(options.encoder, options.resolution, options.segments)
+    made, kept, skipped = features.extract(dataset, settings, options.device, options.workers)
+    folder = dataset.folder / "features" / options.encoder
+    print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
+          f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
+
+
+def batch(options):
+    from tfe import batch, report, store
+
+    grid = batch.read(options.file, dataset=options.data, encoder=options.encoder,
+                      seeds=options.seeds, profile=options.profile, device=options.device)
+    dataset = store.open_dataset(batch.dataset_folder(grid))
+    runs = batch.plan(grid, dataset, _encoder(dataset, options.encoder, grid["encoder"]))
+    waiting = sum(run.metrics is None for run in runs)
+    if not waiting and report.is_current(grid["table"], runs):
+        print(f"{grid['table']}: all {len(runs)} runs are done already; nothing to do\n")
+        print((report.LOCAL / f"{grid['table']}.md").read_text(encoding="utf-8"))
+        print(report.beside_committed(grid["table"]))
+        return 0
+    print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
+    failed = batch.execute(runs, options.workers)
+    print(report.write(grid["table"], dataset, runs))
+    print(report.beside_committed(grid["table"]))
+    for run, reason in failed.items():
+        print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _encoder(dataset, asked, usual):
+    """The features to use: those asked for; else the usual; else a user's only ones."""
+    if asked:
+        return asked
+    there = sorted(path.parent.name for path in dataset.folder.glob("features/*/meta.json"))
+    return there[0] if len(there) == 1 and usual not in there else usual
+
+
+def publish(options):
+    from tfe import report
+
+    for name in options.tables:
+        for path in report.publish(name):
+            print(f"wrote {path.relative_to(report.RESULTS.parent)}")
+
+
+def theorems(options):
+    from tfe import theorems
+    from tfe.paths import RESULTS
+
+    theorems.run(options.out or RESULTS / "theorems.csv")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

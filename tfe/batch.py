@@ -1,0 +1,152 @@
+"""Batches: a grid of parameters, every point of it one papermill run of `book/run.ipynb`.
+
+A run's key is the hash of its parameters, its data and the code it runs; its folder is
+`results/local/<key>/`. What is there already is not run again, so an interrupted batch goes on,
+and a run is shared by all batches that name it.
+"""
+
+import hashlib
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import product
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+from tqdm import tqdm
+
+from tfe import provenance, store
+from tfe.errors import StudyError
+from tfe.paths import BOOK, DATA, LOCAL, write_text
+
+KEYS = {"table", "dataset", "encoder", "profile", "seeds", "rows", "grid", "device", "caption"}
+# Files that draw or describe a run; no number of it can depend on them.
+NEUTRAL = {"tfe/plots.py", "tfe/provenance.py", "tfe/paths.py", "tfe/errors.py"}
+PARAMETERS = {"backbone", "method", "game", "disentangler", "schedule", "profile"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of the grid: the row it belongs to, its papermill parameters, its folder."""
+
+    row: str
+    parameters: dict
+    folder: Path
+
+    @property
+    def metrics(self):
+        """What the run measured, or None where it has not finished."""
+        path = self.folder / "metrics.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def read(path, **overrides):
+    """Read a batch file; `overrides` that are not None replace its entries."""
+    path = Path(path)
+    if not path.is_file():
+        raise StudyError(f"{path} is missing: name a file like book/batches/table1.yaml")
+    try:
+        batch = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path} is not valid YAML ({' '.join(str(error).split())}): mend it")
+    if not isinstance(batch, dict) or not batch.get("rows") or "table" not in batch:
+        raise StudyError(f"{path}: give `table` and a list of `rows`")
+    unknown = set(batch) - KEYS | {key for row in batch["rows"] for key in set(row) - PARAMETERS
+                                   - {"row"}}
+    if unknown:
+        raise StudyError(f"{path}: unknown key {sorted(unknown)[0]!r}: use "
+                         f"{', '.join(sorted(KEYS | PARAMETERS))}")
+    return batch | {key: value for key, value in overrides.items() if value is not None}
+
+
+def dataset_folder(batch):
+    """Where a batch's dataset lies: a folder by its path, or `data/<name>`."""
+    named = Path(str(batch["dataset"]))
+    return named if named.is_absolute() or len(named.parts) > 1 else DATA / named
+
+
+def plan(batch, dataset, encoder):
+    """All runs of a batch on a dataset: rows x grid x seeds."""
+    features = store.open_features(dataset, encoder)
+    code = {path: digest for path, digest in provenance.sources(BOOK / "run.py").items()
+            if path not in NEUTRAL}
+    runs = []
+    for row in batch["rows"]:
+        if row["method"] == "oracle-mask" and dataset.segments is None:
+            print(f"{row['row']}: left out, because {dataset.name} has no segments.csv")
+            continue
+        for point in _grid(batch.get("grid", {})):
+            for seed in batch["seeds"]:
+                parameters = {"encoder": encoder, "profile": batch.get("profile", "default"),
+                              "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
+                              **_merged({k: v for k, v in row.items() if k != "row"}, point)}
+                identity = json.dumps([parameters, dataset.key, features.key, code],
+                                      sort_keys=True)
+                folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
+                runs.append(Run(row["row"], {**parameters, "data": str(dataset.folder.resolve()),
+                                             "out": str(folder)}, folder))
+    return runs
+
+
+def _grid(grid):
+    """The points of a grid `{"disentangler.k": [2, 4], ...}`, as dicts."""
+    return [dict(zip(grid, values)) for values in product(*grid.values())]
+
+
+def _merged(parameters, point):
+    """Parameters with a grid point's values, where "a.b" names entry b of the dict a."""
+    merged = {key: dict(value) if isinstance(value, dict) else value
+              for key, value in parameters.items()}
+    for name, value in point.items():
+        outer, _, inner = name.partition(".")
+        if inner:
+            merged.setdefault(outer, {})[inner] = value
+        else:
+            merged[outer] = value
+    return merged
+
+
+def execute(runs, workers=None):
+    """Run what has not run yet, on all cores; return `{run: reason}` for what failed twice."""
+    todo = [run for run in runs if run.metrics is None]
+    if not todo:
+        return {}
+    failed = {}
+    # One process a core and one thread a process: small heads gain nothing from more threads.
+    pool = ProcessPoolExecutor(min(workers or os.cpu_count(), len(todo)), get_context("spawn"))
+    try:
+        futures = {pool.submit(_papermill, run.folder, run.parameters): run for run in todo}
+        for future in tqdm(as_completed(futures), total=len(futures), unit="run", disable=None):
+            if reason := future.result():
+                failed[futures[future]] = reason
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return failed
+
+
+def _papermill(folder, parameters):
+    """In a worker: execute the run's notebook, twice at most; return why it failed, or None."""
+    import papermill
+    from traitlets.config import Config
+
+    # Kernels that start side by side fight over TCP ports, and over one folder's connection files.
+    sockets = Config({"KernelManager": {"transport": "ipc"}})
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
+        os.dup2(log.fileno(), 2)
+    os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
+    for attempt in (1, 2):
+        with TemporaryDirectory() as runtime:
+            os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+            try:
+                papermill.execute_notebook(
+                    str(BOOK / "run.ipynb"), str(folder / "run.ipynb"), parameters, cwd=str(BOOK),
+                    progress_bar=False, log_output=False, config=sockets)
+                return None
+            except Exception as error:  # whatever ended this run, the others go on
+                reason = " ".join(str(error).split())[-300:]
+    write_text(folder / "failed.txt", reason + "\n")
+    return reason

@@ -1,0 +1,57 @@
+"""What a trained system scores on a split: the metric, and fidelity by its read-outs."""
+
+import numpy as np
+import torch
+
+from tfe import fidelity, metrics
+from tfe.paths import atomic
+from tfe.systems import leave_one_out
+
+
+@torch.no_grad()
+def predict(system, features, targets, batch_size=256):
+    """Run a trained system over `features (N, T, f)`; a dict of float32 arrays.
+
+    scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out per class; attention
+    `(N, T)`, the system's own: TFE's mask, else the mean over the true classes of its attention.
+    """
+    system.eval()
+    device = next(system.parameters()).device
+    parts = []
+    for start in range(0, len(features), batch_size):
+        rows = slice(start, start + batch_size)
+        x = torch.as_tensor(np.asarray(features[rows]), dtype=torch.float32, device=device)
+        target = torch.as_tensor(targets[rows], dtype=torch.float32, device=device)
+        logits, attention, mask = system.classify(system.embed(x))
+        if mask is None:
+            mask = system.backbone.saliency(attention, target)
+        parts.append((system.backbone.scores(logits), leave_one_out(system, x), mask))
+    names = "scores", "leave_one_out", "attention"
+    return {name: torch.cat(each).float().cpu().numpy() for name, each in zip(names, zip(*parts))}
+
+
+def measure(predictions, targets, truth, task):
+    """The metric in 0..1, and fidelity where `truth (N, C, T)` is known; a flat dict.
+
+    `fidelity` is read per true class off leave_one_out (the headline), `attention_fidelity` per
+    video off the system's own attention, against the segments that show any action.
+    """
+    if task == "multilabel":
+        value = metrics.mean_average_precision(targets, predictions["scores"])
+    else:
+        value = metrics.accuracy(targets, predictions["scores"])
+    measured = {"metric": "map" if task == "multilabel" else "accuracy", "value": value,
+                "videos": len(targets)}
+    if task == "multilabel":
+        measured["absent_classes"] = len(metrics.absent_classes(targets))
+    if truth is not None:
+        measured["fidelity"] = fidelity.score(predictions["leave_one_out"], truth,
+                                              positive=targets > 0)
+        measured["attention_fidelity"] = fidelity.score(predictions["attention"], truth.any(1))
+    return measured
+
+
+def save_predictions(folder, arrays):
+    """Write arrays (no pickles) to `folder/predictions.npz`, atomically."""
+    with atomic(folder / "predictions.npz") as temporary:
+        np.savez_compressed(temporary, **arrays)

@@ -1,0 +1,159 @@
+"""Videos to a feature store: every core, one video at a time, resumable, bad files listed.
+
+A feature is keyed by the hash of its video and by the settings that made it (encoder and its
+weights' hash, resolution, sampling, decoder). Parts lie in a folder named by the settings until
+the store is packed, so that an interrupted run goes on where it stopped, and other settings can
+never mix with these.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib.metadata import version
+from multiprocessing import get_context
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from tfe import encoders, store
+from tfe.errors import StudyError
+from tfe.paths import atomic, write_text
+
+
+def settings_of(encoder, resolution=None, segments=16, where="middle"):
+    """Everything that a feature depends on beside its video: the store's `meta.json`."""
+    if encoder not in encoders.ENCODERS:
+        raise StudyError(f"encoder {encoder!r} is unknown: choose one of "
+                         f"{', '.join(encoders.ENCODERS)}")
+    recipe = encoders.ENCODERS[encoder]
+    return {"origin": "tfe", "encoder": encoder, "weights_sha256": recipe.sha256, "T": segments,
+            "d": recipe.dim, "resolution": resolution or recipe.resolution,
+            "sampling": {"segments": segments, "where": where,
+                         "frames_per_segment": recipe.frames_per_segment},
+            "versions": {"av": version("av")}}
+
+
+def extract(dataset, settings, device="cpu", workers=None):
+    """Make, or bring up to date, the store of `dataset` with `settings` (from `settings_of`).
+
+    Returns `(made, kept, skipped)`: numbers of videos. Raises StudyError where the folder holds a
+    store made otherwise, or where no video could be read.
+    """
+    folder = dataset.folder / "features" / settings["encoder"]
+    known = _known(dataset, folder, settings)
+    parts = folder / f"parts-{_digest(settings)}"
+    hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
+              if i in dataset.files}
+    old_skips = _skips(folder)
+    todo = {i: sha for i, sha in hashes.items()
+            if sha not in known and old_skips.get((i, sha)) is None}
+    reasons = {i: "no file of that name in the videos folder"
+               for i in dataset.videos.video_id if i not in hashes}
+    reasons |= {i: old_skips[i, sha] for i, sha in hashes.items() if (i, sha) in old_skips}
+    reasons |= _encode_all(dataset, todo, parts, settings, device, workers)
+    rows = [i for i in dataset.videos.video_id if i not in reasons]
+    if not rows:
+        raise StudyError(f"{dataset.folder}: none of the {len(dataset.videos)} videos could be "
+                         f"read; the first: {next(iter(reasons.values()))}")
+    _write_skips(folder, reasons, hashes)
+    unchanged = not todo and [known.get(hashes[i], (None,))[0] for i in rows] == [
+        *range(len(known))]
+    if not unchanged:
+        old = np.load(folder / "features.npy", mmap_mode="r") if known else None
+        x = np.stack([old[known[hashes[i]][0]] if hashes[i] in known
+                      else np.load(parts / f"{hashes[i]}.npy") for i in rows])
+        store.write_features(folder, rows, x, settings, [hashes[i] for i in rows])
+    shutil.rmtree(parts, ignore_errors=True)
+    return len(set(todo) - set(reasons)), len(rows) - len(set(todo) - set(reasons)), len(reasons)
+
+
+def _known(dataset, folder, settings):
+    """Rows that a store with the same settings already holds: `{sha256: (row,)}`."""
+    meta = folder / "meta.json"
+    if not meta.is_file():
+        return {}
+    made = json.loads(meta.read_text(encoding="utf-8"))
+    if made.get("origin") == "user":
+        raise StudyError(f"{folder} holds features of your own (origin: user): keep them elsewhere "
+                         "before you make others under this name")
+    differs = [key for key in settings if made.get(key) != settings[key]]
+    if differs:
+        key = differs[0]
+        raise StudyError(f"{folder} was made with {key} = {made.get(key)!r}, not "
+                         f"{settings[key]!r}: delete that folder, or keep the old settings")
+    store.open_features(dataset, settings["encoder"])  # its checks
+    index = store.read_table(folder / "index.csv", ("row", "video_id", "sha256"))
+    return {sha: (int(row),) for row, sha in zip(index.row, index.sha256)}
+
+
+def _encode_all(dataset, todo, parts, settings, device, workers):
+    """Encode what has no part yet; return `{video_id: reason}` for what could not be read."""
+    jobs = {i: sha for i, sha in todo.items() if not (parts / f"{sha}.npy").is_file()}
+    if not jobs:
+        return {}
+    parts.mkdir(parents=True, exist_ok=True)
+    reasons = {}
+    # One process a core and one thread a process: decoding and small batches scale no other way.
+    pool = ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"),
+                               _start_worker, (settings, device))
+    try:
+        futures = {pool.submit(_encode, dataset.files[i], parts / f"{sha}.npy"): i
+                   for i, sha in jobs.items()}
+        for future in tqdm(as_completed(futures), total=len(futures), unit="video",
+                           desc=f"features of {dataset.name}", disable=None):
+            if reason := future.result():
+                reasons[futures[future]] = reason
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return reasons
+
+
+def _start_worker(settings, device):
+    import torch
+
+    global _work
+    torch.set_num_threads(1)
+    _work = encoders.load(settings["encoder"], settings["resolution"], device), settings["sampling"]
+
+
+def _encode(path, part):
+    """In a worker: sample, encode, write the part; return None, or why the video was skipped."""
+    from tfe import video
+
+    encoder, sampling = _work
+    try:
+        features = encoder(video.sample(path, **sampling)).astype(np.float16)
+    except StudyError as error:
+        return str(error)
+    if not np.isfinite(features).all():
+        return f"{path}: its features are not finite"
+    with atomic(part) as temporary:
+        np.save(temporary, features)
+
+
+def _digest(settings):
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _skips(folder):
+    """What was skipped before, and why: `{(video_id, sha256): reason}`."""
+    path = folder / "skipped.csv"
+    if not path.is_file():
+        return {}
+    table = store.read_table(path, ("video_id", "sha256", "reason"))
+    return {(r.video_id, r.sha256): r.reason for r in table.itertuples(index=False) if r.sha256}
+
+
+def _write_skips(folder, reasons, hashes):
+    path = folder / "skipped.csv"
+    if not reasons:
+        path.unlink(missing_ok=True)
+        return
+    table = pd.DataFrame([(i, hashes.get(i, ""), reason) for i, reason in reasons.items()],
+                         columns=["video_id", "sha256", "reason"])
+    text = table.to_csv(index=False, lineterminator="\n")
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)

@@ -1,0 +1,227 @@
+"""Runs to a table: one csv row a run and split, a summary with intervals, a page, a figure.
+
+What a user's command made goes to `results/local/`; `publish` alone changes `results/`.
+"""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from tfe import metrics, statistics
+from tfe.errors import StudyError
+from tfe.paths import BOOK, LOCAL, RESULTS, atomic, write_text
+
+COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
+           "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
+           "device,commit").split(",")
+# The vanilla system that a row is compared with.
+BASELINE = {"msqnet": "MSQNet", "bike": "BIKE"}
+REPEATS = 200  # of the bootstrap: its ends then wobble by about a tenth of the interval
+SPLITS = ("test", "shifted")
+DEFAULT_K = 4
+
+
+def table(name, dataset, runs):
+    """One row a run and split, in the columns of the study; values in per cent.
+
+    A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
+    not the paper's.
+    """
+    rows = []
+    for run in runs:
+        made, given = run.metrics, run.parameters
+        if made is None:
+            continue
+        for split in SPLITS:
+            if not len(dataset.videos[dataset.videos.split == split]):
+                continue
+            measured = made["splits"].get(split, {})
+            fidelity = measured.get("fidelity", {})
+            rows.append({
+                "table": name, "row": run.row, "method": given["method"],
+                "backbone": given["backbone"], "dataset": dataset.name, "split": split,
+                "encoder": given["encoder"], "profile": given["profile"], "seed": given["seed"],
+                "rho": dataset.settings.get("rho"), "metric": dataset.metric,
+                "k": (given.get("disentangler", {}).get("k", DEFAULT_K)
+                      if given["method"].startswith("tfe") else None),
+                "value": 100 * measured["value"] if measured else None, "paper": None,
+                "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
+                "commit": made["receipt"]["commit"],
+                **{f"fidelity_{key}": fidelity.get(key) for key in ("mass", "auc", "pointing")},
+                **{key: fidelity.get(key) for key in ("chance_mass", "chance_pointing")}})
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def summary(frame, runs):
+    """One line a row and split: mean, intervals, and the paired difference to its baseline.
+
+    `low`, `high` are t intervals over seeds; `video_low`, `video_high` a bootstrap over seeds and
+    test videos. Differences are paired by seed; `holm` corrects their p values for all of them.
+    """
+    lines = []
+    for (row, split), cell in frame.groupby(["row", "split"], sort=False):
+        values = cell.dropna(subset="value").set_index("seed").value
+        mine = [run for run in runs if run.row == row and run.metrics]
+        line = {"row": row, "method": cell.method.iloc[0], "backbone": cell.backbone.iloc[0],
+                "split": split, "metric": cell.metric.iloc[0], "seeds": len(values),
+                "runaway": sum(run.metrics["status"] == "runaway" for run in mine),
+                "diverged": sum(run.metrics["status"] == "diverged" for run in mine)}
+        if len(values):
+            line |= dict(zip(("value", "low", "high"), statistics.mean_interval(values)))
+            line |= _resampled(mine, split, cell.metric.iloc[0])
+        if cell.fidelity_auc.notna().any():
+            line |= dict(zip(("auc", "auc_low", "auc_high"),
+                             statistics.mean_interval(cell.fidelity_auc.dropna())))
+        baseline = BASELINE.get(cell.backbone.iloc[0])
+        if row != baseline and cell.method.iloc[0].startswith("tfe"):
+            other = frame[(frame.row == baseline) & (frame.split == split)]
+            theirs = [run for run in runs if run.row == baseline and run.metrics]
+            line |= _difference(cell, other, mine, theirs, split)
+        lines.append(line)
+    lines = pd.DataFrame(lines)
+    for p, name in (("p", "holm"), ("auc_p", "auc_holm")):
+        if p in lines:
+            lines[name] = statistics.holm(lines[p])
+    return lines
+
+
+def _difference(cell, other, mine, theirs, split):
+    """The paired difference of a row to its baseline: metric and fidelity."""
+    found = {}
+    for column, prefix in (("value", ""), ("fidelity_auc", "auc_")):
+        both = pd.concat([cell.set_index("seed")[column], other.set_index("seed")[column]],
+                         axis=1, keys=("ours", "baseline")).dropna()
+        if len(both):
+            pair = statistics.paired(both.ours, both.baseline)
+            found |= {f"{prefix}difference": pair["difference"],
+                      f"{prefix}difference_low": pair["low"],
+                      f"{prefix}difference_high": pair["high"], f"{prefix}p": pair["p"],
+                      f"{prefix}smallest_effect": pair["smallest_effect"],
+                      f"{prefix}improvement": pair["improvement"]}
+    if len(mine) == len(theirs):
+        low_high = _resampled(mine, split, cell.metric.iloc[0], theirs)
+        found |= {f"difference_{name}": value for name, value in low_high.items()}
+    return found
+
+
+def _resampled(runs, split, metric, others=None):
+    """The bootstrap over seeds and test videos, in per cent; nothing where a run diverged."""
+    def predictions(which):
+        return [np.load(run.folder / "predictions.npz") for run in which]
+
+    if any(run.metrics["status"] == "diverged" for run in [*runs, *(others or [])]):
+        return {}
+    ours = predictions(runs)
+    score = metrics.mean_average_precision if metric == "map" else metrics.accuracy
+    interval = statistics.bootstrap(
+        score, ours[0][f"{split}.targets"], np.stack([p[f"{split}.scores"] for p in ours]),
+        np.stack([p[f"{split}.scores"] for p in predictions(others)]) if others else None,
+        repeats=REPEATS)
+    return {"video_low": 100 * interval["low"], "video_high": 100 * interval["high"]}
+
+
+def page(name, frame, lines, dataset):
+    """The table as a Markdown page, with a caption that says what was run and on what."""
+    kind = "synthetic videos" if dataset.synthetic else "videos"
+    unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
+    shown = []
+    for line in lines.to_dict("records"):
+        shown.append({
+            "row": line["row"], "split": line["split"], "seeds": line["seeds"],
+            f"{unit} (%)": _interval(line, "value", "low", "high"),
+            "seeds and videos": _interval(line, None, "video_low", "video_high"),
+            "to vanilla": _interval(line, "difference", "difference_low", "difference_high", "+"),
+            "fidelity AUC": _interval(line, "auc", "auc_low", "auc_high", digits=3),
+            "AUC to vanilla": _interval(line, "auc_difference", "auc_difference_low",
+                                        "auc_difference_high", "+", 3),
+            "L_N runaway": f"{line['runaway']} of {line['seeds'] + line['diverged']}"
+                           if str(line["method"]).startswith("tfe") else ""})
+    shown = pd.DataFrame(shown)
+    shown = shown.loc[:, (shown != "").any()]
+    caption = (
+        f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
+        f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
+        f"{unit} with a 95% t interval over seeds on these test videos; \"seeds and videos\": a "
+        "bootstrap over both. \"to vanilla\": paired by seed. Fidelity: within-video AUC of the "
+        "leave-one-segment-out read-out against the true intervals, chance 0.5. None of these "
+        "numbers stands beside the paper's: the data are others.")
+    return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def _interval(line, value, low, high, sign="", digits=1):
+    """`62.1 [61.0, 63.2]` of a line's entries, or nothing where they are absent."""
+    if pd.isna(line.get(low, np.nan)) and pd.isna(line.get(value, np.nan)):
+        return ""
+    middle = f"{line[value]:{sign}.{digits}f} " if value else ""
+    if pd.isna(line.get(low, np.nan)):
+        return middle.strip()
+    return f"{middle}[{line[low]:{sign}.{digits}f}, {line[high]:{sign}.{digits}f}]"
+
+
+def write(name, dataset, runs, folder=LOCAL):
+    """Write table, summary, page, receipt and figure to `folder`; return the page's text."""
+    from tfe import plots
+
+    frame = table(name, dataset, runs)
+    if frame.empty:
+        raise StudyError(f"{name}: no run finished, so there is no table")
+    lines = summary(frame, runs)
+    text = page(name, frame, lines, dataset)
+    for suffix, each in ((".csv", frame), ("_summary.csv", lines)):
+        write_text(folder / f"{name}{suffix}", each.to_csv(
+            index=False, lineterminator="\n", float_format="%.6g"))
+    fig = plots.table(frame, dataset)
+    with atomic(folder / f"{name}.png") as temporary:
+        fig.savefig(temporary)
+    receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
+               "synthetic": dataset.synthetic, "settings": dataset.settings,
+               "runs": [run.folder.name for run in runs], **runs[0].metrics["receipt"]}
+    write_text(folder / f"{name}.md", text)
+    write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
+    return text
+
+
+def is_current(name, runs, folder=LOCAL):
+    """Whether the table in `folder` was made of exactly these runs."""
+    path = folder / f"{name}.json"
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["runs"] == [
+        run.folder.name for run in runs]
+
+
+def beside_committed(name, folder=LOCAL):
+    """Means of this table beside the committed one of the same dataset, with the difference."""
+    paths = folder / f"{name}.csv", RESULTS / f"{name}.csv"
+    if not paths[1].is_file():
+        return f"There is no committed {name}.csv to compare with."
+    local, committed = (pd.read_csv(path) for path in paths)
+    key = ["row", "dataset", "encoder", "split"]
+    both = pd.concat([t.groupby(key, sort=False).value.mean() for t in (local, committed)],
+                     axis=1, keys=("here", "committed"), join="inner").dropna()
+    if both.empty:
+        return f"The committed {name}.csv is of another dataset; nothing to compare."
+    both["difference"] = both.here - both.committed
+    # What a rerun may differ by: the same processor repeats the digits, another one does not,
+    # and then a mean moves as other seeds would move it.
+    spread = committed.groupby(key, sort=False).value.agg(
+        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() > 1 else np.nan)
+    both["tolerance"] = spread
+    both["agrees"] = np.where(both.difference.abs() <= np.maximum(both.tolerance, 0.05),
+                              "yes", "no")
+    shown = both.reset_index()[["row", "split", *both.columns]]
+    return shown.to_markdown(index=False, floatfmt=".2f")
+
+
+def publish(name):
+    """Copy a table, its summary, page, receipt and figure from `results/local/` to `results/`."""
+    files = [LOCAL / f"{name}{suffix}" for suffix in
+             (".csv", "_summary.csv", ".md", ".json", ".png")]
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
+                         f"{BOOK.name}/batches/{name}.yaml` first")
+    for path in files:
+        with atomic(RESULTS / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    return [RESULTS / path.name for path in files]
