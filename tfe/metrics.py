@@ -1,0 +1,132 @@
+"""Average precision and accuracy over a test set, and the two variants that the peers report.
+
+All values are shares in 0..1. Ties are shared, never broken by the order of the videos: a
+metric must not change when the set is shuffled, and half-precision scores do tie.
+"""
+
+import numpy as np
+
+from tfe.errors import StudyError
+
+
+def average_precision(targets, scores):
+    """Average precision of every class: sum over thresholds of (recall gained) x precision.
+
+    targets: (N, C) of 0/1 or bool; scores: (N, C), larger is likelier; (N,) is one class.
+    Equal scores are one threshold. Returns (C,) in 0..1, nan for a class without a positive
+    (its recall is undefined). Raises StudyError on nan scores or shapes that differ.
+    """
+    targets, scores = _multilabel(targets, scores)
+    order = np.argsort(-scores, axis=0)
+    ranked = np.take_along_axis(scores, order, axis=0)
+    hits = np.take_along_axis(targets, order, axis=0)
+    number = np.arange(1, len(scores) + 1)[:, None]
+    precision = np.cumsum(hits, axis=0) / number
+    # Every member of a group of equal scores takes the precision at the group's end.
+    ends = np.ones(scores.shape, bool)
+    ends[:-1] = ranked[:-1] != ranked[1:]
+    group_end = np.where(ends, number - 1, len(scores))
+    group_end = np.minimum.accumulate(group_end[::-1], axis=0)[::-1]
+    gained = hits * np.take_along_axis(precision, group_end, axis=0)
+    with np.errstate(invalid="ignore"):
+        return gained.sum(axis=0) / hits.sum(axis=0)
+
+
+def absent_classes(targets):
+    """Indices of the classes without a positive in `targets` (N, C): no mean contains them."""
+    return np.flatnonzero(~np.asarray(targets).astype(bool).any(axis=0))
+
+
+def mean_average_precision(targets, scores):
+    """Macro mAP over the whole set: the mean of `average_precision` over the present classes.
+
+    Shapes and errors as there; a float in 0..1. Classes without a positive are left out
+    (`absent_classes` names them). Raises StudyError where no class has a positive.
+    """
+    present = average_precision(targets, scores)
+    present = present[~np.isnan(present)]
+    if not present.size:
+        raise StudyError("targets: no class has a positive; choose a split that has labels")
+    return float(present.mean())
+
+
+def accuracy(targets, scores):
+    """Top-1 accuracy; a tie for the first place counts as a fair draw among the tied.
+
+    targets: (N,) class indices, or (N, C) one-hot; scores: (N, C). A float in 0..1.
+    Raises StudyError on nan scores, shapes that differ, or an index outside 0..C-1.
+    """
+    scores = _checked(scores)
+    targets = np.asarray(targets)
+    if scores.ndim != 2 or targets.shape not in (scores.shape, scores.shape[:1]):
+        raise StudyError(f"scores: shape {scores.shape} does not fit targets {targets.shape}; "
+                         "give (N, C) scores, and (N,) indices or (N, C) one-hot targets")
+    if targets.ndim == 2:
+        if not (np.isin(targets, (0, 1)).all() and (targets.sum(axis=1) == 1).all()):
+            raise StudyError("targets: every row must hold exactly one 1; "
+                             "use mean_average_precision for several labels a video")
+        targets = targets.argmax(axis=1)
+    if not (np.isin(targets, np.arange(scores.shape[1]))).all():
+        raise StudyError(f"targets: class indices must be whole numbers in "
+                         f"0..{scores.shape[1] - 1}, the columns of scores")
+    best = scores == scores.max(axis=1, keepdims=True)
+    drawn = np.take_along_axis(best, targets.astype(int)[:, None], axis=1)[:, 0]
+    return float((drawn / best.sum(axis=1)).mean())
+
+
+def micro_per_batch(targets, scores, batch=32):
+    """MSQNet's number: in each batch, AP over all (video, class) pairs pooled; then the mean.
+
+    Batches are consecutive videos, weighted by their size; a batch without a positive counts
+    0, as it does there. It depends on the order and on `batch`, and it ranks videos against
+    each other across classes: it is not comparable with the macro mAP.
+    """
+    targets, scores = _multilabel(targets, scores)
+    batches = _batches(len(scores), batch)
+    values = [average_precision(targets[b].ravel(), scores[b].ravel())[0] for b in batches]
+    return _weighted(np.nan_to_num(values), batches)
+
+
+def running_map(targets, scores, batch=256):
+    """BIKE's number: after each batch, macro mAP of all videos so far; then the mean of these.
+
+    Values are weighted by the size of the batch that ended them; a class not seen yet counts
+    0. Unlike that code, ties are shared here. Early values stem from few videos, where AP is
+    biased upwards, so the mean depends on the order and lies off the mAP of the whole set.
+    """
+    targets, scores = _multilabel(targets, scores)
+    batches = _batches(len(scores), batch)
+    values = [np.nan_to_num(average_precision(targets[:b.stop], scores[:b.stop])).mean()
+              for b in batches]
+    return _weighted(values, batches)
+
+
+def _batches(videos, size):
+    if size < 1:
+        raise StudyError(f"batch: {size} is not a number of videos; give 1 or more")
+    return [slice(start, min(start + size, videos)) for start in range(0, videos, size)]
+
+
+def _weighted(values, batches):
+    return float(np.average(values, weights=[b.stop - b.start for b in batches]))
+
+
+def _checked(scores):
+    scores = np.asarray(scores, dtype=float)
+    if not scores.size:
+        raise StudyError("scores: empty; give at least one video and one class")
+    if np.isnan(scores).any():
+        raise StudyError(f"scores: {np.isnan(scores).sum()} of {scores.size} are nan; "
+                         "look for a run that diverged")
+    return scores
+
+
+def _multilabel(targets, scores):
+    """Both as (N, C), targets as bool."""
+    scores, targets = _checked(scores), np.asarray(targets)
+    if targets.shape != scores.shape or scores.ndim not in (1, 2):
+        raise StudyError(f"scores: shape {scores.shape} does not fit targets {targets.shape}; "
+                         "give both as (videos, classes)")
+    if not np.isin(targets, (0, 1)).all():
+        raise StudyError("targets: only 0 and 1 are allowed; encode the labels as multi-hot")
+    return targets.astype(bool).reshape(len(scores), -1), scores.reshape(len(scores), -1)

@@ -1,0 +1,155 @@
+"""How sure a table may be: intervals over seeds, and over seeds and test videos together.
+
+Two populations, and a caption says which. The t intervals (`mean_interval`, `paired`) speak
+of new seeds on these test videos. `bootstrap` speaks of new seeds and new test videos of the
+same kind. Neither speaks of new datasets. With five seeds take t: resampling so few values
+gives intervals that are too short.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+from scipy import optimize, stats
+
+from tfe.errors import StudyError
+
+
+def mean_interval(values, level=0.95):
+    """Mean of independent runs and its Student t interval: (mean, low, high).
+
+    values: (S,), one a seed. Assumes normal spread. One value shows no spread: the ends are
+    nan. Raises StudyError on no value or nan.
+    """
+    values = _runs(values, "values")
+    mean = values.mean()
+    if len(values) == 1:
+        return float(mean), float("nan"), float("nan")
+    reach = stats.t.ppf((1 + level) / 2, len(values) - 1) * _standard_error(values)
+    return float(mean), float(mean - reach), float(mean + reach)
+
+
+def paired(a, b, level=0.95, power=0.8):
+    """Paired t comparison of `a` minus `b`, two (S,) lists of values by the same seeds.
+
+    Returns a dict: `difference` (mean of a - b), `low`, `high` (t interval), `p` (two-sided),
+    `smallest_effect` (the true difference that S seeds of this spread would detect with
+    probability `power` at 1 - `level`) and `improvement`, P(a run of a > a run of b), ties
+    half, over all S x S pairs of runs. One seed leaves all but `difference` and
+    `improvement` nan. Raises StudyError where the lengths differ.
+    """
+    a, b = _runs(a, "a"), _runs(b, "b")
+    if len(a) != len(b):
+        raise StudyError(f"a, b: {len(a)} and {len(b)} runs cannot be paired; "
+                         "give one value a seed in both, in the same order")
+    mean, low, high = mean_interval(a - b, level)
+    runs, error = len(a), float("nan") if len(a) == 1 else _standard_error(a - b)
+    return {"difference": mean, "low": low, "high": high, "p": _p_value(mean, error, runs),
+            "smallest_effect": float(error * detectable(runs, level, power)),
+            "improvement": float((np.sign(a[:, None] - b[None, :]).mean() + 1) / 2)}
+
+
+@lru_cache
+def detectable(runs, level=0.95, power=0.8):
+    """The true mean, in standard errors, that a t test on `runs` values finds with `power`.
+
+    Solves P(t' > t_crit) = power for the non-centrality of t' with runs - 1 degrees of freedom,
+    t_crit two-sided at 1 - level (the wrong tail adds nothing here); nan for one run.
+    """
+    if runs < 2:
+        return float("nan")
+    critical = stats.t.ppf((1 + level) / 2, runs - 1)
+
+    def excess(noncentrality):
+        return stats.nct.sf(critical, runs - 1, noncentrality) - power
+
+    return float(optimize.brentq(excess, 0, 5 * critical + 5))
+
+
+def bootstrap(metric, targets, scores_by_seed, other_by_seed=None, repeats=1000, seed=0,
+              level=0.95):
+    """Percentile interval of a metric when seeds and test videos are drawn anew, together.
+
+    metric(targets, scores) -> float; targets: (N, ...); scores_by_seed: (S, N, ...). Each
+    repeat draws S seeds and N videos with replacement, and averages the metric over the
+    drawn seeds. With `other_by_seed`, of the same shape, the interval is of the paired
+    difference: the same draws serve both. Returns `estimate` (nothing resampled), `low`,
+    `high`. Raises StudyError on shapes that differ.
+    """
+    targets = np.asarray(targets)
+    systems = [np.asarray(scores_by_seed)]
+    if other_by_seed is not None:
+        systems.append(np.asarray(other_by_seed))
+    for scores in systems:
+        if scores.ndim < 2 or scores.shape[:2] != (len(systems[0]), len(targets)) or (
+                not scores.size):
+            raise StudyError(f"scores: shape {scores.shape} does not fit; give (seeds, videos, "
+                             f"...) with the {len(targets)} videos of targets, and the same "
+                             "seeds in both systems")
+    seeds, videos = systems[0].shape[:2]
+
+    def estimate(counts, rows):
+        drawn = np.flatnonzero(counts)
+        means = [np.average([metric(targets[rows], scores[s][rows]) for s in drawn],
+                            weights=counts[drawn]) for scores in systems]
+        return means[0] - means[1] if len(means) == 2 else means[0]
+
+    draw = np.random.default_rng(seed)
+    values = [estimate(np.bincount(draw.integers(seeds, size=seeds), minlength=seeds),
+                       draw.integers(videos, size=videos)) for _ in range(repeats)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    whole = estimate(np.ones(seeds, int), np.arange(videos))
+    return {"estimate": float(whole), "low": float(low), "high": float(high)}
+
+
+def holm(pvalues):
+    """Holm's adjusted p values, in the order given: compare each with the level of the family.
+
+    They hold the chance of any false finding among the tests under the level, whatever their
+    dependence. nan marks a test that was not made; it stays nan and does not count.
+    """
+    pvalues = np.asarray(pvalues, dtype=float)
+    made = np.flatnonzero(~np.isnan(pvalues))
+    made = made[np.argsort(pvalues[made])]
+    adjusted = np.full(pvalues.shape, np.nan)
+    steps = np.arange(len(made), 0, -1) * pvalues[made]
+    adjusted[made] = np.minimum(np.maximum.accumulate(steps), 1)
+    return adjusted
+
+
+def compare(ours, baseline, resampled=None, level=0.95):
+    """One row of a table: two methods over the same seeds, as a flat dict of floats.
+
+    ours, baseline: (S,); resampled: what `bootstrap` gave for their difference. Keys: `seeds`;
+    `ours`, `ours_low`, `ours_high` and `baseline`, ... (t intervals of the means);
+    `difference`, `difference_low`, `difference_high`, `p`, `smallest_effect`, `improvement`
+    as in `paired`; with `resampled`, `video_low`, `video_high` (seeds and test videos).
+    """
+    row = {"seeds": len(np.atleast_1d(ours))}
+    for name, values in (("ours", ours), ("baseline", baseline)):
+        row[name], row[f"{name}_low"], row[f"{name}_high"] = mean_interval(values, level)
+    pair = paired(ours, baseline, level)
+    row |= {"difference": pair["difference"], "difference_low": pair["low"],
+            "difference_high": pair["high"]}
+    row |= {name: pair[name] for name in ("p", "smallest_effect", "improvement")}
+    if resampled is not None:
+        row |= {"video_low": resampled["low"], "video_high": resampled["high"]}
+    return row
+
+
+def _p_value(mean, error, runs):
+    """Two-sided p of mean / error; without spread, 1 for no difference and 0 for any."""
+    if error == 0:
+        return float(mean == 0)
+    return float(2 * stats.t.sf(abs(mean / error), runs - 1))
+
+
+def _standard_error(values):
+    return values.std(ddof=1) / np.sqrt(len(values))
+
+
+def _runs(values, name):
+    values = np.asarray(values, dtype=float)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise StudyError(f"{name}: give one finite value a seed, at least one; "
+                         "leave out runs that diverged, and say so")
+    return values
