@@ -13,6 +13,7 @@ import ast
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import jupytext
 import nbformat
@@ -55,10 +56,11 @@ def execute(source):
                                        "language": "python", "name": "python3"}
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"  # random ids would change at every execution
-    # Timing would change the file at every execution; the kernel runs where the chapter lies.
-    NotebookClient(notebook, timeout=600, record_timing=False,
-                   config=Config({"KernelManager": {"transport": "ipc"}}),
-                   resources={"metadata": {"path": str(BOOK)}}).execute()
+    with TemporaryDirectory() as sockets:  # of its own: two kernels side by side must not share
+        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+        # Timing would change the file at every execution; the kernel runs where the chapter lies.
+        NotebookClient(notebook, timeout=600, record_timing=False, config=config,
+                       resources={"metadata": {"path": str(BOOK)}}).execute()
     notebook.metadata["tfe"] = {"reads": reads(source)}
     with atomic(source.with_suffix(".ipynb")) as temporary:
         nbformat.write(notebook, temporary)

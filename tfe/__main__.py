@@ -94,7 +94,7 @@ def batch(options):
     failed = batch.execute(runs, options.workers)
     print(report.write(grid["table"], dataset, runs))
     print(report.beside_committed(grid["table"]))
-    for run, reason in failed.items():
+    for run, reason in failed:
         print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)
     return 1 if failed else 0
 

@@ -110,18 +110,18 @@ def _merged(parameters, point):
 
 
 def execute(runs, workers=None):
-    """Run what has not run yet, on all cores; return `{run: reason}` for what failed twice."""
+    """Run what has not run yet, on all cores; return `(run, reason)` for what failed twice."""
     todo = [run for run in runs if run.metrics is None]
     if not todo:
-        return {}
-    failed = {}
+        return []
+    failed = []
     # One process a core and one thread a process: small heads gain nothing from more threads.
     pool = ProcessPoolExecutor(min(workers or os.cpu_count(), len(todo)), get_context("spawn"))
     try:
         futures = {pool.submit(_papermill, run.folder, run.parameters): run for run in todo}
         for future in tqdm(as_completed(futures), total=len(futures), unit="run", disable=None):
             if reason := future.result():
-                failed[futures[future]] = reason
+                failed.append((futures[future], reason))
     finally:
         pool.shutdown(cancel_futures=True)
     return failed
@@ -132,21 +132,24 @@ def _papermill(folder, parameters):
     import papermill
     from traitlets.config import Config
 
-    # Kernels that start side by side fight over TCP ports, and over one folder's connection files.
-    sockets = Config({"KernelManager": {"transport": "ipc"}})
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
         os.dup2(log.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
     for attempt in (1, 2):
+        # Kernels that start side by side fight over TCP ports, and over connection files in one
+        # folder: each gets sockets and a folder of its own.
         with TemporaryDirectory() as runtime:
             os.environ["JUPYTER_RUNTIME_DIR"] = runtime
+            sockets = {"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}
             try:
                 papermill.execute_notebook(
                     str(BOOK / "run.ipynb"), str(folder / "run.ipynb"), parameters, cwd=str(BOOK),
-                    progress_bar=False, log_output=False, config=sockets)
+                    progress_bar=False, log_output=False, config=Config(sockets))
                 return None
+            except papermill.PapermillExecutionError as error:
+                reason = f"{error.ename}: {error.evalue}"
             except Exception as error:  # whatever ended this run, the others go on
-                reason = " ".join(str(error).split())[-300:]
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     write_text(folder / "failed.txt", reason + "\n")
     return reason

@@ -1,0 +1,157 @@
+"""The game of Eq. (12): who moves along which gradient, and what the bounded forms promise."""
+
+from itertools import product
+
+import pytest
+import torch
+
+from tfe import StudyError, systems
+from tfe.adversary import CHOICES, Game, play, prior_entropy, simultaneous_gradients
+
+C, F, B, T = 5, 6, 4, 7
+
+
+def made(backbone="bike", task="multilabel", **game):
+    torch.manual_seed(0)
+    system = systems.TFE(systems.backbones.build(
+        backbone, C, shallow=True, feature_dim=F, dim=8, heads=2, task=task,
+        **({"dropout": 0.0} if backbone == "msqnet" else {})),
+        game=Game(**game), heads=2, k=3)
+    return system.double()
+
+
+def batch(task="multilabel"):
+    draw = torch.Generator().manual_seed(1)
+    targets = (torch.rand(B, C, generator=draw) < 0.4).double()
+    if task == "singlelabel":
+        targets = torch.eye(C)[[0, 2, 2, 4]].double()
+    return {"features": torch.randn(B, T, F, generator=draw).double(), "targets": targets,
+            "prior": torch.tensor([0.4, 0.1, 0.2, 0.2, 0.1]).double()}
+
+
+def noise():
+    return torch.Generator().manual_seed(2)
+
+
+def by_two_graphs(system, data):
+    """Each player's gradient from a forward pass of its own, with the same noise."""
+    gradients, game = {}, system.game
+    for player, parameters in system.players().items():
+        for p in system.parameters():
+            p.grad = None
+        now = play(system, data, noise())
+        (now.loss_s + (now.loss_n if player == "approximators" else
+                       game.weight * now.reward)).backward()
+        gradients[player] = [p.grad for p in parameters]
+    if game.encoder == "salient":
+        for p in system.parameters():
+            p.grad = None
+        play(system, data, noise()).loss_s.backward()
+        own = len(list(system.disentangler.parameters()))
+        gradients["disentangler"][own:] = [p.grad for p in system.players()["disentangler"][own:]]
+    return gradients
+
+
+@pytest.mark.parametrize("backbone, task, adversary, encoder", list(product(
+    ["bike", "msqnet"], ["multilabel", "singlelabel"], CHOICES["adversary"], CHOICES["encoder"])))
+def test_one_pass_gradients_equal_those_of_two_graphs(backbone, task, adversary, encoder):
+    system = made(backbone, task, adversary=adversary, encoder=encoder, weight=0.7)
+    data = batch(task)
+    found, _ = simultaneous_gradients(system, data, noise())
+    for player, expected in by_two_graphs(system, data).items():
+        assert len(expected) == len(found[player]) > 0
+        for ours, theirs in zip(found[player], expected):
+            assert (ours is None) == (theirs is None)
+            if ours is not None:
+                assert (ours - theirs).abs().max() < 1e-9
+
+
+def sgd(system, lr=0.1):
+    return {player: torch.optim.SGD(p, lr) for player, p in system.players().items()}
+
+
+def state(module):
+    return {name: value.clone() for name, value in module.state_dict().items()}
+
+
+def test_two_phases_move_a_first_and_then_d_against_the_moved_a():
+    """By hand: A steps along grad(L_S + L_N), and D then along grad(L_S - L_N) of fresh noise."""
+    system, twin, data = made(), made(), batch()
+    system.update(data, sgd(system), noise())
+    draws = noise()
+    first, players = play(twin, data, draws), twin.players()
+    for p, g in zip(players["approximators"], torch.autograd.grad(
+            first.loss_s + first.loss_n, players["approximators"])):
+        p.data -= 0.1 * g
+    second = play(twin, data, draws)
+    for p, g in zip(players["disentangler"], torch.autograd.grad(
+            second.loss_s - second.loss_n, players["disentangler"])):
+        p.data -= 0.1 * g
+    for name, value in twin.state_dict().items():
+        torch.testing.assert_close(system.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("encoder", CHOICES["encoder"])
+@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+def test_the_encoder_moves_with_the_player_it_joins(encoder, schedule):
+    system, data = made(encoder=encoder, schedule=schedule), batch()
+    optimisers = sgd(system)
+    for player, others in (("approximators", "disentangler"), ("disentangler", "approximators")):
+        before = state(system.backbone)
+        for group in optimisers[player].param_groups:
+            group["lr"] = 0.1
+        for group in optimisers[others].param_groups:
+            group["lr"] = 0.0
+        system.update(data, optimisers, noise())
+        moved = any(not torch.equal(v, before[n]) for n, v in state(system.backbone).items())
+        joins = encoder == player or (encoder == "salient" and player == "disentangler")
+        assert moved == joins
+
+
+def test_literal_reward_is_minus_the_non_salient_loss():
+    now = play(made(), batch(), noise())
+    assert now.reward.item() == -now.loss_n.item()
+
+
+@pytest.mark.parametrize("task", ["multilabel", "singlelabel"])
+def test_prior_entropy_is_the_closed_form(task):
+    system, prior = made(task=task), batch()["prior"]
+    expected = -(prior * prior.log()).sum()
+    if task == "multilabel":
+        expected = -(prior * prior.log() + (1 - prior) * (1 - prior).log()).mean()
+    assert prior_entropy(system.backbone, prior) == pytest.approx(expected.item())
+
+
+def test_capped_reward_stops_pulling_once_the_critic_is_uninformed():
+    system, data = made(adversary="cap"), batch()
+    with torch.no_grad():
+        system.non_salient.bias.fill_(50.0)  # confidently "present" of every class: a huge L_N
+    now = play(system, data, noise())
+    bound = prior_entropy(system.backbone, data["prior"])
+    assert now.loss_n > 10 * bound and now.reward.item() == pytest.approx(-bound)
+    gradient = torch.autograd.grad(now.reward, system.players()["disentangler"], allow_unused=True)
+    assert all(g is None or not g.any() for g in gradient)
+
+
+@pytest.mark.parametrize("task", ["multilabel", "singlelabel"])
+def test_prior_reward_is_least_where_the_critic_answers_the_prior(task):
+    backbone, prior = made(task=task).backbone, batch()["prior"]
+    best = backbone.loss((prior.logit() if task == "multilabel" else prior.log())[None], prior)
+    for answer in torch.randn(50, 1, C).double():
+        assert backbone.loss(answer, prior) >= best
+
+
+def test_only_the_literal_reward_is_unbounded():
+    data = batch()
+    reward = {}
+    for adversary in CHOICES["adversary"]:
+        system = made(adversary=adversary)
+        with torch.no_grad():
+            system.non_salient.bias.copy_(1e3 * (1 - 2 * data["targets"][0]))
+        reward[adversary] = play(system, data, noise()).reward.item()
+    assert reward["literal"] < -100 < -1 < reward["cap"] < 0 < reward["prior"]
+
+
+def test_unknown_choices_name_the_known_ones():
+    with pytest.raises(StudyError, match="adversary is 'kind': choose one of literal, cap, prior"):
+        Game(adversary="kind")

@@ -1,0 +1,176 @@
+"""Batches and reports on a tiny synthetic dataset: run once, go on after failures, add up."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data import planted
+from tfe import batch, report, statistics, store
+from tfe.__main__ import main
+from tfe.metrics import mean_average_precision
+
+GRID = """
+table: toy
+dataset: {data}
+encoder: planted
+profile: smoke
+seeds: [0, 1]
+rows:
+  - {{row: BIKE, backbone: bike, method: vanilla}}
+  - {{row: BIKE+TFE, backbone: bike, method: tfe, disentangler: {{k: {k}}}}}
+"""
+COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
+           "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
+           "device,commit")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy") / "toy"
+    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
+                  "--test", "12", "--shifted", "12"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def local(tmp_path_factory):
+    """The local results in a temporary folder."""
+    folder = tmp_path_factory.mktemp("local")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "LOCAL", folder)
+        patch.setattr(report, "LOCAL", folder)
+        # Defaults were bound when the functions were defined.
+        for function in (report.write, report.is_current, report.beside_committed):
+            patch.setattr(function, "__defaults__", (folder,))
+        yield folder
+
+
+def grid(tmp_path, data, k=4, text=GRID):
+    path = tmp_path / "toy.yaml"
+    path.write_text(text.format(data=data, k=k))
+    return path
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory, data, local):
+    """The batch, run once; its k is too large for one row, which must fail alone."""
+    path = grid(tmp_path_factory.mktemp("grid"), data)
+    assert main(["batch", str(path)]) == 0
+    return path
+
+
+def test_the_table_has_one_row_a_run_and_split_in_the_columns_of_the_study(ran, local):
+    text = (local / "toy.csv").read_text()
+    assert text.splitlines()[0] == COLUMNS
+    table = pd.read_csv(local / "toy.csv")
+    assert len(table) == 2 * 2 * 2
+    assert set(table.split) == {"test", "shifted"} and set(table.seed) == {0, 1}
+    assert table.paper.isna().all()  # a synthetic dataset never stands beside the paper's
+    assert table.value.between(0, 100).all() and table.fidelity_auc.between(0, 1).all()
+    assert table[table.method == "tfe"].k.eq(4).all() and table[table.method != "tfe"].k.isna().all()
+    assert (table.rho == 0.5).all()
+
+
+def test_the_numbers_are_those_of_the_predictions(ran, local):
+    table = pd.read_csv(local / "toy.csv")
+    for folder in local.glob("*/"):
+        arrays = np.load(folder / "predictions.npz", allow_pickle=False)
+        value = 100 * mean_average_precision(arrays["test.targets"], arrays["test.scores"])
+        assert np.isclose(table.value, value, rtol=1e-4).any()
+        assert arrays["test.leave_one_out"].shape == (12, 12, 16)
+        np.testing.assert_allclose(arrays["test.attention"].sum(1), 1, rtol=1e-5)
+
+
+def test_the_summary_pairs_by_seed(ran, local):
+    table, lines = pd.read_csv(local / "toy.csv"), pd.read_csv(local / "toy_summary.csv")
+    value = table.pivot(index="seed", columns=["row", "split"], values="value")
+    for split in ("test", "shifted"):
+        line = lines[(lines.row == "BIKE+TFE") & (lines.split == split)].iloc[0]
+        pair = statistics.paired(value["BIKE+TFE", split], value["BIKE", split])
+        assert line.difference == pytest.approx(pair["difference"], rel=1e-3)
+        assert line.difference_low == pytest.approx(pair["low"], rel=1e-3)
+        assert line.video_low <= line.value <= line.video_high
+    assert lines[lines.row == "BIKE"].difference.isna().all()
+
+
+def test_the_page_says_what_was_run_and_that_it_is_synthetic(ran, local):
+    text = (local / "toy.md").read_text()
+    assert "synthetic" in text and "2 seeds" in text and "planted features" in text
+    receipt = json.loads((local / "toy.json").read_text())
+    assert receipt["versions"]["torch"] and receipt["device"].startswith("cpu")
+    assert len(receipt["runs"]) == 4
+
+
+def test_a_second_batch_does_nothing_and_says_so(ran, local, capsys, monkeypatch):
+    monkeypatch.setattr(batch, "execute", lambda *a: pytest.fail("ran again"))
+    assert main(["batch", str(ran)]) == 0
+    assert "all 4 runs are done already; nothing to do" in capsys.readouterr().out
+
+
+def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, local, tmp_path):
+    dataset = store.open_dataset(data)
+    plan = [batch.plan(batch.read(path), dataset, "planted")
+            for path in (ran, grid(tmp_path, data, k=2))]
+    same = {run.folder for run in plan[0]} & {run.folder for run in plan[1]}
+    assert len(same) == 2 and all(run.metrics for run in plan[0])
+    assert [run.metrics is None for run in plan[1]] == [False, False, True, True]
+
+
+def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys):
+    path = grid(tmp_path, data, k=99)
+    assert main(["batch", str(path), "--seeds", "7,8"]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "k is 99" in printed.err
+    table = pd.read_csv(local / "toy.csv")
+    assert set(table.row) == {"BIKE"} and set(table.seed) == {7, 8}
+
+
+def test_a_grid_crosses_its_values(data, local, tmp_path):
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text() + "grid: {disentangler.tau: [0.1, 0.5], profile: [smoke]}\n")
+    runs = batch.plan(batch.read(path, seeds=[0]), store.open_dataset(data), "planted")
+    assert [run.parameters["disentangler"] for run in runs] == [
+        {"tau": 0.1}, {"tau": 0.5}, {"k": 4, "tau": 0.1}, {"k": 4, "tau": 0.5}]
+
+
+def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path, capsys):
+    import shutil
+
+    shutil.copytree(data, tmp_path / "d")
+    (tmp_path / "d" / "segments.csv").unlink()
+    path = grid(tmp_path, tmp_path / "d")
+    path.write_text(path.read_text() + "  - {row: O, backbone: bike, method: oracle-mask}\n")
+    runs = batch.plan(batch.read(path), store.open_dataset(tmp_path / "d"), "planted")
+    assert len(runs) == 4 and "O: left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("text, said", [
+    ("rows: [", "not valid YAML"), ("table: t", "give `table` and a list of `rows`"),
+    ("table: t\nrows: [{row: a, metod: tfe}]", "unknown key 'metod'"),
+    ("table: t\ncolour: red\nrows: [{row: a, method: tfe}]", "unknown key 'colour'")])
+def test_a_bad_batch_file_is_one_line_and_exit_2(tmp_path, capsys, text, said):
+    path = tmp_path / "bad.yaml"
+    path.write_text(text)
+    assert main(["batch", str(path)]) == 2
+    said_lines = capsys.readouterr().err.strip().splitlines()
+    assert len(said_lines) == 1 and said in said_lines[0] and "bad.yaml" in said_lines[0]
+
+
+def test_missing_files_are_one_line_and_exit_2(tmp_path, capsys):
+    for arguments in (["batch", str(tmp_path / "no.yaml")],
+                      ["batch", "book/batches/table1.yaml", "--data", str(tmp_path)],
+                      ["features", "--data", str(tmp_path)], ["publish", "no-such-table"]):
+        assert main(arguments) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert len(said) == 1 and "missing" in said[0]
+
+
+def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
+    main(["batch", str(ran)])
+    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    assert main(["publish", "toy"]) == 0
+    for suffix in (".csv", "_summary.csv", ".md", ".json", ".png"):
+        assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
+    assert "yes" in report.beside_committed("toy") and " no" not in report.beside_committed("toy")

@@ -1,0 +1,117 @@
+"""Features from videos: resumable, refused when made otherwise, bad files listed, none mixed."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.common.render import write_video
+from data.common.storyboard import storyboard
+from tfe import StudyError, features, store
+from tfe.__main__ import main
+
+SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
+
+
+@pytest.fixture(scope="session")
+def clips(tmp_path_factory):
+    """Three rendered clips and one that is no video."""
+    folder = tmp_path_factory.mktemp("clips")
+    for number in range(3):
+        write_video(storyboard("train", number), folder / f"v{number}.mp4")
+    (folder / "bad.mp4").write_bytes(b"not a video at all")
+    return folder
+
+
+@pytest.fixture
+def dataset(tmp_path, clips):
+    ids = ["v0", "bad", "v1", "v2", "gone"]
+    videos = pd.DataFrame({"video_id": ids, "split": "train", "duration": 9.0, "labels": "a"})
+    store.write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
+                                   "videos": str(clips)}, videos)
+    return store.open_dataset(tmp_path)
+
+
+def made(dataset):
+    return store.open_features(dataset, "efficientnet-lite0")
+
+
+def test_good_videos_are_encoded_and_bad_ones_listed(dataset):
+    assert features.extract(dataset, SETTINGS, workers=2) == (3, 0, 2)
+    opened = made(dataset)
+    assert opened.x.shape == (3, 4, 1280) and opened.video_ids == ["v0", "v1", "v2"]
+    assert opened.meta == SETTINGS
+    index = pd.read_csv(opened.folder / "index.csv")
+    assert index.sha256.tolist() == [store.sha256(dataset.files[i]) for i in opened.video_ids]
+    skipped = pd.read_csv(opened.folder / "skipped.csv").set_index("video_id")
+    assert "bad.mp4" in skipped.reason["bad"] and "no file" in skipped.reason["gone"]
+    assert sorted(p.name for p in opened.folder.iterdir()) == [
+        "features.npy", "index.csv", "meta.json", "skipped.csv"]
+
+
+def test_a_second_run_does_nothing_and_a_new_video_is_added(dataset, tmp_path, monkeypatch):
+    features.extract(dataset, SETTINGS, workers=1)
+    before = {p.name: p.stat().st_mtime_ns for p in made(dataset).folder.iterdir()}
+    first = np.array(made(dataset).x)
+    monkeypatch.setattr(features, "_encode_all", lambda *a: pytest.fail("encoded again")
+                        if a[1] else {})
+    assert features.extract(dataset, SETTINGS) == (0, 3, 2)
+    assert before == {p.name: p.stat().st_mtime_ns for p in made(dataset).folder.iterdir()}
+    monkeypatch.undo()
+    table = pd.read_csv(tmp_path / "videos.csv")
+    table = table[table.video_id != "v1"]
+    table.to_csv(tmp_path / "videos.csv", index=False)
+    fewer = store.open_dataset(tmp_path)
+    with pytest.raises(StudyError, match="not in videos.csv"):
+        made(fewer)
+
+
+def test_an_interrupted_run_goes_on_from_its_parts(dataset, monkeypatch):
+    features.extract(dataset, SETTINGS, workers=1)
+    whole = (made(dataset).folder / "features.npy").read_bytes()
+    for path in made(dataset).folder.iterdir():
+        path.unlink()
+    monkeypatch.setattr(store, "write_features", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        features.extract(dataset, SETTINGS, workers=1)
+    monkeypatch.undo()
+    monkeypatch.setattr(features, "ProcessPoolExecutor", lambda *a: pytest.fail("encoded again"))
+    bad = dataset.videos[~dataset.videos.video_id.isin(["bad"])]
+    object.__setattr__(dataset, "videos", bad)  # the unreadable one would be tried again
+    features.extract(dataset, SETTINGS)
+    assert (made(dataset).folder / "features.npy").read_bytes() == whole
+
+
+@pytest.mark.parametrize("change", [{"T": 8}, {"resolution": 64}, {"versions": {"av": "1.0"}},
+                                    {"weights_sha256": "0" * 64}])
+def test_a_store_made_otherwise_is_refused_and_left_alone(dataset, change):
+    features.extract(dataset, SETTINGS, workers=1)
+    meta = made(dataset).folder / "meta.json"
+    meta.write_text(json.dumps({**SETTINGS, **change}))
+    before = {p.name: p.read_bytes() for p in made(dataset).folder.iterdir()}
+    with pytest.raises(StudyError, match=f"was made with {next(iter(change))} = .*delete that"):
+        features.extract(dataset, SETTINGS)
+    assert before == {p.name: p.read_bytes() for p in made(dataset).folder.iterdir()}
+
+
+def test_features_of_the_users_own_are_never_overwritten(dataset):
+    folder = dataset.folder / "features" / "efficientnet-lite0"
+    store.write_features(folder, ["v0"], np.zeros((1, 4, 3)), {"origin": "user"})
+    with pytest.raises(StudyError, match="features of your own"):
+        features.extract(dataset, SETTINGS)
+
+
+def test_without_one_readable_video_nothing_is_written(tmp_path, clips, capsys):
+    videos = pd.DataFrame({"video_id": ["bad"], "split": "train", "duration": 1.0, "labels": "a"})
+    store.write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
+                                   "videos": str(clips)}, videos)
+    assert main(["features", "--data", str(tmp_path)]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("error: ") and "none of the 1 videos" in said and "bad.mp4" in said
+    assert not (tmp_path / "features" / "efficientnet-lite0" / "features.npy").exists()
+
+
+def test_an_unknown_encoder_is_refused(capsys, dataset):
+    assert main(["features", "--data", str(dataset.folder), "--encoder", "vit"]) == 2
+    assert "choose one of efficientnet-lite0" in capsys.readouterr().err

@@ -1,0 +1,122 @@
+"""Training: repeats to the bit, resumes to the bit, tells when it went wrong."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from tfe import StudyError, systems
+from tfe.training import PROFILES, Schedule, choose_device, fit, seed_everything
+
+PLAN = Schedule(epochs=4, batch_size=5, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
+
+
+def data(videos=12, segments=6, features=10, classes=3):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(videos, segments, features)).astype(np.float32)
+    return x, (draw.random((videos, classes)) < 0.4).astype(np.float32)
+
+
+def made(method="tfe", backbone="msqnet", seed=0, **options):
+    seed_everything(seed)
+    return systems.build(method, backbone, 3, 10, "multilabel", **options)
+
+
+def trained(seed=0, plan=PLAN, folder=None, method="tfe", backbone="msqnet"):
+    system = made(method, backbone, seed)
+    return system, fit(system, *data(), plan, seed=seed, folder=folder)
+
+
+def same(a, b):
+    a, b = a.state_dict(), b.state_dict()
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("method, backbone", [("vanilla", "bike"), ("tfe", "msqnet"),
+                                              ("mean-pool", "none")])
+def test_one_seed_one_result(method, backbone):
+    first, history = trained(method=method, backbone=backbone)
+    torch.manual_seed(99)  # what the process drew before does not matter
+    second, again = trained(method=method, backbone=backbone)
+    assert same(first, second) and history.rows == again.rows
+    assert not same(first, trained(1, method=method, backbone=backbone)[0])
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, after):
+    whole, history = trained()
+    system, steps = made(), []
+    update = system.update
+
+    def unplugged(*arguments):
+        steps.append(1)
+        if len(steps) > after * 3 + 1:  # three batches an epoch; in the middle of the next
+            raise KeyboardInterrupt
+        return update(*arguments)
+
+    system.update = unplugged
+    with pytest.raises(KeyboardInterrupt):
+        fit(system, *data(), PLAN, seed=0, folder=tmp_path)
+    resumed = made(seed=5)  # the checkpoint holds all there is to know
+    again = fit(resumed, *data(), PLAN, seed=0, folder=tmp_path)
+    assert same(whole, resumed) and again.rows == history.rows
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.safetensors"]
+
+
+def test_a_finished_run_trains_no_more(tmp_path):
+    first, _ = trained(folder=tmp_path)
+    again = made(seed=5)
+    again.update = None  # would fail if it were called
+    fit(again, *data(), PLAN, seed=0, folder=tmp_path)
+    assert same(first, again)
+
+
+def test_the_loss_falls():
+    _, history = trained(plan=Schedule(30, 5, 3e-3, 0.0, 1), method="vanilla")
+    assert history.status == "finished"
+    assert history.rows[-1]["loss_s"] < 0.5 * history.rows[0]["loss_s"]
+
+
+def test_a_loss_that_is_not_finite_is_reported_as_diverged(tmp_path):
+    system = made()
+    _, targets = data()
+    history = fit(system, np.full((12, 6, 10), np.nan), targets, PLAN, seed=0, folder=tmp_path)
+    assert history.status == "diverged" and len(history.rows) == 1
+    assert not (tmp_path / "checkpoint.safetensors").exists()
+
+
+def test_a_critic_made_confidently_wrong_is_reported_as_runaway():
+    system = made(backbone="bike", game={"weight": 50.0})
+    history = fit(system, *data(), Schedule(6, 12, 1e-2, 0.0, 1), seed=0)
+    assert history.rows[-1]["loss_n"] > 2 * history.prior_ce
+    assert history.status == "runaway"
+
+
+def test_the_rate_warms_up_and_follows_a_cosine_to_zero():
+    plan = PROFILES["paper"]
+    assert (plan.lr, plan.weight_decay, plan.betas, plan.epochs) == (5e-5, 0.2, (0.9, 0.999), 100)
+    assert plan.rate(0) == 0 and plan.rate(2.5) == 0.5 and plan.rate(5) == 1
+    assert plan.rate(52.5) == pytest.approx(0.5) and plan.rate(100) == pytest.approx(0)
+    assert plan.rate(28.75) == pytest.approx((1 + math.cos(math.pi / 4)) / 2)
+
+
+def test_bad_input_says_what_to_do(tmp_path):
+    if not torch.cuda.is_available():
+        with pytest.raises(StudyError, match="no CUDA device: use device cpu"):
+            choose_device("cuda")
+    assert choose_device("auto").type in ("cpu", "cuda")
+    x, targets = data()
+    with pytest.raises(StudyError, match="no training video"):
+        fit(made(), x[:0], targets[:0], PLAN, seed=0)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
+    with pytest.raises(StudyError, match="damaged.*delete it"):
+        fit(made(), x, targets, PLAN, seed=0, folder=tmp_path)
+
+
+@pytest.mark.parametrize("method, backbone, said", [
+    ("tfe", "none", "needs a backbone"), ("mean-pool", "bike", "has no backbone"),
+    ("magic", "bike", "method 'magic' is unknown"), ("tfe", "i3d", "backbone 'i3d' is unknown")])
+def test_impossible_systems_are_refused(method, backbone, said):
+    with pytest.raises(StudyError, match=said):
+        made(method, backbone)
