@@ -38,7 +38,7 @@ game = {}  # options of tfe.adversary.Game
 disentangler = {}  # options of tfe.Disentangler
 schedule = {}  # options of tfe.training.Schedule
 splits = ["val", "test", "shifted"]  # where to measure
-out = ""  # a folder for metrics.json and predictions.npz; none: write nothing
+out = ""  # a folder for metrics and predictions; none: write nothing
 
 # %%
 import time
@@ -63,7 +63,9 @@ features = store.open_features(dataset, encoder)
 rows = dataset.rows(features.video_ids)
 targets = dataset.targets(features.video_ids)
 truth = dataset.truth(features.video_ids, features.x.shape[1])
-x = systems.oracle(features.x, truth) if method == "oracle-mask" else features.x
+x = features.x
+if method == "oracle-mask":
+    x = systems.oracle(x, truth)
 print({split: len(of_split) for split, of_split in rows.items()})
 
 # %%
@@ -96,7 +98,7 @@ print(history.status, history.rows[-1])
 plots.show(
     plots.losses(history), "losses", f"Losses of {method} on "
     f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}.",
-    alt="Training losses over epochs, with the uninformed critic's.")
+    alt="Training losses over epochs, and the uninformed critic's.")
 
 # %%
 measured, predictions = {}, {}
@@ -108,7 +110,8 @@ for split in splits:
     measured[split] = evaluation.measure(
         predictions[split], targets[at],
         truth[at] if truth is not None else None, dataset.task)
-    print(split, measured[split]["metric"], f"{measured[split]['value']:.3f}")
+    value = measured[split]["value"]
+    print(f"{split} {measured[split]['metric']} {value:.3f}")
 
 # %%
 if out:
@@ -118,7 +121,8 @@ if out:
         for name, value in {**each, "targets": targets[rows[split]],
                             "video_ids": ids[rows[split]]}.items()})
     training.write_json(Path(out) / "metrics.json", {
-        "splits": measured, "status": history.status, "history": history.rows,
-        "prior_ce": history.prior_ce, "features": features.meta,
+        "splits": measured, "status": history.status,
+        "history": history.rows, "prior_ce": history.prior_ce,
+        "features": features.meta,
         "seconds": seconds,
         "receipt": provenance.receipt(device, threads)})

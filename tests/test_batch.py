@@ -19,7 +19,8 @@ profile: smoke
 seeds: [0, 1]
 rows:
   - {{row: BIKE, backbone: bike, method: vanilla}}
-  - {{row: BIKE+TFE, backbone: bike, method: tfe, disentangler: {{k: {k}}}}}
+  - {{row: BIKE+TFE, backbone: bike, method: tfe, against: BIKE,
+     disentangler: {{k: {k}}}}}
 """
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
@@ -43,7 +44,7 @@ def local(tmp_path_factory):
         patch.setattr(report, "LOCAL", folder)
         # Defaults were bound when the functions were defined.
         for function in (report.write, report.is_current, report.beside_committed):
-            patch.setattr(function, "__defaults__", (folder,))
+            patch.setattr(function, "__defaults__", (*function.__defaults__[:-1], folder))
         yield folder
 
 
@@ -149,6 +150,7 @@ def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path,
 @pytest.mark.parametrize("text, said", [
     ("rows: [", "not valid YAML"), ("table: t", "give `table` and a list of `rows`"),
     ("table: t\nrows: [{row: a, metod: tfe}]", "unknown key 'metod'"),
+    ("table: t\nrows: [{row: a, against: b}]", "`against` must name another row"),
     ("table: t\ncolour: red\nrows: [{row: a, method: tfe}]", "unknown key 'colour'")])
 def test_a_bad_batch_file_is_one_line_and_exit_2(tmp_path, capsys, text, said):
     path = tmp_path / "bad.yaml"

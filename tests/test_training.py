@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.training import PROFILES, Schedule, choose_device, fit, seed_everything
+from tfe.device import choose
+from tfe.training import PROFILES, Schedule, fit, seed_everything
 
 PLAN = Schedule(epochs=4, batch_size=5, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
 
@@ -104,8 +105,8 @@ def test_the_rate_warms_up_and_follows_a_cosine_to_zero():
 def test_bad_input_says_what_to_do(tmp_path):
     if not torch.cuda.is_available():
         with pytest.raises(StudyError, match="no CUDA device: use device cpu"):
-            choose_device("cuda")
-    assert choose_device("auto").type in ("cpu", "cuda")
+            choose("cuda")
+    assert choose("auto").type in ("cpu", "cuda")
     x, targets = data()
     with pytest.raises(StudyError, match="no training video"):
         fit(made(), x[:0], targets[:0], PLAN, seed=0)

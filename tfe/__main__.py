@@ -92,7 +92,7 @@ def batch(options):
         return 0
     print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers)
-    print(report.write(grid["table"], dataset, runs))
+    print(report.write(grid["table"], dataset, runs, grid.get("splits", report.SPLITS)))
     print(report.beside_committed(grid["table"]))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)

@@ -22,7 +22,8 @@ from tfe import provenance, store
 from tfe.errors import StudyError
 from tfe.paths import BOOK, DATA, LOCAL, write_text
 
-KEYS = {"table", "dataset", "encoder", "profile", "seeds", "rows", "grid", "device", "caption"}
+KEYS = {"table", "dataset", "encoder", "profile", "seeds", "rows", "grid", "device", "splits"}
+ROW = {"row", "against"}
 # Files that draw or describe a run; no number of it can depend on them.
 NEUTRAL = {"tfe/plots.py", "tfe/provenance.py", "tfe/paths.py", "tfe/errors.py"}
 PARAMETERS = {"backbone", "method", "game", "disentangler", "schedule", "profile"}
@@ -30,11 +31,12 @@ PARAMETERS = {"backbone", "method", "game", "disentangler", "schedule", "profile
 
 @dataclass(frozen=True)
 class Run:
-    """One point of the grid: the row it belongs to, its papermill parameters, its folder."""
+    """One point of the grid: its row, papermill parameters and folder; the row to compare with."""
 
     row: str
     parameters: dict
     folder: Path
+    against: str | None = None
 
     @property
     def metrics(self):
@@ -54,11 +56,15 @@ def read(path, **overrides):
         raise StudyError(f"{path} is not valid YAML ({' '.join(str(error).split())}): mend it")
     if not isinstance(batch, dict) or not batch.get("rows") or "table" not in batch:
         raise StudyError(f"{path}: give `table` and a list of `rows`")
-    unknown = set(batch) - KEYS | {key for row in batch["rows"] for key in set(row) - PARAMETERS
-                                   - {"row"}}
+    unknown = set(batch) - KEYS | {key for row in batch["rows"] for key in row} - PARAMETERS - ROW
     if unknown:
         raise StudyError(f"{path}: unknown key {sorted(unknown)[0]!r}: use "
-                         f"{', '.join(sorted(KEYS | PARAMETERS))}")
+                         f"{', '.join(sorted(KEYS | ROW | PARAMETERS))}")
+    names = {row.get("row") for row in batch["rows"]}
+    for row in batch["rows"]:
+        if "row" not in row or row.get("against", row["row"]) not in names:
+            raise StudyError(f"{path}: every row needs a name in `row`, and `against` must name "
+                             "another row")
     return batch | {key: value for key, value in overrides.items() if value is not None}
 
 
@@ -75,19 +81,19 @@ def plan(batch, dataset, encoder):
             if path not in NEUTRAL}
     runs = []
     for row in batch["rows"]:
-        if row["method"] == "oracle-mask" and dataset.segments is None:
+        if row.get("method") == "oracle-mask" and dataset.segments is None:
             print(f"{row['row']}: left out, because {dataset.name} has no segments.csv")
             continue
         for point in _grid(batch.get("grid", {})):
             for seed in batch["seeds"]:
                 parameters = {"encoder": encoder, "profile": batch.get("profile", "default"),
                               "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
-                              **_merged({k: v for k, v in row.items() if k != "row"}, point)}
+                              **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
                 identity = json.dumps([parameters, dataset.key, features.key, code],
                                       sort_keys=True)
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
                 runs.append(Run(row["row"], {**parameters, "data": str(dataset.folder.resolve()),
-                                             "out": str(folder)}, folder))
+                                             "out": str(folder)}, folder, row.get("against")))
     return runs
 
 

