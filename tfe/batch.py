@@ -8,17 +8,14 @@ and a run is shared by all batches that name it.
 import hashlib
 import json
 import os
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import product
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import yaml
-from tqdm import tqdm
 
-from tfe import provenance, store
+from tfe import pool, provenance, store
 from tfe.errors import StudyError
 from tfe.paths import BOOK, DATA, LOCAL, write_text
 
@@ -117,27 +114,19 @@ def _merged(parameters, point):
 
 def execute(runs, workers=None):
     """Run what has not run yet, on all cores; return `(run, reason)` for what failed twice."""
-    todo = [run for run in runs if run.metrics is None]
-    if not todo:
-        return []
-    failed = []
-    # One process a core and one thread a process: small heads gain nothing from more threads.
-    pool = ProcessPoolExecutor(min(workers or os.cpu_count(), len(todo)), get_context("spawn"))
-    try:
-        futures = {pool.submit(_papermill, run.folder, run.parameters): run for run in todo}
-        for future in tqdm(as_completed(futures), total=len(futures), unit="run", disable=None):
-            if reason := future.result():
-                failed.append((futures[future], reason))
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return failed
+    todo = {run.folder: run for run in runs if run.metrics is None}
+    # One thread a process: small heads gain nothing from more.
+    results = pool.each(_papermill, [(folder, run.parameters) for folder, run in todo.items()],
+                        "runs", "run", workers)
+    return [(todo[folder], reason) for (folder, _), reason in results if reason]
 
 
-def _papermill(folder, parameters):
+def _papermill(job):
     """In a worker: execute the run's notebook, twice at most; return why it failed, or None."""
     import papermill
     from traitlets.config import Config
 
+    folder, parameters = job
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
         os.dup2(log.fileno(), 2)

@@ -8,17 +8,13 @@ never mix with these.
 
 import hashlib
 import json
-import os
 import shutil
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib.metadata import version
-from multiprocessing import get_context
 
 import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
-from tfe import encoders, store
+from tfe import encoders, pool, store
 from tfe.errors import StudyError
 from tfe.paths import atomic, write_text
 
@@ -91,24 +87,13 @@ def _known(dataset, folder, settings):
 
 def _encode_all(dataset, todo, parts, settings, device, workers):
     """Encode what has no part yet; return `{video_id: reason}` for what could not be read."""
-    jobs = {i: sha for i, sha in todo.items() if not (parts / f"{sha}.npy").is_file()}
-    if not jobs:
-        return {}
+    jobs = [(dataset.files[i], parts / f"{sha}.npy") for i, sha in todo.items()
+            if not (parts / f"{sha}.npy").is_file()]
     parts.mkdir(parents=True, exist_ok=True)
-    reasons = {}
-    # One process a core and one thread a process: decoding and small batches scale no other way.
-    pool = ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"),
-                               _start_worker, (settings, device))
-    try:
-        futures = {pool.submit(_encode, dataset.files[i], parts / f"{sha}.npy"): i
-                   for i, sha in jobs.items()}
-        for future in tqdm(as_completed(futures), total=len(futures), unit="video",
-                           desc=f"features of {dataset.name}", disable=None):
-            if reason := future.result():
-                reasons[futures[future]] = reason
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return reasons
+    # One thread a process: decoding and small batches scale by processes alone.
+    results = pool.each(_encode, jobs, f"features of {dataset.name}", "video", workers,
+                        _start_worker, (settings, device))
+    return {path.stem: reason for (path, _), reason in results if reason}
 
 
 def _start_worker(settings, device):
@@ -119,11 +104,11 @@ def _start_worker(settings, device):
     _work = encoders.load(settings["encoder"], settings["resolution"], device), settings["sampling"]
 
 
-def _encode(path, part):
+def _encode(job):
     """In a worker: sample, encode, write the part; return None, or why the video was skipped."""
     from tfe import video
 
-    encoder, sampling = _work
+    (path, part), (encoder, sampling) = job, _work
     try:
         features = encoder(video.sample(path, **sampling)).astype(np.float16)
     except StudyError as error:

@@ -9,7 +9,7 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from tfe import metrics, statistics
+from tfe import fidelity, metrics, statistics
 from tfe.errors import StudyError
 from tfe.paths import BOOK, LOCAL, RESULTS, atomic, write_text
 
@@ -158,6 +158,41 @@ def _interval(line, value, low, high, sign="", digits=1):
     return f"{middle}[{line[low]:{sign}.{digits}f}, {line[high]:{sign}.{digits}f}]"
 
 
+def strips(dataset, runs, split="test", quantiles=(1 / 6, 3 / 6, 5 / 6)):
+    """Saliency along a few videos: one line a video, row and segment; first seed of each row.
+
+    The videos are chosen by rule, not by eye: those at `quantiles` of the within-video AUC of the
+    first vanilla row's leave-one-out read-out. Empty where there are no true intervals.
+    """
+    first = {}
+    for run in runs:
+        if run.metrics and run.metrics["status"] != "diverged":
+            first.setdefault(run.row, run)
+    vanilla = next((r for r in first.values() if r.parameters["method"] == "vanilla"), None)
+    if dataset.segments is None or vanilla is None:
+        return pd.DataFrame()
+    read = {row: _read_outs(run, split) for row, run in first.items()}
+    ids, segments = read[vanilla.row]["video_ids"], read[vanilla.row]["attention"].shape[1]
+    truth = dataset.truth(ids, segments).any(axis=1)
+    auc = fidelity.per_video(read[vanilla.row]["leave_one_out"], truth)["auc"]
+    order = np.argsort(auc, kind="stable")[:np.isfinite(auc).sum()]  # nan sorts last
+    chosen = [order[int(q * len(order))] for q in quantiles]
+    return pd.DataFrame([
+        {"video_id": ids[n], "auc_of_choice": auc[n], "row": row, "segment": t,
+         "truth": int(truth[n, t]), "attention": each["attention"][n, t],
+         "leave_one_out": each["leave_one_out"][n, t]}
+        for n in chosen for row, each in read.items() for t in range(segments)])
+
+
+def _read_outs(run, split):
+    """A run's read-outs per video `(N, T)`; leave-one-out as the mean over the true classes."""
+    arrays = np.load(run.folder / "predictions.npz")
+    targets = arrays[f"{split}.targets"]
+    falls = (arrays[f"{split}.leave_one_out"] * targets[..., None]).sum(1)
+    return {"video_ids": arrays[f"{split}.video_ids"], "attention": arrays[f"{split}.attention"],
+            "leave_one_out": falls / np.maximum(targets.sum(1, keepdims=True), 1)}
+
+
 def write(name, dataset, runs, splits=SPLITS, folder=LOCAL):
     """Write table, summary, page, receipt and figure to `folder`; return the page's text."""
     from tfe import plots
@@ -167,7 +202,8 @@ def write(name, dataset, runs, splits=SPLITS, folder=LOCAL):
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
     text = page(name, frame, lines, dataset)
-    for suffix, each in ((".csv", frame), ("_summary.csv", lines)):
+    saliency = strips(dataset, runs, splits[0])
+    for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency)):
         write_text(folder / f"{name}{suffix}", each.to_csv(
             index=False, lineterminator="\n", float_format="%.6g"))
     fig = plots.table(frame, dataset)
@@ -212,9 +248,9 @@ def beside_committed(name, folder=LOCAL):
 
 
 def publish(name):
-    """Copy a table, its summary, page, receipt and figure from `results/local/` to `results/`."""
+    """Copy a table with all that belongs to it from `results/local/` to `results/`."""
     files = [LOCAL / f"{name}{suffix}" for suffix in
-             (".csv", "_summary.csv", ".md", ".json", ".png")]
+             (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "

@@ -1,0 +1,49 @@
+"""One function over many items on every core, with a progress bar."""
+
+import os
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import connection, get_context, parent_process
+
+from tqdm import tqdm
+
+
+def each(function, items, what, unit, workers=None, initializer=None, initargs=()):
+    """Yield `(item, function(item))` as the results come, computed by one process a core.
+
+    `function` and `initializer(*initargs)`, which runs once in every process, must be importable.
+    Stops cleanly: on an error or Ctrl-C the workers end what they have in hand, and they end with
+    their parent even when that was killed.
+    """
+    items = list(items)
+    bar = {"total": len(items), "desc": what, "unit": unit, "disable": None, "file": sys.stderr}
+    if not items:
+        return
+    pool = ProcessPoolExecutor(min(workers or cores(), len(items)), get_context("spawn"),
+                               _start_worker, (initializer, initargs))
+    try:
+        futures = {pool.submit(function, item): item for item in items}
+        for future in tqdm(as_completed(futures), **bar):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def cores():
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _start_worker(initializer, initargs):
+    """Leave Ctrl-C to the parent, and end when the parent ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer:
+        initializer(*initargs)
+
+
+def _end_with_parent():
+    connection.wait([parent_process().sentinel])
+    os._exit(1)
