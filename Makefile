@@ -46,6 +46,7 @@ theorems: $(READY)  ## check Theorems 1 and 2 exactly, into results/theorems.csv
 	@$(PY) -m tfe theorems
 
 data/smoke/dataset.toml: $(READY) data/planted.py $(wildcard data/common/*.py)
+	@rm -rf data/smoke
 	@$(PY) data/planted.py --features-only --name smoke --out data/smoke --train 48 --val 16 --test 32 --shifted 32
 
 chapters: data/smoke/dataset.toml  ## execute the chapters whose .py, modules or results changed

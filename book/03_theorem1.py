@@ -32,7 +32,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tfe import plots, search, toys
+from book.theory import toys
+from tfe import plots, search
 from tfe.enumeration import all_pairs, partitions
 from tfe.information import disentangled_bottleneck, encode
 

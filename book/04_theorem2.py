@@ -39,12 +39,13 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tfe import plots, search, toys
-from tfe.budget import conditional_laws
+from book.theory import toys
+from tfe import plots, search
+from book.theory.budget import conditional_laws
 from tfe.enumeration import all_pairs, masks, partitions
 from tfe.errors import StudyError
 from tfe.information import Joint, disentangled_bottleneck, encode
-from tfe.statements import tables
+from book.theory.statements import tables
 
 plots.style()
 

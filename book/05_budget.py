@@ -34,8 +34,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tfe import plots, toys
-from tfe.budget import embedded, independent_laws, selectors
+from book.theory import toys
+from tfe import plots
+from book.theory.budget import embedded, independent_laws, selectors
 from tfe.enumeration import masks
 from tfe.information import disentangled_bottleneck, encode
 

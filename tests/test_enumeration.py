@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from tfe import toys
+from book.theory import toys
 from tfe.enumeration import all_pairs, masks, pairs, partitions
 from tfe.errors import StudyError
 from tfe.information import Joint, disentangled_bottleneck, encode

@@ -4,7 +4,7 @@ import csv
 
 import pytest
 
-from tfe import theorems
+from book.theory import theorems
 from tfe.errors import StudyError
 from tfe.paths import BOOK, RESULTS
 

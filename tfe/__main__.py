@@ -116,10 +116,18 @@ def publish(options):
 
 
 def theorems(options):
-    from tfe import theorems
+    from pathlib import Path
+
+    from book.theory import theorems
     from tfe.paths import RESULTS
 
-    theorems.run(options.out or RESULTS / "theorems.csv")
+    out = Path(options.out or RESULTS / "theorems.csv")
+    rows = theorems.run(out)
+    for row in rows:
+        print(f"{row['verdict']:6} {row['statement']}")
+    theorems.record(theorems.claims(out), out.with_name("claims.csv"))
+    print(f"wrote {len(rows)} statements to {out.name}, and what they say of the paper's claims to "
+          "claims.csv")
 
 
 if __name__ == "__main__":

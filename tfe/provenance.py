@@ -52,7 +52,7 @@ def _imports(path):
         top, _, rest = module.partition(".")
         if top == "tfe" and rest in _HOME:
             module = f"tfe.{_HOME[rest]}"
-        elif top not in ("tfe", "data"):
+        elif top not in ("tfe", "data", "book"):
             continue
         place = ROOT.joinpath(*module.split("."))
         if place.with_suffix(".py").is_file():

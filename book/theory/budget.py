@@ -1,16 +1,16 @@
 """The statements about masks: the budget, masks computed from x, shortcuts; and the game's two.
 
-They stand in the register of `tfe.statements`.
+They stand in the register of `book.theory.statements`.
 """
 
 from itertools import product
 
 import numpy as np
 
-from tfe import toys
+from book.theory import toys
 from tfe.enumeration import masks
 from tfe.information import Joint, disentangled_bottleneck, encode
-from tfe.statements import EPS, minimisers, statement, tables
+from book.theory.statements import EPS, minimisers, statement, tables
 
 MASKS = "all masks"
 FOUR = "x1 x2 x3 x4"

@@ -9,7 +9,7 @@ from typing import Callable
 
 import numpy as np
 
-from tfe import toys
+from book.theory import toys
 from tfe.enumeration import all_pairs, partitions
 from tfe.information import Joint, channel, disentangled_bottleneck, encode
 

@@ -52,7 +52,7 @@ CLAIMS = (
 
 def examine():
     """Run every statement; return rows with the columns of results/theorems.csv."""
-    from tfe import budget, statements  # noqa: F401, `budget` adds to the register
+    from book.theory import budget, statements  # noqa: F401, `budget` adds to the register
     rows = []
     for name, s in statements.STATEMENTS.items():
         cases, worst, holds = s.examine()
@@ -72,6 +72,21 @@ def run(out_path=RESULTS / "theorems.csv"):
     writer.writerows(rows)
     write_text(out_path, text.getvalue())
     return rows
+
+
+def record(rows, path=RESULTS / "claims.csv"):
+    """Put claims into the ledger `path`, atomically: rows of the same id are replaced."""
+    kept = []
+    if path.is_file():
+        with open(path, encoding="utf-8", newline="") as file:
+            kept = list(csv.DictReader(file))
+    ids = {row["id"] for row in rows}
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ("id", "where", "claim", "verdict", "evidence"),
+                            lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*rows, *(row for row in kept if row["id"] not in ids)])
+    write_text(path, text.getvalue())
 
 
 def load(path=RESULTS / "theorems.csv"):

@@ -1,0 +1,167 @@
+"""Make the dataset `planted`: videos with known actions, intervals and scenes, all synthetic.
+
+  python data/planted.py                              the study's set: 1,400 videos, 1-2 minutes
+  python data/planted.py --rho 0.9 --out data/shortcut      scenes that almost give the label away
+  python data/planted.py --features-only --out data/smoke --train 48 --val 16 --test 32 --shifted 32
+
+Each video shows 1 to 3 of 12 actions (an action is the texture of a moving object) in a part
+`--share` of its time, things that carry no label, and a scene. In train, val and test the scene
+is that of the first action with probability `--rho` and uniform otherwise; in `shifted` it is
+always uniform, and all else in its videos is as in test: a method that leans on scenes falls there.
+
+It writes dataset.toml, videos.csv (labels), segments.csv (intervals in seconds) and videos/, or
+with --features-only features/planted/ instead of videos. Same arguments, same bytes (on x86-64
+with the same PyAV). It may be stopped at any time: the same command goes on where it was.
+"""
+
+import argparse
+import json
+import sys
+from functools import partial
+from pathlib import Path
+
+from data.common import cli, storyboard
+from data.common.features import DISTRACTION, SCENE, SNR, planted_features, show
+from tfe.errors import StudyError
+from tfe.paths import DATA, write_text
+
+__all__ = ["main", "planted_features"]
+
+# Raise it whenever the same arguments give other storyboards, frames or features.
+GENERATOR = 2
+STAMP = "made.json"  # with which settings a folder was begun
+STORY = ("seed", "rho", "share", "actions")
+
+
+def main(arguments=None):
+    """Make the dataset that the arguments describe, or say that it is there."""
+    options = parser().parse_args(arguments)
+    storyboard.check(options.seed, options.rho, options.share, options.actions)
+    counts = {split: getattr(options, split) for split in storyboard.SPLITS}
+    if min(counts.values()) < 0 or not any(counts.values()):
+        raise StudyError("--train, --val, --test, --shifted: give 0 or more videos each, not all 0")
+    settings = {"generator": GENERATOR, "name": options.name or options.out.resolve().name,
+                **{name: getattr(options, name) for name in STORY}, "videos": counts}
+    if options.features_only:
+        settings["features"] = {"snr": options.snr}
+    if begin(options.out, settings) and complete(options.out, counts, options.features_only):
+        print(f"{options.out}: all {sum(counts.values())} videos are there, nothing to do")
+        return
+    stories = [storyboard.storyboard(split, number, **{k: settings[k] for k in STORY})
+               for split, count in counts.items() for number in range(count)]
+    if options.features_only:
+        write_planted_features(options.out, stories, settings)
+    else:
+        render_missing(options.out, stories)
+    write_tables(options.out, stories, settings)
+    print(f"{options.out}: {len(stories)} videos "
+          + ", ".join(f"{count} {split}" for split, count in counts.items()))
+
+
+def parser():
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python data/planted.py", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--out", type=Path, default=DATA / "planted", metavar="DIR",
+                   help="the dataset folder to make (default: data/planted)")
+    p.add_argument("--name", help="the dataset's name in tables (default: the folder's name)")
+    p.add_argument("--seed", type=int, default=0, help="another seed, another dataset (default 0)")
+    p.add_argument("--rho", type=float, default=0.5, metavar="P",
+                   help="probability that the scene is the action's: 0 independent, 0.9 a "
+                   "shortcut (default 0.5)")
+    p.add_argument("--share", type=float, default=0.25, metavar="PART",
+                   help="part of a video that its actions fill, 0.075 to 0.8 (default 0.25)")
+    p.add_argument("--actions", type=int, default=3, metavar="N",
+                   help="actions in a video at most; 1 makes a single-label dataset (default 3)")
+    for split, count in (("train", 400), ("val", 200), ("test", 400), ("shifted", 400)):
+        p.add_argument(f"--{split}", type=int, default=count, metavar="N",
+                       help=f"videos in {split} (default {count})")
+    p.add_argument("--features-only", action="store_true",
+                   help="write features of the same storyboards, without rendering: seconds")
+    p.add_argument("--snr", type=float, default=SNR,
+                   help="only for features: how far an action stands out from the noise of one "
+                   f"segment, in standard deviations (default {SNR:g})")
+    return p
+
+
+def begin(folder, settings):
+    """Stamp `folder` with `settings`; say whether the same stamp was there already.
+
+    Raises StudyError where the folder was made with other settings or by something else.
+    """
+    stamp = folder / STAMP
+    if not stamp.is_file():
+        if folder.is_dir() and any(folder.iterdir()):
+            raise StudyError(f"{folder} holds something else (no {STAMP}): choose another --out")
+        write_text(stamp, json.dumps(settings, indent=1) + "\n")
+        return False
+    try:
+        found = json.loads(stamp.read_text(encoding="utf-8"))
+    except ValueError:
+        raise StudyError(f"{stamp} cannot be read: remove the folder and run again") from None
+    if found != settings:
+        other = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
+        raise StudyError(f"{folder} was made with another {' and '.join(other)} (see {STAMP}): "
+                         "choose another --out, or remove the folder and run again")
+    return True
+
+
+def complete(folder, counts, features_only):
+    """Whether every file is there. The tables are written last, each file atomically."""
+    if not (folder / "dataset.toml").is_file():
+        return False
+    if features_only:
+        return (folder / "features" / "planted" / "meta.json").is_file()
+    there = {path.name for path in (folder / "videos").glob("*.mp4")}
+    return all(f"{split}_{number:04d}.mp4" in there
+               for split, count in counts.items() for number in range(count))
+
+
+def render_missing(folder, stories):
+    """Render the videos that are not there yet, on every core."""
+    from data.common.render import write_into
+    from tfe.pool import each
+
+    videos = folder / "videos"
+    missing = [story for story in stories if not (videos / f"{story.video_id}.mp4").is_file()]
+    for _ in each(partial(write_into, videos), missing, "rendering", "video"):
+        pass
+
+
+def write_planted_features(folder, stories, settings):
+    """Write the store `features/planted` of `stories`."""
+    from tfe.store import write_features
+
+    x, _, _ = show(stories, settings["seed"], **settings["features"])
+    write_features(folder / "features" / "planted", [story.video_id for story in stories], x, {
+        "encoder": "planted", "origin": "planted", "T": x.shape[1], "d": x.shape[2],
+        "sampling": "the storyboard at the middles of the segments", "scene": SCENE,
+        "distraction": DISTRACTION, **{k: v for k, v in settings.items() if k != "features"},
+        **settings["features"]})
+
+
+def write_tables(folder, stories, settings):
+    """Write videos.csv and segments.csv and, last, dataset.toml."""
+    import pandas as pd
+
+    from tfe.store import TASKS, write_dataset
+
+    name = storyboard.ACTIONS.__getitem__
+    videos = pd.DataFrame([(s.video_id, s.split, round(s.duration, 6),
+                            ";".join(sorted(name(e.kind) for e in s.actions)), s.scene)
+                           for s in stories],
+                          columns=["video_id", "split", "duration", "labels", "scene"])
+    segments = pd.DataFrame([(s.video_id, name(e.kind), round(e.first / storyboard.FPS, 6),
+                              round(e.last / storyboard.FPS, 6))
+                             for s in stories for e in s.actions],
+                            columns=["video_id", "label", "start", "end"])
+    task = "singlelabel" if settings["actions"] == 1 else "multilabel"
+    write_dataset(folder, {
+        "name": settings["name"], "task": task, "metric": TASKS[task],
+        "classes": list(storyboard.ACTIONS), "source": "made by data/planted.py",
+        "licence": "that of this repository", "synthetic": True, "generator": GENERATOR,
+        **{key: settings[key] for key in STORY}}, videos, segments)
+
+
+if __name__ == "__main__":
+    sys.exit(cli.ended(main))

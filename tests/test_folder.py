@@ -1,0 +1,183 @@
+"""`data/folder.py`: every form of a folder, and each way in which one can be wrong."""
+
+import subprocess
+import sys
+
+import av
+import numpy as np
+import pytest
+
+from data import folder
+from data.common import cli
+from tfe.paths import ROOT
+from tfe.store import open_dataset, write_features
+
+HEADER = "video_id,split,duration,labels\n"
+
+
+def clip(path, frames=10, rate=10):
+    """A small real video of `frames / rate` seconds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("mpeg4", rate=rate)
+        video.width = video.height = 32
+        video.pix_fmt = "yuv420p"
+        for number in range(frames):
+            image = np.full((32, 32, 3), 8 * number, np.uint8)
+            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+        container.mux(video.encode())
+
+
+def adopt(capsys, *arguments):
+    """Exit code, path printed, and what was said."""
+    code = cli.ended(folder.main, [str(a) for a in arguments])
+    out, err = capsys.readouterr()
+    return code, (out.splitlines() or [""])[-1], err
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """A folder with a table and three videos of 1, 2 and 3 seconds."""
+    home = tmp_path / "clips"
+    for number in (1, 2, 3):
+        clip(home / f"v{number}.mp4", 10 * number)
+    (home / "videos.csv").write_text("video_id,split,labels\nv1,train,run\nv2,val,jump\n"
+                                     "v3,test,run;jump\n")
+    return home
+
+
+def test_table_without_durations(clips, tmp_path, capsys):
+    (clips / "segments.csv").write_text("video_id,label,start,end\nv3,jump,1.5,3.0\n")
+    code, path, _ = adopt(capsys, clips, "--out", tmp_path / "made")
+    made = open_dataset(path)
+    assert code == 0 and path == str(tmp_path / "made")
+    assert made.name == "clips" and made.task == "multilabel" and made.classes == ["jump", "run"]
+    assert made.videos.duration.tolist() == pytest.approx([1, 2, 3], abs=0.11)
+    assert set(made.files) == {"v1", "v2", "v3"} and made.files["v1"].parent == clips
+    assert not made.synthetic and made.truth(["v3"], 4)[0].tolist() == [
+        [False, False, True, True], [False] * 4]
+
+
+def test_given_durations_stay_and_files_are_not_opened(clips, tmp_path, capsys):
+    (clips / "v1.mp4").write_bytes(b"not a video, but its duration is given")
+    (clips / "videos.csv").write_text(HEADER + "v1,train,7.25,run\nv2,test,,jump\n")
+    code, path, err = adopt(capsys, clips, "--out", tmp_path / "made")
+    made = open_dataset(path)
+    assert code == 0 and made.task == "singlelabel" and made.metric == "accuracy"
+    assert made.videos.duration.tolist() == pytest.approx([7.25, 2], abs=0.11)
+    assert "1 videos are not in" in err  # v3 has no line
+
+
+def test_unreadable_and_missing_videos_are_left_out(clips, tmp_path, capsys):
+    (clips / "v2.mp4").write_bytes(b"")
+    (clips / "v3.mp4").unlink()
+    (clips / "segments.csv").write_text("video_id,label,start,end\nv2,jump,0,1\nv1,run,0,1\n")
+    code, path, err = adopt(capsys, clips, "--out", tmp_path / "made")
+    made = open_dataset(path)
+    assert code == 0 and made.videos.video_id.tolist() == ["v1"]
+    assert made.segments.video_id.tolist() == ["v1"]
+    assert made.classes == ["jump", "run"]  # a class stays where its only video is unreadable
+    assert "left out: v2" in err and "left out: v3: no file" in err and "2 left out" in err
+
+
+def test_source_is_not_touched_and_rerun_measures_nothing(clips, tmp_path, capsys, monkeypatch):
+    before = {p.name: p.stat().st_mtime_ns for p in clips.iterdir()}
+    _, path, _ = adopt(capsys, clips, "--out", tmp_path / "made")
+    first = [(tmp_path / "made" / name).read_bytes() for name in ("videos.csv", "dataset.toml")]
+    monkeypatch.setattr("tfe.video.probe", lambda path: pytest.fail("opened again"))
+    code, _, _ = adopt(capsys, clips, "--out", tmp_path / "made")
+    assert code == 0
+    assert first == [(tmp_path / "made" / n).read_bytes() for n in ("videos.csv", "dataset.toml")]
+    assert before == {p.name: p.stat().st_mtime_ns for p in clips.iterdir()}
+
+
+@pytest.mark.parametrize("names", [
+    ["train__do_it_1.mp4", "test__do_it_2.mp4", "test__rest_03.mp4"],
+    ["train/do_it/a.mp4", "test/do_it/a.mp4", "test/rest/a.mp4"]])
+def test_names_that_say_split_and_class(tmp_path, capsys, names):
+    for name in names:
+        clip(tmp_path / "in" / name)
+    code, path, _ = adopt(capsys, tmp_path / "in", "--out", tmp_path / "made", "--name", "mine")
+    made = open_dataset(path)
+    assert code == 0 and made.name == "mine" and made.classes == ["do_it", "rest"]
+    assert sorted(zip(made.videos.split, made.videos.labels.str[0])) == [
+        ("test", "do_it"), ("test", "rest"), ("train", "do_it")]
+    assert set(made.files) == set(made.videos.video_id)
+    found = [p.resolve().relative_to(tmp_path / "in") for p in made.files.values()]
+    assert {str(p) for p in found} == set(names)
+
+
+def test_dataset_folder_is_checked_and_printed(clips, tmp_path, capsys):
+    _, path, _ = adopt(capsys, clips, "--out", tmp_path / "made")
+    assert adopt(capsys, path)[:2] == (0, path)
+    (tmp_path / "made" / "videos.csv").write_text(HEADER + "v1,nowhere,1,run\n")
+    code, printed, err = adopt(capsys, path)
+    assert code == 2 and printed == "" and "videos.csv line 2: split is 'nowhere'" in err
+
+
+def test_features_alone_are_a_dataset(tmp_path, capsys):
+    (tmp_path / "dataset.toml").write_text('task = "singlelabel"\nclasses = ["a", "b"]\n')
+    (tmp_path / "videos.csv").write_text(HEADER + "x,train,1,a\ny,test,1,b\n")
+    code, _, err = adopt(capsys, tmp_path)
+    assert code == 2 and "neither videos nor features" in err
+    write_features(tmp_path / "features" / "own", ["x", "y"], np.zeros((2, 16, 4)),
+                   {"origin": "user"})
+    assert adopt(capsys, tmp_path)[:2] == (0, str(tmp_path))
+
+
+def wrong_segment(home):
+    (home / "segments.csv").write_text("video_id,label,start,end\nv1,run,0.5,9\n")
+
+
+WRONG = {
+    "absent": (lambda home: home.rename(home.parent / "gone"), "is not a folder"),
+    "empty": (lambda home: [p.unlink() for p in home.iterdir()], "SPLIT__CLASS_NN.ext"),
+    "no csv": (lambda home: (home / "videos.csv").unlink(), "does not say its split and class"),
+    "no video": (lambda home: [p.unlink() for p in home.glob("*.mp4")], "but no video"),
+    "no column": (lambda home: (home / "videos.csv").write_text("video_id,labels\nv1,run\n"),
+                  "lacks the column 'split'"),
+    "twice": (lambda home: (home / "videos.csv").write_text(
+        HEADER + "v1,train,,run\nv1,test,,run\n"), "'v1' stands twice"),
+    "duration": (lambda home: (home / "videos.csv").write_text(HEADER + "v1,train,long,run\n"),
+                 "videos.csv line 2: duration is 'long'"),
+    "other names": (lambda home: (home / "videos.csv").write_text(HEADER + "v1.mp4,train,,run\n"),
+                    "without their endings"),
+    "no label": (lambda home: (home / "videos.csv").write_text(HEADER + "v1,train,,\n"),
+                 "gives no video a label"),
+    "outside": (wrong_segment, "segments.csv line 2"),
+    "unreadable": (lambda home: [p.write_bytes(b"") for p in home.glob("*.mp4")],
+                   "none of the 3 videos could be read"),
+}
+
+
+@pytest.mark.parametrize("fault", WRONG)
+def test_faults_end_in_one_line(clips, tmp_path, capsys, fault):
+    spoil, message = WRONG[fault]
+    spoil(clips)
+    code, printed, err = adopt(capsys, clips, "--out", tmp_path / "made")
+    assert code == 2 and printed == ""
+    assert message in err.splitlines()[-1] and "Traceback" not in err
+    assert not (tmp_path / "made").exists()
+
+
+def test_another_dataset_is_not_overwritten(clips, tmp_path, capsys):
+    adopt(capsys, clips, "--out", tmp_path / "made")
+    clip(tmp_path / "other" / "train__run_1.mp4")
+    before = (tmp_path / "made" / "videos.csv").read_bytes()
+    code, _, err = adopt(capsys, tmp_path / "other", "--out", tmp_path / "made")
+    assert code == 2 and "choose another --name or --out" in err
+    assert before == (tmp_path / "made" / "videos.csv").read_bytes()
+    assert adopt(capsys, clips, "--out", clips)[0] == 2  # the source itself
+
+
+def test_two_actions(shared, tmp_path):
+    """The real clips, as a user calls it; stdout holds the path alone."""
+    done = subprocess.run(
+        [sys.executable, ROOT / "data" / "folder.py", shared / "videos" / "two_actions",
+         "--out", tmp_path / "made"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{tmp_path / 'made'}\n"
+    made = open_dataset(tmp_path / "made")
+    assert made.name == "two_actions" and made.task == "singlelabel" and len(made.files) == 69
+    assert made.videos.labels.str[0].value_counts().to_dict() == {"typing": 39,
+                                                                 "doing_exercises": 30}
+    assert set(made.videos.split) == {"train", "test"} and (made.videos.duration > 1).all()
