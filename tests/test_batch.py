@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from data import planted
-from tfe import batch, report, statistics, store
+from tfe import batch, paths, publish, report, statistics, store
 from tfe.__main__ import main
 from tfe.metrics import mean_average_precision
 
@@ -40,10 +40,10 @@ def local(tmp_path_factory):
     """The local results in a temporary folder."""
     folder = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "LOCAL", folder)
-        patch.setattr(report, "LOCAL", folder)
+        for module in (batch, report, publish, paths):
+            patch.setattr(module, "LOCAL", folder)
         # Defaults were bound when the functions were defined.
-        for function in (report.write, report.is_current, report.beside_committed):
+        for function in (report.write, report.is_current, publish.beside_committed):
             patch.setattr(function, "__defaults__", (*function.__defaults__[:-1], folder))
         yield folder
 
@@ -171,8 +171,32 @@ def test_missing_files_are_one_line_and_exit_2(tmp_path, capsys):
 
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
     main(["batch", str(ran)])
-    monkeypatch.setattr(report, "RESULTS", tmp_path)
+    monkeypatch.setattr(publish, "RESULTS", tmp_path)
     assert main(["publish", "toy"]) == 0
-    for suffix in (".csv", "_summary.csv", ".md", ".json", ".png"):
+    for suffix in publish.FILES:
         assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
-    assert "yes" in report.beside_committed("toy") and " no" not in report.beside_committed("toy")
+    shown = publish.beside_committed("toy")
+    assert shown.count(" yes ") == 4 and " no " not in shown
+
+
+def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- answer: how -->\nold\n<!-- /answer -->\nafter\n")
+    main(["batch", str(ran)])
+    lines = pd.read_csv(local / "toy_summary.csv")
+    publish.write_answer(readme, lines)
+    publish.write_answer(readme, lines)  # again: the same
+    text = readme.read_text()
+    assert text.startswith("before\n<!-- answer: how -->\n| row") and text.endswith("after\n")
+    assert f"{lines.value[0]:.1f} [" in text and "old" not in text and text.count("BIKE+TFE") == 1
+    readme.write_text("no marks")
+    with pytest.raises(publish.StudyError, match="lacks the marks"):
+        publish.write_answer(readme, lines)
+
+
+def test_the_column_k_knows_the_default_of_the_system():
+    import inspect
+
+    from tfe.systems import TFE
+
+    assert inspect.signature(TFE).parameters["k"].default == report.DEFAULT_K

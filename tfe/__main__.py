@@ -79,6 +79,8 @@ def features(options):
 
 def batch(options):
     from tfe import batch, report, store
+    from tfe.paths import LOCAL
+    from tfe.publish import beside_committed
 
     grid = batch.read(options.file, dataset=options.data, encoder=options.encoder,
                       seeds=options.seeds, profile=options.profile, device=options.device)
@@ -87,13 +89,13 @@ def batch(options):
     waiting = sum(run.metrics is None for run in runs)
     if not waiting and report.is_current(grid["table"], runs):
         print(f"{grid['table']}: all {len(runs)} runs are done already; nothing to do\n")
-        print((report.LOCAL / f"{grid['table']}.md").read_text(encoding="utf-8"))
-        print(report.beside_committed(grid["table"]))
+        print((LOCAL / f"{grid['table']}.md").read_text(encoding="utf-8"))
+        print(beside_committed(grid["table"]))
         return 0
     print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers)
-    print(report.write(grid["table"], dataset, runs, grid.get("splits", report.SPLITS)))
-    print(report.beside_committed(grid["table"]))
+    print(report.write(grid["table"], dataset, runs, grid["splits"]))
+    print(beside_committed(grid["table"]))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)
     return 1 if failed else 0
@@ -108,11 +110,11 @@ def _encoder(dataset, asked, usual):
 
 
 def publish(options):
-    from tfe import report
+    from tfe.publish import publish
 
     for name in options.tables:
-        for path in report.publish(name):
-            print(f"wrote {path.relative_to(report.RESULTS.parent)}")
+        for path in publish(name):
+            print(f"wrote {path.name}")
 
 
 def theorems(options):

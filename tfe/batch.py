@@ -62,7 +62,7 @@ def read(path, **overrides):
         if "row" not in row or row.get("against", row["row"]) not in names:
             raise StudyError(f"{path}: every row needs a name in `row`, and `against` must name "
                              "another row")
-    return batch | {key: value for key, value in overrides.items() if value is not None}
+    return {"splits": ["test", "shifted"]} | batch | {key: value for key, value in overrides.items() if value is not None}
 
 
 def dataset_folder(batch):
@@ -85,6 +85,7 @@ def plan(batch, dataset, encoder):
             for seed in batch["seeds"]:
                 parameters = {"encoder": encoder, "profile": batch.get("profile", "default"),
                               "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
+                              "splits": batch["splits"],
                               **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
                 identity = json.dumps([parameters, dataset.key, features.key, code],
                                       sort_keys=True)

@@ -1,27 +1,22 @@
-"""Runs to a table: one csv row a run and split, a summary with intervals, a page, a figure.
-
-What a user's command made goes to `results/local/`; `publish` alone changes `results/`.
-"""
+"""Runs to a table: one csv row a run and split, a summary with intervals, a page, a figure."""
 
 import json
-import shutil
 
 import numpy as np
 import pandas as pd
 
 from tfe import fidelity, metrics, statistics
 from tfe.errors import StudyError
-from tfe.paths import BOOK, LOCAL, RESULTS, atomic, write_text
+from tfe.paths import LOCAL, atomic, write_text
 
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit").split(",")
 REPEATS = 200  # of the bootstrap: its ends then wobble by about a tenth of the interval
-SPLITS = ("test", "shifted")  # of a table; a batch may name others
 DEFAULT_K = 4
 
 
-def table(name, dataset, runs, splits=SPLITS):
+def table(name, dataset, runs, splits):
     """One row a run and split, in the columns of the study; values in per cent.
 
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
@@ -127,12 +122,12 @@ def page(name, frame, lines, dataset):
     for line in lines.to_dict("records"):
         shown.append({
             "row": line["row"], "split": line["split"], "seeds": line["seeds"],
-            f"{unit} (%)": _interval(line, "value", "low", "high"),
-            "seeds and videos": _interval(line, None, "video_low", "video_high"),
+            f"{unit} (%)": interval(line, "value", "low", "high"),
+            "seeds and videos": interval(line, None, "video_low", "video_high"),
             "against": line["against"] or "",
-            "difference": _interval(line, "difference", "difference_low", "difference_high", "+"),
-            "fidelity AUC": _interval(line, "auc", "auc_low", "auc_high", digits=3),
-            "AUC difference": _interval(line, "auc_difference", "auc_difference_low",
+            "difference": interval(line, "difference", "difference_low", "difference_high", "+"),
+            "fidelity AUC": interval(line, "auc", "auc_low", "auc_high", digits=3),
+            "AUC difference": interval(line, "auc_difference", "auc_difference_low",
                                         "auc_difference_high", "+", 3),
             "L_N runaway": f"{line['runaway']} of {line['seeds'] + line['diverged']}"
                            if str(line["method"]).startswith("tfe") else ""})
@@ -148,7 +143,7 @@ def page(name, frame, lines, dataset):
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
 
-def _interval(line, value, low, high, sign="", digits=1):
+def interval(line, value, low, high, sign="", digits=1):
     """`62.1 [61.0, 63.2]` of a line's entries, or nothing where they are absent."""
     if pd.isna(line.get(low, np.nan)) and pd.isna(line.get(value, np.nan)):
         return ""
@@ -193,7 +188,7 @@ def _read_outs(run, split):
             "leave_one_out": falls / np.maximum(targets.sum(1, keepdims=True), 1)}
 
 
-def write(name, dataset, runs, splits=SPLITS, folder=LOCAL):
+def write(name, dataset, runs, splits, folder=LOCAL):
     """Write table, summary, page, receipt and figure to `folder`; return the page's text."""
     from tfe import plots
 
@@ -222,40 +217,3 @@ def is_current(name, runs, folder=LOCAL):
     path = folder / f"{name}.json"
     return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["runs"] == [
         run.folder.name for run in runs]
-
-
-def beside_committed(name, folder=LOCAL):
-    """Means of this table beside the committed one of the same dataset, with the difference."""
-    paths = folder / f"{name}.csv", RESULTS / f"{name}.csv"
-    if not paths[1].is_file():
-        return f"There is no committed {name}.csv to compare with."
-    local, committed = (pd.read_csv(path) for path in paths)
-    key = ["row", "dataset", "encoder", "split"]
-    both = pd.concat([t.groupby(key, sort=False).value.mean() for t in (local, committed)],
-                     axis=1, keys=("here", "committed"), join="inner").dropna()
-    if both.empty:
-        return f"The committed {name}.csv is of another dataset; nothing to compare."
-    both["difference"] = both.here - both.committed
-    # What a rerun may differ by: the same processor repeats the digits, another one does not,
-    # and then a mean moves as other seeds would move it.
-    spread = committed.groupby(key, sort=False).value.agg(
-        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() > 1 else np.nan)
-    both["tolerance"] = spread
-    both["agrees"] = np.where(both.difference.abs() <= np.maximum(both.tolerance, 0.05),
-                              "yes", "no")
-    shown = both.reset_index()[["row", "split", *both.columns]]
-    return shown.to_markdown(index=False, floatfmt=".2f")
-
-
-def publish(name):
-    """Copy a table with all that belongs to it from `results/local/` to `results/`."""
-    files = [LOCAL / f"{name}{suffix}" for suffix in
-             (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")]
-    missing = [path for path in files if not path.is_file()]
-    if missing:
-        raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
-                         f"{BOOK.name}/batches/{name}.yaml` first")
-    for path in files:
-        with atomic(RESULTS / path.name) as temporary:
-            shutil.copyfile(path, temporary)
-    return [RESULTS / path.name for path in files]

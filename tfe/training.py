@@ -38,7 +38,7 @@ class Schedule:
 
 # "paper" is section 4.2; "default" was chosen on `val` of the planted set (book/batches/tune.yaml).
 PROFILES = {"smoke": Schedule(epochs=2, batch_size=16, lr=1e-3, weight_decay=0.2, warmup_epochs=1),
-            "default": Schedule(30, 32, lr=1e-3, weight_decay=0.2, warmup_epochs=3),
+            "default": Schedule(20, 32, lr=1e-3, weight_decay=0.2, warmup_epochs=2),
             "paper": Schedule(100, 256, lr=5e-5, weight_decay=0.2, warmup_epochs=5)}
 # How often A_N's loss must exceed the uninformed critic's before the run is called runaway.
 RUNAWAY = 2.0

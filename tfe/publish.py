@@ -1,0 +1,73 @@
+"""What a user's command made beside what is committed; `publish` alone changes what is committed."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+
+from tfe import report, statistics
+from tfe.errors import StudyError
+from tfe.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
+
+FILES = (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")
+
+
+def beside_committed(name, folder=LOCAL):
+    """Means of this table beside the committed one of the same dataset, with the difference."""
+    paths = folder / f"{name}.csv", RESULTS / f"{name}.csv"
+    if not paths[1].is_file():
+        return f"There is no committed {name}.csv to compare with."
+    local, committed = (pd.read_csv(path) for path in paths)
+    key = ["row", "dataset", "encoder", "split"]
+    both = pd.concat([t.groupby(key, sort=False).value.mean() for t in (local, committed)],
+                     axis=1, keys=("here", "committed"), join="inner").dropna()
+    if both.empty:
+        return f"The committed {name}.csv is of another dataset; nothing to compare."
+    both["difference"] = both.here - both.committed
+    # What a rerun may differ by: the same processor repeats the digits, another one does not,
+    # and then a mean moves as other seeds would move it.
+    spread = committed.groupby(key, sort=False).value.agg(
+        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() > 1 else np.nan)
+    both["tolerance"] = spread
+    both["agrees"] = np.where(both.difference.abs() <= np.maximum(both.tolerance, 0.05),
+                              "yes", "no")
+    shown = both.reset_index()[["row", "split", *both.columns]]
+    return shown.to_markdown(index=False, floatfmt=".2f")
+
+
+def publish(name):
+    """Copy a table and all that belongs to it from `results/local/` to `results/`.
+
+    Table 1 is also the answer that the README gives. Returns the paths written.
+    """
+    files = [LOCAL / f"{name}{suffix}" for suffix in FILES]
+    missing = [path for path in files if not path.is_file()]
+    if missing:
+        raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
+                         f"{BOOK.name}/batches/{name}.yaml` first")
+    for path in files:
+        with atomic(RESULTS / path.name) as temporary:
+            shutil.copyfile(path, temporary)
+    if name == "table1":
+        write_answer(ROOT / "README.md", pd.read_csv(RESULTS / "table1_summary.csv"))
+    return [RESULTS / path.name for path in files]
+
+
+def write_answer(readme, lines):
+    """Put the rows of Table 1's test split between the README's two marks."""
+    shown = pd.DataFrame([{
+        "row": line["row"], "mAP (%)": report.interval(line, "value", "low", "high"),
+        "against vanilla": report.interval(line, "difference", "difference_low",
+                                           "difference_high", "+"),
+        "fidelity AUC": report.interval(line, "auc", "auc_low", "auc_high", digits=3),
+        "AUC against vanilla": report.interval(line, "auc_difference", "auc_difference_low",
+                                               "auc_difference_high", "+", 3)}
+        for line in lines[lines.split == "test"].to_dict("records")])
+    table = shown.to_markdown(index=False, disable_numparse=True)
+    before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
+    comment, _, rest = rest.partition("-->")
+    _, closing, after = rest.partition("<!-- /answer -->")
+    if not closing:
+        raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
+                         "put them back")
+    write_text(readme, f"{before}{opening}{comment}-->\n{table}\n{closing}{after}")
