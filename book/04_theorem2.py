@@ -15,16 +15,21 @@
 # # 4. Theorem 2: may one term be dropped?
 #
 # **Question.** Eq. (2) has three terms, and the third, $I(z_S; z_N)$, is
-# hard to estimate. Theorem 2 says that it may be left out. Split
+# hard to estimate. Theorem 2 says that it may be left out. Split the
+# objective in two:
 #
 # $$\mathcal L_{DIB} = \underbrace{-I(z_S; y) + I(z_N; y)}_{\mathcal L_1}
 #   + \underbrace{I(z_S; z_N)}_{\mathcal L_2}.$$
 #
 # The theorem: the optimum of $\mathcal L_{DIB}$ is the minimiser of
-# $\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]$ (Eq. 3). That
-# expectation is $H(y \mid z_S) - H(y \mid z_N)$, and the two $H(y)$ cancel:
-# it *is* $\mathcal L_1$. So the claim is about $\mathcal L_1$, and it is
-# really two claims:
+#
+# $$\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]
+#   = H(y \mid z_S) - H(y \mid z_N)
+#   = -I(z_S; y) + I(z_N; y). \tag{3}$$
+#
+# (The last step is $H(y \mid z) = H(y) - I(z; y)$; the two $H(y)$ cancel.)
+# So Eq. (3) *is* $\mathcal L_1$. The claim is about $\mathcal L_1$ and
+# $\mathcal L_{DIB}$, and it is really two claims:
 #
 # - **Necessity.** Whoever minimises $\mathcal L_{DIB}$ minimises
 #   $\mathcal L_1$.
@@ -33,6 +38,12 @@
 #
 # The training minimises $\mathcal L_1$ and hopes for $\mathcal L_{DIB}$:
 # it is the *second* claim that it needs.
+#
+# Minimise *over what?* That will matter. **Free encoders** are all tables
+# $p(z_S \mid x)$ and $p(z_N \mid x)$, each with coins of its own, as in
+# [chapter 3](03_theorem1.ipynb). **Masks** are far fewer: $x$ is a list of
+# segments, $z_S$ is those in the mask and $z_N$ is the rest. A **budget**
+# allows only the masks of $k$ segments.
 
 # %%
 import matplotlib.pyplot as plt
@@ -40,12 +51,12 @@ import numpy as np
 import pandas as pd
 
 from book.theory import toys
-from tfe import plots, search
 from book.theory.budget import conditional_laws
+from book.theory.statements import tables
+from tfe import plots, search
 from tfe.enumeration import all_pairs, masks, partitions
 from tfe.errors import StudyError
 from tfe.information import Joint, disentangled_bottleneck, encode
-from book.theory.statements import tables
 
 plots.style()
 
@@ -57,9 +68,9 @@ STEPS = 300  # its steps
 # %% [markdown]
 # ## Eq. (3) is $\mathcal L_1$
 #
-# A check on the toy of [chapter 3](03_theorem1.ipynb), $x = (y, n)$ with
-# two fair bits, for a random pair of encoders: the expectation, computed
-# from its definition, against the difference of informations.
+# A check on the toy of chapter 3, $x = (y, n)$ with two fair bits, for a
+# random pair of encoders: the expectation, computed from its definition,
+# against the difference of informations.
 
 # %%
 p_xy = toys.two_bits().marginal("x y")
@@ -73,15 +84,22 @@ assert np.isclose(-log_p[0] + log_p[1], disentangled_bottleneck(law).l1)
 # %% [markdown]
 # ## Necessity
 #
-# *Holds where the encoder may write whatever it likes.* Proof. Always
+# **Holds for free encoders.** *Proof.* Always
 # $\mathcal L_1 \le \mathcal L_{DIB}$, as $\mathcal L_2 \ge 0$. Always
-# $\mathcal L_1 \ge -I(x; y)$. The lazy pair ($z_S = x$, $z_N$ constant)
-# reaches $-I(x; y)$ with $\mathcal L_2 = 0$, so both have this minimum. At
-# a minimiser of $\mathcal L_{DIB}$ then
-# $-I(x;y) \le \mathcal L_1 \le \mathcal L_{DIB} = -I(x; y)$. $\square$
+# $\mathcal L_1 \ge -I(z_S; y) \ge -I(x; y)$, as $I(z_N; y) \ge 0$ and by
+# data processing. The lazy pair ($z_S = x$, $z_N$ constant) reaches
+# $-I(x; y)$ with $\mathcal L_2 = 0$, so $\mathcal L_1$ and
+# $\mathcal L_{DIB}$ both have this minimum. At a minimiser of
+# $\mathcal L_{DIB}$ then
+# $-I(x;y) \le \mathcal L_1 \le \mathcal L_{DIB} = -I(x; y)$, so it
+# minimises $\mathcal L_1$ too. $\square$ (All that this needs is that the
+# lazy pair may be chosen. So necessity holds for all masks without a budget
+# too: the lazy one takes every segment.)
 #
-# We enumerate all pairs on random laws of six points, with a label that is
-# a function of $x$ and with a noisy one.
+# We enumerate all deterministic pairs on random laws $p(x, y)$ of six
+# points (there are 203 ways to sort six points into groups), with a label
+# that is a function of $x$ and with a noisy one. How far above its minimum
+# is $\mathcal L_1$, at the worst minimiser of $\mathcal L_{DIB}$?
 
 
 # %%
@@ -97,10 +115,10 @@ assert max(clean + noisy) < 1e-8
 print(f"{len(clean + noisy)} laws, {203 ** 2:,} pairs each: none fails")
 
 # %% [markdown]
-# The proof used the lazy pair. **Forbid it, and necessity fails.** Let the
-# codes be segments: $z_S = x_M$ for a mask $M$ of exactly $k = 1$ of three
-# segments, $z_N$ the other two. Let $x_1$ be noise, $x_2 = (y, n)$, and
-# $x_3 = n$, with a nuisance $n$ of three bits that shows up twice.
+# The proof used the lazy pair. **Forbid it, and necessity may fail.** Take
+# masks of exactly one of three segments: $z_S$ is that segment, $z_N$ the
+# other two. Let $x_1$ be noise, $x_2 = (y, n)$, and $x_3 = n$, with a fair
+# bit $y$ and a nuisance $n$ of three bits that shows up twice.
 
 # %%
 segments = toys.shared_nuisance(bits=3)
@@ -112,18 +130,25 @@ assert budget.L_DIB.idxmin() == "{1}" and budget.L1.idxmin() == "{2}"
 budget.round(3) + 0.0
 
 # %% [markdown]
-# Only segment 2 shows the action. $\mathcal L_1$ picks it. Eq. (2) picks
-# the noise: taking segment 2 would put $n$ on both sides of the mask, and
-# $I(z_S; z_N) = 3$ bits weigh more than the label's one. This is no
-# exotic case; the segments of a video share their scene. More of it in
+# Only segment 2 shows the label. $\mathcal L_1$ picks it. Eq. (2) picks
+# the noise: taking segment 2 would put $n$ on both sides of the mask and
+# cost $I(z_S; z_N) = 3$ bits, and it gains only 2 in $\mathcal L_1$. So the
+# minimiser of $\mathcal L_{DIB}$ does not minimise $\mathcal L_1$, and
+# the other way round: under this budget both halves fail. This is no exotic
+# case; the segments of a video share their scene. More of it in
 # [chapter 5](05_budget.ipynb).
 #
 # ## Sufficiency
 #
-# *Fails, even with free encoders.* Take $z_S = x$ and $z_N = n$. Then
-# $I(z_S; y) = 1$ and $I(z_N; y) = 0$, which is the best that
-# $\mathcal L_1$ can do; but $z_S$ holds $n$ too, so $I(z_S; z_N) = 1$.
-# Below are all minimisers of $\mathcal L_1$ on the toy.
+# **Fails, even for free encoders.** The counterexample lives on the two-bit
+# toy: $z_S = x$ and $z_N = n$. Then $I(z_S; y) = 1$ and $I(z_N; y) = 0$,
+# which is the best that $\mathcal L_1$ can do. But $z_S$ holds $n$ too, so
+# $I(z_S; z_N) = 1$, and $\mathcal L_{DIB}$ is 0 where $-1$ is possible.
+#
+# Below are all deterministic minimisers of $\mathcal L_1$ on the toy. As
+# in chapter 3 the letters are the codes of the points $00, 01, 10, 11$:
+# `AABB` is $y$, `ABAB` is $n$, `ABCD` is $x$. The numbers are
+# $I(z_S; z_N)$ in bits.
 
 # %%
 block, codes = all_pairs(p_xy), partitions(4)
@@ -136,52 +161,75 @@ assert table.shape == (4, 3) and (table > 0).sum().sum() == 6
 table.rename_axis(index="z_S", columns="z_N")
 
 # %% [markdown]
-# The numbers are $I(z_S; z_N)$ in bits. (`AABB` writes codes for the points
-# $00, 01, 10, 11$: here the label.) Twelve pairs minimise $\mathcal L_1$.
-# Six share nothing: they are the minimisers of Eq. (2) met in chapter 3.
-# Six share up to a bit. Dropping $\mathcal L_2$ costs something.
+# Any $z_S$ that tells $y$ (four rows) goes with any $z_N$ that tells
+# nothing of it (three columns), because $\mathcal L_1$ never looks at the
+# two together. That makes twelve minimisers. Six share nothing: they are
+# the minimisers of Eq. (2) met in chapter 3. The other six share half a bit
+# or a whole one, and do not minimise Eq. (2).
 #
 # The sketch argues for sufficiency by contradiction. Whatever the argument
-# is in the supplement, the pair `ABCD | ABAB` contradicts its end.
+# is in the supplement, the pair `ABCD`, `ABAB` refutes its conclusion.
 #
 # ## When does sufficiency return?
 #
-# Let a pair minimise $\mathcal L_1$ at $-I(x; y)$. Then
-# $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand $I(z_N; z_S, y)$ in both
-# orders:
+# Let a pair of free encoders minimise $\mathcal L_1$. The minimum is
+# $-I(x; y)$, so $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand
+# $I(z_N; z_S, y)$ by the chain rule, in both orders:
 #
 # $$I(z_N; z_S) + \underbrace{I(z_N; y \mid z_S)}_{=\,0}
 #   = \underbrace{I(z_N; y)}_{=\,0} + I(z_N; z_S \mid y).$$
 #
 # The first brace is 0 because $z_S$ already tells all that $x$ tells of
-# $y$: $I(z_N; y \mid z_S) \le I(x; y \mid z_S) = I(x; y) - I(z_S; y) = 0$.
-# So at a minimiser of $\mathcal L_1$
+# $y$: $I(z_N; y \mid z_S) \le I(x; y \mid z_S) = I(x; y) - I(z_S; y) = 0$
+# (data processing given $z_S$, then the chain rule). So at a minimiser of
+# $\mathcal L_1$
 #
 # $$\boxed{\;\mathcal L_2 = I(z_S; z_N \mid y)\;}$$
 #
-# and **a minimiser of $\mathcal L_1$ minimises $\mathcal L_{DIB}$ if and
-# only if its two codes are independent given the label.** No condition can
-# be weaker. It is a condition on the pair, not on the data, and nothing in
-# $\mathcal L_1$ brings it about: on the toy it singles out the same six.
+# The minimum of $\mathcal L_{DIB}$ is $-I(x; y)$ as well, so a minimiser of
+# $\mathcal L_1$ reaches it if and only if $\mathcal L_2 = 0$. In words: **a
+# minimiser of $\mathcal L_1$ minimises $\mathcal L_{DIB}$ if and only if
+# its two codes are independent given the label.** No condition can be
+# weaker. But it is a condition on the pair, not on the data, and nothing in
+# $\mathcal L_1$ brings it about. On the toy it singles out the same six.
 
 # %%
-gaps = []
-for i, j in best:
-    joint = encode(p_xy, z_S=codes[i], z_N=codes[j])
-    gaps.append(joint.I("z_S; z_N") - joint.I("z_S; z_N | y"))
-assert np.allclose(gaps, 0)
+twelve = [encode(p_xy, z_S=codes[i], z_N=codes[j]) for i, j in best]
+given_y = np.array([joint.I("z_S; z_N | y") for joint in twelve])
+assert np.allclose([joint.I("z_S; z_N") for joint in twelve], given_y)
+assert (given_y < 1e-9).sum() == 6
 
 # %% [markdown]
 # ### A condition on the data, for free encoders
 #
 # For which data is *every* minimiser of $\mathcal L_1$ good? As $z_S = x$
-# is always allowed, no $z_N$ may be free of $y$ and still tell of $x$.
-# Write $p(x \mid z) = p(x) + v(x)$. Being free of $y$ means
-# $\sum_x v(x)\, p(y \mid x) = 0$ for all $y$: a linear dependence among the
-# rows $p(y \mid x)$. If the rows are **linearly independent**, $v = 0$ and
-# sufficiency holds. If they are dependent, $p(x) \pm \eta\, v(x)$ for a
-# small $\eta$ are the two halves of a bad $z_N$. So sufficiency holds over
-# free encoders exactly where the matrix $p(y \mid x)$ has rank $|x|$.
+# is always allowed, a $z_N$ that is independent of $y$ and still tells of
+# $x$ spoils it: that pair minimises $\mathcal L_1$, and
+# $\mathcal L_2 = I(x; z_N) > 0$. If there is no such $z_N$, then at each
+# minimiser $\mathcal L_2 \le I(x; z_N) = 0$. So: when does it exist?
+#
+# Take a value $z$ of $z_N$, write $p(x \mid z) = p(x) + v(x)$, and read
+# $p(y \mid x)$ as a matrix with a row for each of the $|x|$ points. As
+# $p(y \mid z) = \sum_x p(x \mid z)\, p(y \mid x)$, independence of $y$
+# means
+#
+# $$\sum_x v(x)\, p(y \mid x) = 0 \quad \text{for all } y,$$
+#
+# a linear dependence among the rows.
+#
+# - If the rows are **linearly independent**, $v = 0$: such a $z_N$ tells
+#   nothing of $x$, and sufficiency holds.
+# - If they are dependent, take a $v \ne 0$ and a small $\eta$. Let $z_N$ be
+#   a fair coin, with $x$ distributed as $p(x) + \eta\, v(x)$ where it falls
+#   heads and as $p(x) - \eta\, v(x)$ where it falls tails. It is
+#   independent of $y$ and tells of $x$: sufficiency fails.
+#
+# So sufficiency holds over free encoders exactly where the matrix
+# $p(y \mid x)$ has rank $|x|$.
+#
+# The cell tries it on a random table that has rank 3 and on our toy, which
+# has rank 2. `toys.hidden_from` builds the coin, or says that there is
+# none.
 
 # %%
 wide = next(tables(1, 3, 4, functional=False))   # 3 points, 4 labels
@@ -194,9 +242,10 @@ assert hidden.I("z; y") < 1e-9 and hidden.I("x; z") > 0.1
 print("4 points, 2 labels: a code that tells of x, and nothing of y")
 
 # %% [markdown]
-# A search over stochastic codes agrees on the first law: the share
-# $I(z; y) / I(x; z)$ of what a code keeps that is about the label cannot be
-# pushed to 0.
+# A search over stochastic codes agrees. Of the $I(x; z)$ bits that a code
+# keeps, $I(z; y)$ are about the label. On the first law their share cannot
+# be pushed to 0; on the toy it can. (The `1e-9` keeps the search from
+# dividing by 0.)
 
 # %%
 share = {}
@@ -209,19 +258,20 @@ assert share["rank 3 of 3"] > 1e-3 > 1e-4 > share["rank 2 of 4"]
 # %% [markdown]
 # Rank $|x|$ needs at least as many labels as there are different videos.
 # With a label that is a function of $x$ it means that $x$ is *determined*
-# by $y$: all videos of a class are identical. **For video the condition
-# never holds.**
+# by $y$ (exercise 2): all videos of a class are identical. **For video the
+# condition never holds.**
 #
 # ### A condition on the data, for masks
 #
-# Now let $z_S = x_M$ and $z_N$ the rest, and let the segments be
-# independent *given the label*. Then $I(z_S; z_N \mid y) = 0$ for every
-# mask. The same expansion, now without assuming a minimum, gives
+# Now take masks, and let the segments be independent *given the label*.
+# Then $I(z_S; z_N \mid y) = 0$ for every mask. The same expansion, now
+# without assuming a minimum, gives
 #
 # $$I(z_S; z_N) = I(z_N; y) - I(z_N; y \mid z_S)
-#   = I(z_N; y) - I(x; y) + I(z_S; y),$$
+#   = I(z_N; y) - I(x; y) + I(z_S; y).$$
 #
-# and Eq. (2) collapses:
+# (The last step is the chain rule for $x = (z_S, z_N)$.) Put it into
+# Eq. (2), and two terms cancel:
 #
 # $$\mathcal L_{DIB} = 2\, I(z_N; y) - I(x; y).$$
 #
@@ -234,36 +284,38 @@ for joint in conditional_laws(200):
     assert np.allclose(t.dib, 2 * t.I_Ny - joint.I("x1 x2 x3; y"))
 
 # %% [markdown]
-# If some allowed mask leaves nothing outside, $I(z_N; y) = 0$, then it has
-# $I(z_S; y) = I(x; y)$ too, and $\mathcal L_1$ and $\mathcal L_{DIB}$ have
-# *the same* minimisers: the masks that leave nothing. Sufficiency and
-# necessity both hold.
+# **If some allowed mask leaves nothing outside,** $I(z_N; y) = 0$, then
+# sufficiency and necessity both hold. Proof: such a mask has
+# $I(z_S; y) = I(x; y)$ too, since otherwise the $I(z_S; z_N)$ above would
+# be negative. So it reaches $-I(x; y)$, the least value that either
+# objective can have, and no mask with $I(z_N; y) > 0$ reaches it in either.
+# The minimisers are *the same*: the masks that leave nothing. $\square$
 #
 # **But a budget may rule all such masks out, and then conditional
 # independence is not enough.** Let $y$ be two fair bits. Segment 1 shows
 # the second bit, noisily; segments 2 and 3 show the first, segment 3 with a
-# little noise. Choose one.
+# little noise. Choose one. Whichever it is, the others still tell of $y$.
 
 # %%
 views = toys.redundant_views()
 assert views.I("x1; x2 x3 | y") + views.I("x2; x3 | y") < 1e-9
 t = masks(views, "x1 x2 x3")[1]
-single = [1, 2, 4]  # the masks {1}, {2}, {3}
-column = {"I(z_S;y)": t.I_Sy, "I(z_N;y)": t.I_Ny, "L1": t.l1,
+values = {"I(z_S;y)": t.I_Sy, "I(z_N;y)": t.I_Ny, "L1": t.l1,
           "L_DIB": t.dib}
-compare = pd.DataFrame({k: v[single] for k, v in column.items()},
-                       ["{1}", "{2}", "{3}"])
+compare = pd.DataFrame(values).loc[[1, 2, 4]]  # mask i, in binary
+compare.index = ["{1}", "{2}", "{3}"]
 assert compare.L_DIB.idxmin() == "{1}" and compare.L1.idxmin() == "{2}"
 compare.round(3)
 
 # %% [markdown]
-# $\mathcal L_1$ takes the most telling segment, 2. Eq. (2) takes segment 1,
-# the only one whose news stands nowhere else. Neither is wrong; they ask
-# different questions. Both halves of Theorem 2 fail here, although every
-# mask has independent parts given the label.
+# $\mathcal L_1$ takes segment 2, which tells a whole bit. Eq. (2) leaves as
+# little as it can outside, and takes segment 1: what it tells stands
+# nowhere else, while segment 3 repeats most of segment 2. Neither is wrong;
+# they ask different questions. Both halves of Theorem 2 fail here, although
+# every mask has independent parts given the label.
 #
-# How often do the two disagree? For random laws of this kind, and for laws
-# without any structure, we count.
+# How often do the two disagree? We draw random laws of this kind, and laws
+# without any structure, and count.
 
 # %%
 def disagree(joint, size):
@@ -272,6 +324,7 @@ def disagree(joint, size):
     return t.dib[allowed].argmin() != t.l1[allowed].argmin()
 
 
+# %%
 laws = {"independent given y": list(conditional_laws(400)),
         "any law": [Joint(rng.dirichlet(np.ones(24)).reshape(2, 2, 2, 3),
                           "x1 x2 x3 y") for _ in range(400)]}
@@ -304,24 +357,38 @@ plots.show(fig, "disagreement",
 #
 # Training does not know $p(y \mid z)$. Eqs. (4) and (5) put two learnt
 # readers $q_S, q_N$ in its place, and let disentangler and readers play.
-# If the readers answer perfectly, the game is $\mathcal L_1$ to the last
-# digit, with the losses that this chapter found. If they do not, new
-# trouble arrives: $-\log q_N$ has no upper bound, so a disentangler may
+# If the readers answer perfectly, the game is $\mathcal L_1$ exactly, and
+# all that this chapter found applies to it. If they do not, new trouble
+# arrives: $-\log q_N$ has no upper bound, so a disentangler may
 # prefer a reader that is *fooled* to one that knows nothing. Playing it out
 # on tables, with the fresh probe that tells the two apart, is
 # [chapter 8](08_game.ipynb).
 #
 # ## Summary
 #
-# - Eq. (3) is $\mathcal L_1$, exactly.
-# - *Necessity* holds over encoders free to write what they like; under a
-#   budget on the mask it fails.
-# - *Sufficiency* fails: $z_S = x$, $z_N = n$ minimises $\mathcal L_1$ and
-#   shares a bit. At a minimiser $\mathcal L_2 = I(z_S; z_N \mid y)$, so it
-#   returns exactly where the codes are independent given the label.
-# - Over free encoders the data ensure this only if $p(y \mid x)$ has rank
-#   $|x|$. For masks over segments that are independent given $y$ it holds
-#   if an allowed mask leaves nothing of $y$ outside, and may fail if not.
+# Eq. (3) is $\mathcal L_1$, exactly. Whether its minimisers and those of
+# $\mathcal L_{DIB}$ are the same depends on who may be chosen:
+#
+# | chosen among | data | necessity | sufficiency |
+# |---|---|---|---|
+# | free encoders | $p(y \mid x)$ has full row rank | holds | holds |
+# | free encoders | any other, so every video | holds | **fails** |
+# | all masks | any | holds | may fail |
+# | masks in a budget | any | may fail | may fail |
+# | masks in a budget | (i) and (ii) | holds | holds |
+# | masks in a budget | (i) without (ii) | may fail | may fail |
+#
+# (i): the segments are independent given $y$. (ii): some allowed mask
+# leaves nothing of $y$ outside. (Third row: [chapter 5](05_budget.ipynb)
+# has the example, a scene that all segments share.)
+#
+# - The counterexample to sufficiency: $z_S = x$, $z_N = n$ on the two-bit
+#   toy minimises $\mathcal L_1$ and shares a bit.
+# - A minimiser of $\mathcal L_1$ over free encoders has
+#   $\mathcal L_2 = I(z_S; z_N \mid y)$. So it is good exactly if its codes
+#   are independent given the label.
+# - None of this says where a training that minimises $\mathcal L_1$ ends.
+#   It says that $\mathcal L_1$ alone does not decide.
 #
 # ## Exercises
 #
@@ -347,8 +414,8 @@ plots.show(fig, "disagreement",
 # $f$ is one to one on the points of positive probability. Apply the rank
 # condition. Without it: if $f(x_1) = f(x_2)$, let $z_N$ be a fair coin,
 # except that at $x_1$ and $x_2$ it leans to opposite sides, in proportion
-# to $1 / p(x_1)$ and $1 / p(x_2)$. It is free of $y$, tells of $x$, and
-# with $z_S = x$ it minimises $\mathcal L_1$ at $\mathcal L_2 > 0$.
+# to $1 / p(x_1)$ and $1 / p(x_2)$. It is independent of $y$, tells of $x$,
+# and with $z_S = x$ it minimises $\mathcal L_1$ at $\mathcal L_2 > 0$.
 #
 # </details>
 #

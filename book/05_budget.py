@@ -35,8 +35,8 @@ import numpy as np
 import pandas as pd
 
 from book.theory import toys
-from tfe import plots
 from book.theory.budget import embedded, independent_laws, selectors
+from tfe import plots
 from tfe.enumeration import masks
 from tfe.information import disentangled_bottleneck, encode
 
@@ -49,9 +49,9 @@ DRAWS = 300  # random draws of the weights of Eq. (10)
 # %% [markdown]
 # ## Fixed masks, independent segments
 #
-# Four independent fair bits; the label is $x_1 \oplus x_2$, so that
-# $R = \{1, 2\}$ and neither segment alone says anything. There are 16
-# masks.
+# Four independent fair bits; the label is $x_1 \oplus x_2$ (exclusive or),
+# so that $R = \{1, 2\}$ and neither segment alone says anything. There are
+# 16 masks.
 
 
 # %%
@@ -85,8 +85,9 @@ plots.show(fig, "supersets",
 # %% [markdown]
 # At size 2 there is one circle: **with the budget $|M| = k = |R|$, the
 # relevant set is the only minimiser.** So here it is the budget that
-# selects, and Eq. (2) only ranks masks of equal size. Without a budget, or
-# with too large a one, "attend to everything" is optimal.
+# selects, and Eq. (2) only ranks masks of equal size. Without a budget
+# "attend to everything" is optimal, and with $k > |R|$ every superset of
+# $R$ that the budget allows.
 #
 # *Proof.* For independent segments $I(z_S; z_N) = 0$, and by data
 # processing Eq. (2) is at least $-I(x; y)$, with equality if and only if
@@ -97,7 +98,8 @@ plots.show(fig, "supersets",
 # that tell all are its supersets. Their complements are independent of
 # $x_R$, hence of $y$. $\square$
 #
-# The check on random laws: biased bits, random labels of two segments.
+# The check on random laws: biased bits, and a random label that depends on
+# $x_1$ and $x_2$.
 
 # %%
 for joint in independent_laws(LAWS):
@@ -134,7 +136,8 @@ pd.concat({"scene": scene, "nuisance": nuisance}, axis=1)
 #
 # - *Scene:* every split of the segments puts the scene on both sides and
 #   pays a bit. The only minimiser is the mask of *all* segments. (Under
-#   $k = 1$ all splits pay alike, and $R$ wins again.)
+#   $k = 1$ all splits pay alike, and $R$ wins again.) $\mathcal L_1$ does
+#   not mind the split: $\{1\}$ minimises it.
 # - *Nuisance*, under $k = 1$: the winner is $\{1\}$, **the noise**. The
 #   relevant segment 2 costs three bits of overlap with segment 3.
 #   $\mathcal L_1$ alone would have picked $\{2\}$.
@@ -215,11 +218,17 @@ for rows, plus in product(("a mask a row", "one mask"), ("+ x", "no + x")):
             [law.I("x; z_S"), law.I("z_S; z_N")])
 kept = {form: np.array(values).T for form, values in kept.items()}
 assert (kept["a mask a row, + x"] > 4 - 1e-9).all()
-pd.DataFrame({"least I(x;z_S)": {f: v[0].min() for f, v in kept.items()},
-              "all 4 bits": {f: (v[0] > 4 - 1e-9).mean()
-                             for f, v in kept.items()},
-              "mean I(z_S;z_N)": {f: v[1].mean() for f, v in kept.items()}
-              }).round(2)
+assert (kept["one mask, no + x"][0] < 3 + 1e-9).all()
+
+# %% [markdown]
+# For each form: the fewest bits that $z_S$ kept in any draw, the share of
+# draws in which it kept all four, and what the two codes share on average.
+
+# %%
+rows = {form: [told.min(), (told > 4 - 1e-9).mean(), shared.mean()]
+        for form, (told, shared) in kept.items()}
+columns = ["least I(x;z_S)", "all 4 bits", "mean I(z_S;z_N)"]
+pd.DataFrame(rows, columns).T.round(2)
 
 # %% [markdown]
 # **With the residual nothing is compressed, in any draw**: both codes keep
@@ -237,14 +246,16 @@ pd.DataFrame({"least I(x;z_S)": {f: v[0].min() for f, v in kept.items()},
 # Without the residual it depends on the weights: a mask for every row still
 # keeps everything in a part of the draws, because *which* segment a row
 # picks depends on that row's own segment. One mask for all rows, and no
-# residual, compressed in every draw.
+# residual, always compresses: then $z_S$ shows one segment, four places
+# times two values, which is 3 bits at most.
 #
 # ## Masks that tell by where they look
 #
 # A mask that depends on $x$ can carry the label by its *position*. Three
 # fair bits, $k = 1$: a selector is any rule that looks at $x$ and shows one
 # segment. There are $3^8 = 6561$; $z_S$ is the place and the value shown,
-# $z_N$ the rest with its gap. We run all of them, once for a label that one
+# $z_N$ the other two values and the place that is missing, its *gap*. We
+# run all of them, once for a label that one
 # segment tells, $y = x_1$, and once for one that needs two,
 # $y = x_1 \oplus x_2$.
 
@@ -261,6 +272,8 @@ def examine(label):
 x = np.arange(8)
 labels = {"y = x1": x >> 2, "y = x1 xor x2": (x >> 2) ^ (x >> 1 & 1)}
 runs = {k: np.array(list(examine(y))).T for k, y in labels.items()}
+winners = [run for run in runs["y = x1"].T if run[-1] < -1 + 1e-9]
+assert np.allclose(winners, [[1, 1, 0, -1, -1]])  # one, and it stands still
 
 # %%
 rows = {}
@@ -277,13 +290,13 @@ pd.DataFrame(rows, ["z_S tells y", "of these, the value tells nothing",
 # %% [markdown]
 # - Of the selectors whose $z_S$ tells the label fully, 113 for $y = x_1$
 #   (68 for the XOR) show a value that by itself tells **nothing**. The
-#   label is in the choice. A classifier on such a $z_S$ is perfect, and its
-#   attention points at noise. This is *selector leakage* (Jethani et al.
-#   2021).
-# - The exact Eq. (2) resists. If both codes show their gap, the mask $m$ is
-#   a function of each, so $I(z_S; z_N) \ge H(m)$: every mask that moves
-#   pays for moving. For $y = x_1$ the only minimiser is the fixed mask on
-#   segment 1.
+#   label is in the choice of the place, or in place and value together. A
+#   classifier on such a $z_S$ is perfect, and what its attention shows is
+#   by itself noise. This is *selector leakage* (Jethani et al. 2021).
+# - The exact Eq. (2) resists. The mask $m$ can be read off either code, the
+#   place in $z_S$ and the gap in $z_N$, so $I(z_S; z_N) \ge H(m)$: every
+#   mask that moves pays for moving. For $y = x_1$ the only minimiser is the
+#   fixed mask on segment 1.
 # - $\mathcal L_1$, which is what training minimises, does not pay for
 #   $H(m)$. Where one segment is not enough (the XOR), its minimum **is** a
 #   leaking selector, whichever of them is taken.
@@ -344,7 +357,7 @@ plots.show(fig, "shortcut",
 
 # %% [markdown]
 # Eq. (2) wants both, for every $\rho > 0$: leaving the scene in $z_N$ would
-# leave label information there, and that is what $I(z_N; y)$ forbids.
+# leave label information there, and $I(z_N; y)$ charges for it.
 # **Minimising $I(z_N; y)$ moves the shortcut into $z_S$.** With a budget of
 # one segment it takes whichever predicts better, beyond $\rho = .6$ the
 # scene. The price is paid in the shifted world.
@@ -386,7 +399,7 @@ plots.show(fig, "shortcut",
 # </details>
 #
 # **2.** (Proof.) A mask $m$ is computed from $x$, and both codes show
-# their gap, so that $m$ is a function of $z_S$ and of $z_N$. Show
+# their gaps, so that $m$ is a function of $z_S$ and of $z_N$. Show
 # $I(z_S; z_N) \ge H(m)$. Why does Eq. (12) not charge for it?
 #
 # <details><summary>Solution</summary>

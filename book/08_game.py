@@ -16,7 +16,10 @@
 #
 # **Question.** The true $p(y \mid z)$ is unknown, so the paper lets two
 # approximators estimate it and lets the disentangler play against them,
-# Eqs. (4), (5) and (12). Does this game minimise what Theorem 2 asks for?
+# Eqs. (4), (5) and (12). $A_S$ reads $z_S$ and answers with
+# $q_S(y \mid z_S)$, $A_N$ reads $z_N$; the disentangler $D$ writes both. We
+# also call $A_N$ the *critic*. Does this game minimise what Theorem 2 asks
+# for?
 # And when the adversary's loss $\mathcal{L}_N$ is high, has the label left
 # $z_N$?
 #
@@ -114,9 +117,9 @@ plots.show(fig, "gentle-play",
 # The game does its job: $z_S$ keeps the label, $z_N$ loses it,
 # $\mathcal{L}_N$ ends at $H(y)$. But $\mathcal{L}_1$ is *all* that it
 # minimises. Its ends fill a cloud: $z_S$ may hold one bit of $x$ or nearly
-# two, and the two parts may share information, so
+# two, and the two parts may share information; where they do,
 # $\mathcal{L}_{DIB} = \mathcal{L}_1 + I(z_S; z_N)$ is not minimal. This is
-# the "if" direction of Theorem 2 failing in actual play
+# the sufficiency half of Theorem 2 failing in actual play
 # ([chapter 4](04_theorem2.ipynb) shows it by enumeration).
 #
 # ## L_N has no ceiling
@@ -136,8 +139,11 @@ print([f"s = {s:.0f}: {loss:.2f}" for s, loss in zip(sizes, losses)])
 # At $s = 0$ the loss is $\ln 2$ and $z_N$ is empty. From there it grows in
 # proportion to $s$, and so $-\mathcal{L}_N$ is unbounded below: the second
 # half of Eq. (12) has *no minimum* for a fixed critic. And at every $s > 0$
-# the sign of $z_N$ spells out the label. The next cell says it with two
-# sentences of a code.
+# the sign of $z_N$ spells out the label.
+#
+# The same on a table: $x = y$ is a fair bit, $z_N$ copies it, and the
+# critic has learnt to read it (up to one answer in ten thousand). Then $D$
+# swaps the two code words.
 
 # %%
 coin = torch.eye(2).double() / 2  # x = y, one fair bit

@@ -58,7 +58,8 @@ def parser():
     """The command line."""
     p = argparse.ArgumentParser(prog="python data/folder.py", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("folder", type=Path, metavar="DIR", help="the folder to adopt")
+    p.add_argument("folder", type=lambda name: Path(name).expanduser(), metavar="DIR",
+                   help="the folder to adopt")
     p.add_argument("--out", type=Path, metavar="DIR",
                    help="the dataset folder to write (default: data/<name>)")
     p.add_argument("--name", help="the dataset's name (default: the folder's name)")

@@ -1,10 +1,12 @@
 """Batches and reports on a tiny synthetic dataset: run once, go on after failures, add up."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from data import planted
 from tfe import batch, paths, publish, report, statistics, store
@@ -20,7 +22,7 @@ seeds: [0, 1]
 rows:
   - {{row: BIKE, backbone: bike, method: vanilla}}
   - {{row: BIKE+TFE, backbone: bike, method: tfe, against: BIKE,
-     disentangler: {{k: {k}}}}}
+     disentangler: {{k: {k}, tau: {tau}}}}}
 """
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
@@ -48,15 +50,15 @@ def local(tmp_path_factory):
         yield folder
 
 
-def grid(tmp_path, data, k=4, text=GRID):
+def grid(tmp_path, data, k=4, tau=0.5):
     path = tmp_path / "toy.yaml"
-    path.write_text(text.format(data=data, k=k))
+    path.write_text(GRID.format(data=data, k=k, tau=tau))
     return path
 
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory, data, local):
-    """The batch, run once; its k is too large for one row, which must fail alone."""
+    """The batch, run once."""
     path = grid(tmp_path_factory.mktemp("grid"), data)
     assert main(["batch", str(path)]) == 0
     return path
@@ -120,10 +122,10 @@ def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, loca
 
 
 def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys):
-    path = grid(tmp_path, data, k=99)
+    path = grid(tmp_path, data, tau=0)
     assert main(["batch", str(path), "--seeds", "7,8"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "k is 99" in printed.err
+    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "tau is 0" in printed.err
     table = pd.read_csv(local / "toy.csv")
     assert set(table.row) == {"BIKE"} and set(table.seed) == {7, 8}
 
@@ -137,8 +139,6 @@ def test_a_grid_crosses_its_values(data, local, tmp_path):
 
 
 def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path, capsys):
-    import shutil
-
     shutil.copytree(data, tmp_path / "d")
     (tmp_path / "d" / "segments.csv").unlink()
     path = grid(tmp_path, tmp_path / "d")
@@ -167,6 +167,30 @@ def test_missing_files_are_one_line_and_exit_2(tmp_path, capsys):
         assert main(arguments) == 2
         said = capsys.readouterr().err.strip().splitlines()
         assert len(said) == 1 and "missing" in said[0]
+
+
+def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tmp_path, capsys):
+    before = sorted(local.iterdir())
+
+    def refused(*arguments):
+        assert main(["batch", *map(str, arguments)]) == 2
+        said = capsys.readouterr().err.strip().splitlines()
+        assert len(said) == 1
+        return said[0]
+
+    assert "k is 17, and the features have T = 16" in refused(grid(tmp_path, data, k=17))
+    if not torch.cuda.is_available():
+        assert "no CUDA device" in refused(grid(tmp_path, data), "--device", "cuda")
+    for split, other in (("train", "val"), ("test", "val")):
+        folder = tmp_path / split
+        shutil.copytree(data, folder)
+        table = pd.read_csv(folder / "videos.csv")
+        gone = [split] if split == "train" else ["test", "shifted"]
+        table["split"] = table["split"].where(~table["split"].isin(gone), other)
+        table.to_csv(folder / "videos.csv", index=False)
+        said = refused(grid(tmp_path, folder))
+        assert "videos.csv: no video of split" in said and split in said
+    assert sorted(local.iterdir()) == before
 
 
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):

@@ -13,9 +13,11 @@ from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
 import yaml
 
 from tfe import pool, provenance, store
+from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import BOOK, DATA, LOCAL, write_text
 
@@ -72,8 +74,14 @@ def dataset_folder(batch):
 
 
 def plan(batch, dataset, encoder):
-    """All runs of a batch on a dataset: rows x grid x seeds."""
+    """All runs of a batch on a dataset: rows x grid x seeds.
+
+    Raises StudyError, before anything runs, for what every run would stumble over: an empty
+    split, a k above T, a device that is not there.
+    """
     features = store.open_features(dataset, encoder)
+    _check_splits(batch, dataset, features)
+    choose(batch.get("device", "cpu"))
     code = {path: digest for path, digest in provenance.sources(BOOK / "run.py").items()
             if path not in NEUTRAL}
     runs = []
@@ -89,10 +97,27 @@ def plan(batch, dataset, encoder):
                               **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
                 identity = json.dumps([parameters, dataset.key, features.key, code],
                                       sort_keys=True)
+                _check_k(row["row"], parameters, features.x.shape[1])
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
                 runs.append(Run(row["row"], {**parameters, "data": str(dataset.folder.resolve()),
                                              "out": str(folder)}, folder, row.get("against")))
     return runs
+
+
+def _check_splits(batch, dataset, features):
+    """Something to train on, and something to measure."""
+    there = {split for split, rows in dataset.rows(features.video_ids).items() if len(rows)}
+    for wanted in ({"train"}, set(batch["splits"])):
+        if not wanted & there:
+            raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of split "
+                             f"{' or '.join(sorted(wanted))} has features: add some")
+
+
+def _check_k(row, parameters, segments):
+    ks = np.atleast_1d(parameters.get("disentangler", {}).get("k", 1))
+    if ks.min() < 1 or ks.max() > segments:
+        raise StudyError(f"row {row}: k is {ks.max()}, and the features have T = {segments} "
+                         "segments: choose 1 <= k <= T in the batch file")
 
 
 def _grid(grid):

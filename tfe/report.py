@@ -31,7 +31,8 @@ def table(name, dataset, runs, splits):
             if not len(dataset.videos[dataset.videos.split == split]):
                 continue
             measured = made["splits"].get(split, {})
-            fidelity = measured.get("fidelity", {})
+            # The oracle rearranges the segments: its read-outs are not along the video's time.
+            fidelity = {} if given["method"] == "oracle-mask" else measured.get("fidelity", {})
             rows.append({
                 "table": name, "row": run.row, "method": given["method"],
                 "backbone": given["backbone"], "dataset": dataset.name, "split": split,
@@ -57,17 +58,20 @@ def summary(frame, runs):
     for (row, split), cell in frame.groupby(["row", "split"], sort=False):
         values = cell.dropna(subset="value").set_index("seed").value
         mine = [run for run in runs if run.row == row and run.metrics]
-        line = {"row": row, "against": mine[0].against, "method": cell.method.iloc[0], "backbone": cell.backbone.iloc[0],
+        line = {"row": row, "against": mine[0].against or np.nan, "method": cell.method.iloc[0], "backbone": cell.backbone.iloc[0],
                 "split": split, "metric": cell.metric.iloc[0], "seeds": len(values),
                 "runaway": sum(run.metrics["status"] == "runaway" for run in mine),
                 "diverged": sum(run.metrics["status"] == "diverged" for run in mine)}
+        if "loss_n" in mine[0].metrics["history"][-1]:
+            line |= {"loss_n": np.mean([run.metrics["history"][-1]["loss_n"] for run in mine]),
+                     "uninformed": mine[0].metrics["prior_ce"]}
         if len(values):
             line |= dict(zip(("value", "low", "high"), statistics.mean_interval(values)))
             line |= _resampled(mine, split, cell.metric.iloc[0])
         if cell.fidelity_auc.notna().any():
             line |= dict(zip(("auc", "auc_low", "auc_high"),
                              statistics.mean_interval(cell.fidelity_auc.dropna())))
-        if line["against"]:
+        if mine[0].against:
             other = frame[(frame.row == line["against"]) & (frame.split == split)]
             theirs = [run for run in runs if run.row == line["against"] and run.metrics]
             line |= _difference(cell, other, mine, theirs, split)
@@ -124,7 +128,7 @@ def page(name, frame, lines, dataset):
             "row": line["row"], "split": line["split"], "seeds": line["seeds"],
             f"{unit} (%)": interval(line, "value", "low", "high"),
             "seeds and videos": interval(line, None, "video_low", "video_high"),
-            "against": line["against"] or "",
+            "against": "" if pd.isna(line["against"]) else line["against"],
             "difference": interval(line, "difference", "difference_low", "difference_high", "+"),
             "fidelity AUC": interval(line, "auc", "auc_low", "auc_high", digits=3),
             "AUC difference": interval(line, "auc_difference", "auc_difference_low",
@@ -201,6 +205,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency)):
         write_text(folder / f"{name}{suffix}", each.to_csv(
             index=False, lineterminator="\n", float_format="%.6g"))
+    plots.style()
     fig = plots.table(frame, dataset)
     with atomic(folder / f"{name}.png") as temporary:
         fig.savefig(temporary)
