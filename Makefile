@@ -31,13 +31,12 @@ setup: $(READY)  ## the environment in .venv (every other target does it by itse
 FOLDER = $(if $(DATA),$$($(PY) data/folder.py "$(DATA)" | tail -n 1),data/$(DATASET))
 
 data: $(READY)  ## make or fetch DATASET (planted), or adopt the folder of DATA=
+	@test -n "$(DATA)" -o -f data/$(DATASET).py || { echo "error: there is no data/$(DATASET).py: choose $(patsubst data/%.py,%,$(filter-out data/folder.py,$(wildcard data/*.py)))" >&2; exit 2; }
 	@$(if $(DATA),$(PY) data/folder.py "$(DATA)",$(PY) data/$(DATASET).py --out data/$(DATASET))
 
 features: data  ## the frozen encoder's features of it
-	@set -o pipefail; folder=$(FOLDER) && \
-	if compgen -G "$$folder/features/*/meta.json" >/dev/null && grep -qs '"origin": *"user"' "$$folder"/features/*/meta.json; \
-	then echo "features of your own in $$folder/features"; \
-	else $(PY) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE)); fi
+	@folder=$(FOLDER) && $(PY) -m tfe features --data "$$folder" \
+		$(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
 reproduce-table1: features  ## Table 1: vanilla and TFE over several seeds, into results/local/
 	@folder=$(FOLDER) && $(PY) -m tfe batch book/batches/table1.yaml --data "$$folder" $(OPTIONS)

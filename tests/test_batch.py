@@ -72,7 +72,8 @@ def test_the_table_has_one_row_a_run_and_split_in_the_columns_of_the_study(ran, 
     assert set(table.split) == {"test", "shifted"} and set(table.seed) == {0, 1}
     assert table.paper.isna().all()  # a synthetic dataset never stands beside the paper's
     assert table.value.between(0, 100).all() and table.fidelity_auc.between(0, 1).all()
-    assert table[table.method == "tfe"].k.eq(4).all() and table[table.method != "tfe"].k.isna().all()
+    assert (table[table.method == "tfe"].k == 4).all()
+    assert table[table.method != "tfe"].k.isna().all()
     assert (table.rho == 0.5).all()
 
 
@@ -103,7 +104,7 @@ def test_the_page_says_what_was_run_and_that_it_is_synthetic(ran, local):
     assert "synthetic" in text and "2 seeds" in text and "planted features" in text
     receipt = json.loads((local / "toy.json").read_text())
     assert receipt["versions"]["torch"] and receipt["device"].startswith("cpu")
-    assert len(receipt["runs"]) == 4
+    assert len(receipt["made_of"]["runs"]) == 4
 
 
 def test_a_second_batch_does_nothing_and_says_so(ran, local, capsys, monkeypatch):
@@ -122,10 +123,12 @@ def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, loca
 
 
 def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys):
-    path = grid(tmp_path, data, tau=0)
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 2").replace(
+        "against: BIKE,", "against: BIKE, schedule: {lr: -1},"))
     assert main(["batch", str(path), "--seeds", "7,8"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "tau is 0" in printed.err
+    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "learning rate" in printed.err
     table = pd.read_csv(local / "toy.csv")
     assert set(table.row) == {"BIKE"} and set(table.seed) == {7, 8}
 
@@ -178,7 +181,12 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
         assert len(said) == 1
         return said[0]
 
-    assert "k is 17, and the features have T = 16" in refused(grid(tmp_path, data, k=17))
+    assert "row BIKE+TFE with features of T = 16: k is 17" in refused(grid(tmp_path, data, k=17))
+    assert "tau is 0" in refused(grid(tmp_path, data, tau=0))
+    assert "profile 'hasty' is unknown" in refused(grid(tmp_path, data), "--profile", "hasty")
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text().replace("tau:", "taw:"))
+    assert "taw" in refused(path)
     if not torch.cuda.is_available():
         assert "no CUDA device" in refused(grid(tmp_path, data), "--device", "cuda")
     for split, other in (("train", "val"), ("test", "val")):
@@ -196,8 +204,10 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
     main(["batch", str(ran)])
     monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    monkeypatch.setattr(publish.batch, "read", lambda path: {
+        "dataset": "toy", "profile": "smoke", "seeds": [0, 1]})
     assert main(["publish", "toy"]) == 0
-    for suffix in publish.FILES:
+    for suffix in report.FILES:
         assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
     shown = publish.beside_committed("toy")
     assert shown.count(" yes ") == 4 and " no " not in shown
@@ -218,9 +228,51 @@ def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
         publish.write_answer(readme, lines)
 
 
-def test_the_column_k_knows_the_default_of_the_system():
-    import inspect
 
-    from tfe.systems import TFE
+def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_table(
+        data, local, tmp_path, capsys):
+    """What users bring: train and test only, no segments.csv; and here the first row fails."""
+    folder = tmp_path / "mine"
+    shutil.copytree(data, folder)
+    (folder / "segments.csv").unlink()
+    table = pd.read_csv(folder / "videos.csv")
+    table["split"] = table["split"].where(table["split"] == "test", "train")
+    table.to_csv(folder / "videos.csv", index=False)
+    path = grid(tmp_path, folder)
+    path.write_text(path.read_text().replace("method: vanilla", "method: vanilla, schedule: {lr: -1}"))
+    assert main(["batch", str(path), "--seeds", "1"]) == 1
+    printed = capsys.readouterr().out
+    assert "Fidelity" not in printed and "| BIKE+TFE | test    | 1 " in printed
+    assert (local / "toy_strips.csv").read_text().strip() == ""
 
-    assert inspect.signature(TFE).parameters["k"].default == report.DEFAULT_K
+
+def test_features_of_ones_own_are_hashed_and_another_array_is_another_run(data, tmp_path):
+    folder = tmp_path / "own"
+    shutil.copytree(data, folder)
+    dataset = store.open_dataset(folder)
+    ids = list(dataset.videos.video_id)
+    x = np.random.default_rng(0).normal(size=(len(ids), 5, 8))
+    key = []
+    for scale in (1, 2):
+        store.write_features(folder / "features" / "planted", ids, scale * x, {"origin": "user"})
+        key.append(batch.plan(batch.read(grid(tmp_path, folder)), dataset, "planted")[0].folder)
+    assert key[0] != key[1]
+
+
+@pytest.mark.parametrize("segments, said", [(3, "k is 4 for T = 3"), (100, "row BIKE")])
+def test_features_of_another_length_are_tried_before_any_run(data, tmp_path, capsys, segments, said):
+    folder = tmp_path / "own"
+    shutil.copytree(data, folder)
+    ids = list(store.open_dataset(folder).videos.video_id)
+    store.write_features(folder / "features" / "planted", ids, np.zeros((len(ids), segments, 8)),
+                         {"origin": "user"})
+    assert main(["batch", str(grid(tmp_path, folder))]) == 2
+    said_lines = capsys.readouterr().err.strip().splitlines()
+    assert len(said_lines) == 1 and said in said_lines[0]
+
+
+@pytest.mark.parametrize("seeds", ["0", "1,1", "a", "-1,2"])
+def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
+    with pytest.raises(SystemExit) as stopped:
+        main(["batch", str(grid(tmp_path, data)), f"--seeds={seeds}"])
+    assert stopped.value.code == 2 and "write " in capsys.readouterr().err

@@ -129,4 +129,13 @@ def test_bad_sizes_are_refused(x):
     with pytest.raises(StudyError, match="no multiple of heads"):
         Disentangler(10, 4, 2)
     with pytest.raises(StudyError, match="T = 6 segments"):
-        made(k=7)(x)
+        made(k=7).train()(x)
+
+
+@pytest.mark.parametrize("test_mask", ["hard", "expected"])
+def test_at_test_a_segment_may_be_left_out_although_k_is_T(x, test_mask):
+    d = made(k=T, test_mask=test_mask)
+    mask = d(x[:, 1:])[2]
+    assert mask.shape[-1] == T - 1
+    if test_mask == "hard":
+        assert (mask == 1).all()

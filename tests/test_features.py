@@ -41,7 +41,7 @@ def test_good_videos_are_encoded_and_bad_ones_listed(dataset):
     assert features.extract(dataset, SETTINGS, workers=2) == (3, 0, 2)
     opened = made(dataset)
     assert opened.x.shape == (3, 4, 1280) and opened.video_ids == ["v0", "v1", "v2"]
-    assert opened.meta == SETTINGS
+    assert opened.meta == SETTINGS | {"sha256": opened.meta["sha256"]}
     index = pd.read_csv(opened.folder / "index.csv")
     assert index.sha256.tolist() == [store.sha256(dataset.files[i]) for i in opened.video_ids]
     skipped = pd.read_csv(opened.folder / "skipped.csv").set_index("video_id")
@@ -72,7 +72,10 @@ def test_an_interrupted_run_goes_on_from_its_parts(dataset, monkeypatch):
     whole = (made(dataset).folder / "features.npy").read_bytes()
     for path in made(dataset).folder.iterdir():
         path.unlink()
-    monkeypatch.setattr(store, "write_features", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    def unplugged(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(store, "write_features", unplugged)
     with pytest.raises(KeyboardInterrupt):
         features.extract(dataset, SETTINGS, workers=1)
     monkeypatch.undo()
@@ -88,12 +91,13 @@ def test_an_interrupted_run_goes_on_from_its_parts(dataset, monkeypatch):
                                     {"weights_sha256": "0" * 64}])
 def test_a_store_made_otherwise_is_refused_and_left_alone(dataset, change):
     features.extract(dataset, SETTINGS, workers=1)
-    meta = made(dataset).folder / "meta.json"
-    meta.write_text(json.dumps({**SETTINGS, **change}))
-    before = {p.name: p.read_bytes() for p in made(dataset).folder.iterdir()}
+    folder = made(dataset).folder
+    meta = folder / "meta.json"
+    meta.write_text(json.dumps({**json.loads(meta.read_text()), **change}))
+    before = {p.name: p.read_bytes() for p in folder.iterdir()}
     with pytest.raises(StudyError, match=f"was made with {next(iter(change))} = .*delete that"):
         features.extract(dataset, SETTINGS)
-    assert before == {p.name: p.read_bytes() for p in made(dataset).folder.iterdir()}
+    assert before == {p.name: p.read_bytes() for p in folder.iterdir()}
 
 
 def test_features_of_the_users_own_are_never_overwritten(dataset):
@@ -111,6 +115,39 @@ def test_without_one_readable_video_nothing_is_written(tmp_path, clips, capsys):
     said = capsys.readouterr().err.strip().splitlines()[-1]
     assert said.startswith("error: ") and "none of the 1 videos" in said and "bad.mp4" in said
     assert not (tmp_path / "features" / "efficientnet-lite0" / "features.npy").exists()
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--device", "cuda"], "no CUDA device"), (["--segments", "0"], "1 segment or more"),
+    (["--resolution", "-4"], "32 pixels or more"), (["--device", "abacus"], "'abacus' is unknown")])
+def test_settings_that_no_video_can_meet_are_refused_before_any(dataset, capsys, arguments, said):
+    if "cuda" in arguments and __import__("torch").cuda.is_available():
+        pytest.skip("there is a CUDA device here")
+    assert main(["features", "--data", str(dataset.folder), *arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and said in lines[0]
+    assert not list(dataset.folder.glob("features/*/parts-*"))
+
+
+def test_features_without_videos_are_used_as_they_are(tmp_path, capsys):
+    videos = pd.DataFrame({"video_id": ["a"], "split": "train", "duration": 1.0, "labels": "a"})
+    store.write_dataset(tmp_path, {"task": "singlelabel", "classes": ["a"]}, videos)
+    store.write_features(tmp_path / "features" / "mine", ["a"], np.zeros((1, 4, 3)), {})
+    assert main(["features", "--data", str(tmp_path)]) == 0
+    assert "are used as they are" in capsys.readouterr().out
+    assert [p.name for p in (tmp_path / "features").iterdir()] == ["mine"]
+
+
+def test_a_write_that_stopped_half_way_is_not_mistaken_for_a_store(dataset):
+    """features.npy is the new one, index.csv still the old: the hashes tell."""
+    features.extract(dataset, SETTINGS, workers=1)
+    folder = made(dataset).folder
+    good = (folder / "features.npy").read_bytes()
+    np.save(folder / "features.npy", np.array(made(dataset).x)[::-1])
+    with pytest.raises(StudyError, match="interrupted write"):
+        made(dataset)
+    features.extract(dataset, SETTINGS, workers=1)
+    assert (folder / "features.npy").read_bytes() == good
 
 
 def test_an_unknown_encoder_is_refused(capsys, dataset):

@@ -79,10 +79,10 @@ def test_one_seed_says_nothing_about_spread():
     assert np.isnan(statistics.mean_interval([0.6])[1:]).all()
 
 
-def test_differences_without_spread():
-    assert statistics.paired([1, 2], [1, 2])["p"] == 1
-    result = statistics.paired([2, 3], [1, 2])
-    assert (result["p"], result["low"], result["high"]) == (0, 1, 1)
+def test_differences_without_spread_have_no_p_value():
+    for ours in ([1, 2], [2, 3]):
+        result = statistics.paired(ours, [1, 2])
+        assert np.isnan(result["p"]) and result["low"] == result["high"] == ours[0] - 1
 
 
 def product_metric(targets, scores):
@@ -129,7 +129,28 @@ def test_bootstrap_of_a_metric_repeats_by_its_seed_and_pairs_the_systems():
     assert first == again != else_
     assert first["low"] < first["estimate"] < first["high"]
     same = statistics.bootstrap(*call, scores, repeats=20)
-    assert same == {"estimate": 0, "low": 0, "high": 0}
+    assert same == {"estimate": 0, "low": 0, "high": 0, "sd": 0, "undefined": 0}
+
+
+def test_a_bootstrap_of_the_videos_alone_has_the_standard_error_of_their_mean():
+    draw = np.random.default_rng(6)
+    targets, scores = np.ones(400), draw.normal(size=(3, 400))
+    found = statistics.bootstrap(product_metric, targets, scores, repeats=2000,
+                                 resample_seeds=False)
+    assert found["sd"] == pytest.approx(scores.mean(0).std() / 20, rel=0.06)
+
+
+def test_a_draw_without_a_positive_is_left_out_and_counted():
+    targets = np.zeros((4, 1), bool)
+    targets[0] = True
+    found = statistics.bootstrap(metrics.mean_average_precision, targets,
+                                 np.arange(4.0)[None, :, None], repeats=100)
+    assert 10 < found["undefined"] < 60  # (3/4)^4 = .32 of the draws
+
+
+def test_an_interval_over_videos_too_adds_the_errors_as_squares():
+    low, high = statistics.over_videos_too(10, 7, 13, 4 / 1.959964)
+    assert (low, high) == pytest.approx((5, 15))
 
 
 def test_holm_by_hand_and_its_order():

@@ -27,7 +27,9 @@ def folder(tmp_path):
     for name, text in (("dataset.toml", TOML), ("videos.csv", VIDEOS), ("segments.csv", SEGMENTS)):
         (tmp_path / name).write_text(text)
     store.write_features(tmp_path / "features" / "mine", ["c", "a", "b"],
-                         np.arange(3 * 4 * 2).reshape(3, 4, 2), {"origin": "user"})
+                         np.arange(3 * 4 * 2).reshape(3, 4, 2), {})
+    # As a user writes it by hand: no hashes.
+    (tmp_path / "features" / "mine" / "meta.json").write_text('{"origin": "user"}')
     return tmp_path
 
 
@@ -46,8 +48,9 @@ def test_what_is_written_is_what_is_read(tmp_path):
     videos = pd.DataFrame({"video_id": ["x", "y"], "split": ["train", "test"],
                            "duration": [1.0, 2.0], "labels": ['go "on"', "é"]})
     segments = pd.DataFrame({"video_id": ["y"], "label": ["é"], "start": [0.5], "end": [2.0]})
-    store.write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "rho": 0.5,
-                                   "classes": ['go "on"', "é"], "synthetic": False}, videos, segments)
+    settings = {"name": "t", "task": "singlelabel", "rho": 0.5, "classes": ['go "on"', "é"],
+                "synthetic": False}
+    store.write_dataset(tmp_path, settings, videos, segments)
     dataset = store.open_dataset(tmp_path)
     assert dataset.classes == ['go "on"', "é"] and dataset.settings["rho"] == 0.5
     assert dataset.metric == "accuracy"
@@ -79,6 +82,9 @@ def change(folder, name, old, new):
     ("dataset.toml", '"multilabel"', '"singlelabel"', "videos.csv line 2: 2 labels"),
     ("videos.csv", "duration", "seconds", "videos.csv lacks the column 'duration'"),
     ("videos.csv", "b,test", "b,testing", "line 3: split is 'testing'"),
+    ("videos.csv", "b,test,4.0", "b,test,-4.0", "line 3: video_id is 'b', duration -4.0"),
+    ("videos.csv", "b,test,4.0", ",test,4.0", "line 3: video_id is ''"),
+    ("dataset.toml", '["wave", "run"]', '"wr"', "classes must be a list"),
     ("videos.csv", "b,test,4.0,run", "b,test,4.0,jump", "line 3: unknown class 'jump'"),
     ("videos.csv", "c,train", "a,train", "video_id 'a' stands twice"),
     ("videos.csv", "4.0,run", "inf,run", "line 3: duration is 'inf'"),
@@ -115,11 +121,26 @@ def test_a_missing_file_is_named(folder, name):
     (lambda f: (f / "index.csv").write_text("row,video_id\n0,a\n1,q\n2,b\n"), "not in videos.csv"),
     (lambda f: (f / "index.csv").write_text("row,video_id\n0,a\n2,c\n1,b\n"), "rows 0 to N-1"),
     (lambda f: (f / "meta.json").write_text("{"), "cannot be read"),
+    (lambda f: (f / "meta.json").write_text("[1]"), "cannot be read"),
+    (lambda f: (f / "features.npy").write_bytes(b""), "cannot be read"),
+    (lambda f: np.save(f / "features.npy", np.full((3, 4, 2), "x")), "of floats"),
+    (lambda f: (f / "meta.json").write_text('{"T": 8}'), "says T = 8"),
 ])
 def test_bad_features_are_refused(folder, spoil, said):
     spoil(folder / "features" / "mine")
     with pytest.raises(StudyError, match=said):
         store.open_features(store.open_dataset(folder), "mine")
+
+
+def test_labels_are_stripped_and_two_files_of_one_name_are_refused(folder):
+    change(folder, "videos.csv", "wave;run", "wave; run")
+    (folder / "videos").mkdir()
+    for name in ("a.mp4", "a.avi"):
+        (folder / "videos" / name).touch()
+    dataset = store.open_dataset(folder)
+    assert dataset.videos.labels[0] == ["wave", "run"]
+    with pytest.raises(StudyError, match="share one video_id"):
+        dataset.files
 
 
 def test_atomic_leaves_the_old_file_or_the_new_one(tmp_path):

@@ -14,6 +14,9 @@ def main(arguments=None):
     except StudyError as error:
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"error: {error}: mend it and run the same command again", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
@@ -63,13 +66,20 @@ def _seeds(text):
         numbers = [int(part) for part in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: write 5, or 0,3,7") from None
-    return list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+    seeds = list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise argparse.ArgumentTypeError(f"{text!r}: write 1 or more different seeds, 0 or above")
+    return seeds
 
 
 def features(options):
     from tfe import features, store
 
     dataset = store.open_dataset(options.data)
+    own = features.of_the_users_own(dataset, options.encoder)
+    if own:
+        print(f"features of {dataset.name}: those in {own} are used as they are")
+        return
     settings = features.settings_of(options.encoder, options.resolution, options.segments)
     made, kept, skipped = features.extract(dataset, settings, options.device, options.workers)
     folder = dataset.folder / "features" / options.encoder

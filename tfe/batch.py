@@ -8,12 +8,12 @@ and a run is shared by all batches that name it.
 import hashlib
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
 import yaml
 
 from tfe import pool, provenance, store
@@ -64,7 +64,8 @@ def read(path, **overrides):
         if "row" not in row or row.get("against", row["row"]) not in names:
             raise StudyError(f"{path}: every row needs a name in `row`, and `against` must name "
                              "another row")
-    return {"splits": ["test", "shifted"]} | batch | {key: value for key, value in overrides.items() if value is not None}
+    given = {key: value for key, value in overrides.items() if value is not None}
+    return {"splits": ["test", "shifted"]} | batch | given
 
 
 def dataset_folder(batch):
@@ -77,7 +78,7 @@ def plan(batch, dataset, encoder):
     """All runs of a batch on a dataset: rows x grid x seeds.
 
     Raises StudyError, before anything runs, for what every run would stumble over: an empty
-    split, a k above T, a device that is not there.
+    split, a k above T, an unknown option or profile, a device that is not there.
     """
     features = store.open_features(dataset, encoder)
     _check_splits(batch, dataset, features)
@@ -97,9 +98,10 @@ def plan(batch, dataset, encoder):
                               **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
                 identity = json.dumps([parameters, dataset.key, features.key, code],
                                       sort_keys=True)
-                _check_k(row["row"], parameters, features.x.shape[1])
+                _rehearse(row["row"], parameters, dataset, features)
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
-                runs.append(Run(row["row"], {**parameters, "data": str(dataset.folder.resolve()),
+                name = row["row"] + "".join(f", {key} {value}" for key, value in point.items())
+                runs.append(Run(name, {**parameters, "data": str(dataset.folder.resolve()),
                                              "out": str(folder)}, folder, row.get("against")))
     return runs
 
@@ -113,11 +115,32 @@ def _check_splits(batch, dataset, features):
                              f"{' or '.join(sorted(wanted))} has features: add some")
 
 
-def _check_k(row, parameters, segments):
-    ks = np.atleast_1d(parameters.get("disentangler", {}).get("k", 1))
-    if ks.min() < 1 or ks.max() > segments:
-        raise StudyError(f"row {row}: k is {ks.max()}, and the features have T = {segments} "
-                         "segments: choose 1 <= k <= T in the batch file")
+def _rehearse(row, parameters, dataset, features):
+    """Build the run's system and show it two videos: what fails here would fail in every run."""
+    given = json.dumps({k: v for k, v in parameters.items() if k != "seed"}, sort_keys=True)
+    try:
+        _built(given, len(dataset.classes), features.x.shape[1:], dataset.task)
+    except (StudyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {error}: correct "
+                         "the batch file") from None
+
+
+@cache
+def _built(given, classes, shape, task):
+    import torch
+
+    from tfe import systems, training
+
+    given = json.loads(given)
+    if given["profile"] not in training.PROFILES:
+        raise StudyError(f"profile {given['profile']!r} is unknown: choose one of "
+                         f"{', '.join(training.PROFILES)}")
+    replace(training.PROFILES[given["profile"]], **given.get("schedule", {}))
+    system = systems.build(given["method"], given["backbone"], classes, shape[1], task,
+                           game=given.get("game"), disentangler=given.get("disentangler"))
+    x = torch.zeros(2, *shape)
+    system.train().classify(system.embed(x))
+    systems.leave_one_out(system.eval(), x)
 
 
 def _grid(grid):

@@ -54,11 +54,11 @@ class TemporalDisentanglement(nn.Module):
         """The k-hot mask of Eq. (8): relaxed and random in training, fixed at test."""
         if self.training:
             return relaxed_khot(logits, self.k, self.tau, generator)
-        if self.test_mask == "hard":
-            return hard_khot(logits, self.k)
         if self.test_mask == "soft":
             return (logits / self.tau).softmax(dim=-1)
-        return inclusion(logits, self.k)
+        # At test a segment may have been left out: a k above what is left keeps all of it.
+        k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
+        return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
 
     def forward(self, x, generator=None):
         m = self.mask(self.logits(x), generator)
@@ -112,14 +112,14 @@ class Disentangler(nn.Module):
     x `(B, T, d)` -> z_s, z_n `(B, T, d)`, mask `(B, H, Q, T)` with Q = T (`query="per_row"`,
     Eq. (8)) or 1 (`"shared"`).
 
-    What the paper leaves open, with the defaults' reasons in `results/choices.md`:
+    What the paper leaves open, with the defaults' reasons in `results/choices.csv`:
     `k` (an integer, or one a head), `tau`, `query`, `residual` (the `+ x` of Eqs. (6), (10),
     (11)), `head_width` ("narrow": d/H; "full": d), `head_ratio` (hidden width of f_S, f_N; 0: the
     identity), `ratio` (hidden width of f_DS, f_DN in multiples of d), `normalise` (of the mask's
     rows: "none"; "count": m/k and (1-m)/(T-k); "sum": by the row's own sum), `test_mask`
     ("hard", "soft", "expected").
 
-    Raises StudyError for k outside 1..T, at the first forward pass.
+    Raises StudyError for k outside 1..T, at the first forward pass in training.
     """
 
     def __init__(self, dim, heads, k, tau=0.5, *, ratio=4, residual=True, **options):

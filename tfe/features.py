@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tfe import encoders, pool, store
+from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import atomic, write_text
 
@@ -25,11 +26,26 @@ def settings_of(encoder, resolution=None, segments=16, where="middle"):
         raise StudyError(f"encoder {encoder!r} is unknown: choose one of "
                          f"{', '.join(encoders.ENCODERS)}")
     recipe = encoders.ENCODERS[encoder]
+    if segments < 1 or (resolution is not None and resolution < 32):
+        raise StudyError(f"segments is {segments}, resolution {resolution}: give 1 segment or "
+                         "more, and 32 pixels or more")
     return {"origin": "tfe", "encoder": encoder, "weights_sha256": recipe.sha256, "T": segments,
             "d": recipe.dim, "resolution": resolution or recipe.resolution,
             "sampling": {"segments": segments, "where": where,
                          "frames_per_segment": recipe.frames_per_segment},
             "versions": {"av": version("av")}}
+
+
+def of_the_users_own(dataset, encoder):
+    """The folder of features that are not ours to make: that encoder's, or all that there is.
+
+    None where the videos are to be encoded.
+    """
+    for meta in sorted(dataset.folder.glob("features/*/meta.json")):
+        made = json.loads(meta.read_text(encoding="utf-8"))
+        if made.get("origin") != "tfe" and (meta.parent.name == encoder or not dataset.files):
+            return meta.parent
+    return None
 
 
 def extract(dataset, settings, device="cpu", workers=None):
@@ -38,6 +54,7 @@ def extract(dataset, settings, device="cpu", workers=None):
     Returns `(made, kept, skipped)`: numbers of videos. Raises StudyError where the folder holds a
     store made otherwise, or where no video could be read.
     """
+    choose(device)
     folder = dataset.folder / "features" / settings["encoder"]
     known = _known(dataset, folder, settings)
     parts = folder / f"parts-{_digest(settings)}"
@@ -52,6 +69,7 @@ def extract(dataset, settings, device="cpu", workers=None):
     reasons |= _encode_all(dataset, todo, parts, settings, device, workers)
     rows = [i for i in dataset.videos.video_id if i not in reasons]
     if not rows:
+        shutil.rmtree(parts, ignore_errors=True)
         raise StudyError(f"{dataset.folder}: none of the {len(dataset.videos)} videos could be "
                          f"read; the first: {next(iter(reasons.values()))}")
     _write_skips(folder, reasons, hashes)
@@ -72,14 +90,16 @@ def _known(dataset, folder, settings):
     if not meta.is_file():
         return {}
     made = json.loads(meta.read_text(encoding="utf-8"))
-    if made.get("origin") == "user":
-        raise StudyError(f"{folder} holds features of your own (origin: user): keep them elsewhere "
-                         "before you make others under this name")
+    if made.get("origin") != "tfe":
+        raise StudyError(f"{folder} holds features of your own (origin: {made.get('origin')}): "
+                         "keep them elsewhere before you make others under this name")
     differs = [key for key in settings if made.get(key) != settings[key]]
     if differs:
         key = differs[0]
         raise StudyError(f"{folder} was made with {key} = {made.get(key)!r}, not "
                          f"{settings[key]!r}: delete that folder, or keep the old settings")
+    if any(store.stale(folder, made)):  # the last write was interrupted: nothing to rely on
+        return {}
     store.open_features(dataset, settings["encoder"])  # its checks
     index = store.read_table(folder / "index.csv", ("row", "video_id", "sha256"))
     return {sha: (int(row),) for row, sha in zip(index.row, index.sha256)}
@@ -89,7 +109,6 @@ def _encode_all(dataset, todo, parts, settings, device, workers):
     """Encode what has no part yet; return `{video_id: reason}` for what could not be read."""
     jobs = [(dataset.files[i], parts / f"{sha}.npy") for i, sha in todo.items()
             if not (parts / f"{sha}.npy").is_file()]
-    parts.mkdir(parents=True, exist_ok=True)
     # One thread a process: decoding and small batches scale by processes alone.
     results = pool.each(_encode, jobs, f"features of {dataset.name}", "video", workers,
                         _start_worker, (settings, device))
@@ -113,6 +132,8 @@ def _encode(job):
         features = encoder(video.sample(path, **sampling)).astype(np.float16)
     except StudyError as error:
         return str(error)
+    except Exception as error:  # whatever is wrong with this video, the others go on
+        return f"{path}: {type(error).__name__}: {error}"
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"
     with atomic(part) as temporary:

@@ -56,12 +56,14 @@ def table(frame, dataset):
     if frame.fidelity_auc.notna().any():
         measures.append(("fidelity_auc", "fidelity AUC (leave one out)"))
     rows = list(dict.fromkeys(frame.row))
-    fig, axes = plt.subplots(1, len(measures), figsize=(4.4 * len(measures), 0.34 * len(rows) + 1.2),
-                             sharey=True, squeeze=False)
+    size = (4.4 * len(measures), 0.34 * len(rows) + 1.2)
+    fig, axes = plt.subplots(1, len(measures), figsize=size, sharey=True, squeeze=False)
+    several = frame.split.nunique() > 1
     for ax, (column, label) in zip(axes.flat, measures):
-        sns.pointplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=0.35,
+        sns.pointplot(frame, x=column, y="row", hue="split", order=rows, ax=ax,
+                      dodge=0.35 if several else False,
                       linestyle="none", marker="|", markersize=12, errorbar=None)
-        sns.stripplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=True,
+        sns.stripplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=several,
                       jitter=False, size=3, legend=False)
         ax.set(xlabel=label, ylabel="")
         ax.grid(axis="x", linewidth=0.3)

@@ -1,15 +1,13 @@
-"""What a user's command made beside what is committed; `publish` alone changes what is committed."""
+"""A user's table beside the committed one; `publish` alone changes what is committed."""
 
 import shutil
 
 import numpy as np
 import pandas as pd
 
-from tfe import report, statistics
+from tfe import batch, report, statistics
 from tfe.errors import StudyError
 from tfe.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
-
-FILES = (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")
 
 
 def beside_committed(name, folder=LOCAL):
@@ -18,7 +16,7 @@ def beside_committed(name, folder=LOCAL):
     if not paths[1].is_file():
         return f"There is no committed {name}.csv to compare with."
     local, committed = (pd.read_csv(path) for path in paths)
-    key = ["row", "dataset", "encoder", "split"]
+    key = ["row", "dataset", "encoder", "profile", "metric", "split"]
     both = pd.concat([t.groupby(key, sort=False).value.mean() for t in (local, committed)],
                      axis=1, keys=("here", "committed"), join="inner").dropna()
     if both.empty:
@@ -38,13 +36,21 @@ def beside_committed(name, folder=LOCAL):
 def publish(name):
     """Copy a table and all that belongs to it from `results/local/` to `results/`.
 
-    Table 1 is also the answer that the README gives. Returns the paths written.
+    Table 1 is also the answer that the README gives. Returns the paths written. Raises StudyError
+    where the table is missing, or not of the dataset, profile and seeds of its batch file.
     """
-    files = [LOCAL / f"{name}{suffix}" for suffix in FILES]
+    grid = batch.read(BOOK / "batches" / f"{name}.yaml")
+    files = [LOCAL / f"{name}{suffix}" for suffix in report.FILES]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
                          f"{BOOK.name}/batches/{name}.yaml` first")
+    frame = pd.read_csv(LOCAL / f"{name}.csv")
+    for key, wanted in (("dataset", {grid["dataset"]}), ("profile", {grid["profile"]}),
+                        ("seed", set(grid["seeds"]))):
+        if any(set(cell) != wanted for _, cell in frame.groupby(["row", "split"])[key]):
+            raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
+                             "the batch as it stands before you publish it")
     for path in files:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)

@@ -5,15 +5,17 @@ import json
 import numpy as np
 import pandas as pd
 
-from tfe import fidelity, metrics, statistics
+from tfe import fidelity, provenance
 from tfe.errors import StudyError
 from tfe.paths import LOCAL, atomic, write_text
+from tfe.summary import summary
 
+FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
+            "intervals, chance 0.5. ")
+FILES = (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit").split(",")
-REPEATS = 200  # of the bootstrap: its ends then wobble by about a tenth of the interval
-DEFAULT_K = 4
 
 
 def table(name, dataset, runs, splits):
@@ -22,17 +24,18 @@ def table(name, dataset, runs, splits):
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
-    rows = []
+    from tfe.systems import DEFAULT_K
+
+    there, rows = set(dataset.videos.split), []
     for run in runs:
         made, given = run.metrics, run.parameters
         if made is None:
             continue
         for split in splits:
-            if not len(dataset.videos[dataset.videos.split == split]):
-                continue
             measured = made["splits"].get(split, {})
-            # The oracle rearranges the segments: its read-outs are not along the video's time.
-            fidelity = {} if given["method"] == "oracle-mask" else measured.get("fidelity", {})
+            if split not in there or not (measured or made["status"] == "diverged"):
+                continue
+            found = measured.get("fidelity", {})
             rows.append({
                 "table": name, "row": run.row, "method": given["method"],
                 "backbone": given["backbone"], "dataset": dataset.name, "split": split,
@@ -43,84 +46,14 @@ def table(name, dataset, runs, splits):
                 "value": 100 * measured["value"] if measured else None, "paper": None,
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
-                **{f"fidelity_{key}": fidelity.get(key) for key in ("mass", "auc", "pointing")},
-                **{key: fidelity.get(key) for key in ("chance_mass", "chance_pointing")}})
+                **{f"fidelity_{key}": found.get(key) for key in ("mass", "auc", "pointing")},
+                **{key: found.get(key) for key in ("chance_mass", "chance_pointing")}})
     return pd.DataFrame(rows, columns=COLUMNS)
-
-
-def summary(frame, runs):
-    """One line a row and split: mean, intervals, and the paired difference to its baseline.
-
-    `low`, `high` are t intervals over seeds; `video_low`, `video_high` a bootstrap over seeds and
-    test videos. Differences are paired by seed; `holm` corrects their p values for all of them.
-    """
-    lines = []
-    for (row, split), cell in frame.groupby(["row", "split"], sort=False):
-        values = cell.dropna(subset="value").set_index("seed").value
-        mine = [run for run in runs if run.row == row and run.metrics]
-        line = {"row": row, "against": mine[0].against or np.nan, "method": cell.method.iloc[0], "backbone": cell.backbone.iloc[0],
-                "split": split, "metric": cell.metric.iloc[0], "seeds": len(values),
-                "runaway": sum(run.metrics["status"] == "runaway" for run in mine),
-                "diverged": sum(run.metrics["status"] == "diverged" for run in mine)}
-        if "loss_n" in mine[0].metrics["history"][-1]:
-            line |= {"loss_n": np.mean([run.metrics["history"][-1]["loss_n"] for run in mine]),
-                     "uninformed": mine[0].metrics["prior_ce"]}
-        if len(values):
-            line |= dict(zip(("value", "low", "high"), statistics.mean_interval(values)))
-            line |= _resampled(mine, split, cell.metric.iloc[0])
-        if cell.fidelity_auc.notna().any():
-            line |= dict(zip(("auc", "auc_low", "auc_high"),
-                             statistics.mean_interval(cell.fidelity_auc.dropna())))
-        if mine[0].against:
-            other = frame[(frame.row == line["against"]) & (frame.split == split)]
-            theirs = [run for run in runs if run.row == line["against"] and run.metrics]
-            line |= _difference(cell, other, mine, theirs, split)
-        lines.append(line)
-    lines = pd.DataFrame(lines)
-    for p, name in (("p", "holm"), ("auc_p", "auc_holm")):
-        if p in lines:
-            lines[name] = statistics.holm(lines[p])
-    return lines
-
-
-def _difference(cell, other, mine, theirs, split):
-    """The paired difference of a row to its baseline: metric and fidelity."""
-    found = {}
-    for column, prefix in (("value", ""), ("fidelity_auc", "auc_")):
-        both = pd.concat([cell.set_index("seed")[column], other.set_index("seed")[column]],
-                         axis=1, keys=("ours", "baseline")).dropna()
-        if len(both):
-            pair = statistics.paired(both.ours, both.baseline)
-            found |= {f"{prefix}difference": pair["difference"],
-                      f"{prefix}difference_low": pair["low"],
-                      f"{prefix}difference_high": pair["high"], f"{prefix}p": pair["p"],
-                      f"{prefix}smallest_effect": pair["smallest_effect"],
-                      f"{prefix}improvement": pair["improvement"]}
-    if len(mine) == len(theirs) > 0:
-        low_high = _resampled(mine, split, cell.metric.iloc[0], theirs)
-        found |= {f"difference_{name}": value for name, value in low_high.items()}
-    return found
-
-
-def _resampled(runs, split, metric, others=None):
-    """The bootstrap over seeds and test videos, in per cent; nothing where a run diverged."""
-    def predictions(which):
-        return [np.load(run.folder / "predictions.npz") for run in which]
-
-    if any(run.metrics["status"] == "diverged" for run in [*runs, *(others or [])]):
-        return {}
-    ours = predictions(runs)
-    score = metrics.mean_average_precision if metric == "map" else metrics.accuracy
-    interval = statistics.bootstrap(
-        score, ours[0][f"{split}.targets"], np.stack([p[f"{split}.scores"] for p in ours]),
-        np.stack([p[f"{split}.scores"] for p in predictions(others)]) if others else None,
-        repeats=REPEATS)
-    return {"video_low": 100 * interval["low"], "video_high": 100 * interval["high"]}
 
 
 def page(name, frame, lines, dataset):
     """The table as a Markdown page, with a caption that says what was run and on what."""
-    kind = "synthetic videos" if dataset.synthetic else "videos"
+    kind = "synthetic" if dataset.synthetic else "real"
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
     shown = []
     for line in lines.to_dict("records"):
@@ -138,12 +71,12 @@ def page(name, frame, lines, dataset):
     shown = pd.DataFrame(shown)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
-        f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
+        f"{name} on {dataset.name} ({kind} data; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
-        f"{unit} with a 95% t interval over seeds on these test videos; \"seeds and videos\": a "
-        "bootstrap over both. \"difference\": to the row in \"against\", paired by seed. Fidelity: within-video AUC of the "
-        "leave-one-segment-out read-out against the true intervals, chance 0.5. None of these "
-        "numbers stands beside the paper's: the data are others.")
+        f"{unit} with a 95% t interval over seeds on these test videos; \"seeds and videos\": "
+        "widened by a bootstrap over the test videos. \"difference\": to the row in \"against\", "
+        "paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any()) + "None of these numbers "
+        "stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
 
@@ -157,15 +90,17 @@ def interval(line, value, low, high, sign="", digits=1):
     return f"{middle}[{line[low]:{sign}.{digits}f}, {line[high]:{sign}.{digits}f}]"
 
 
-def strips(dataset, runs, split="test", quantiles=(1 / 6, 3 / 6, 5 / 6)):
+def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
     """Saliency along a few videos: one line a video, row and segment; first seed of each row.
 
     The videos are chosen by rule, not by eye: those at `quantiles` of the within-video AUC of the
-    first vanilla row's leave-one-out read-out. Empty where there are no true intervals.
+    first vanilla row's leave-one-out read-out. Empty where there are no true intervals to tell
+    apart. Oracles are left out: they see the segments rearranged.
     """
     first = {}
     for run in runs:
-        if run.metrics and run.metrics["status"] != "diverged":
+        if (run.metrics and split in run.metrics["splits"]
+                and run.parameters["method"] != "oracle-mask"):
             first.setdefault(run.row, run)
     vanilla = next((r for r in first.values() if r.parameters["method"] == "vanilla"), None)
     if dataset.segments is None or vanilla is None:
@@ -175,6 +110,8 @@ def strips(dataset, runs, split="test", quantiles=(1 / 6, 3 / 6, 5 / 6)):
     truth = dataset.truth(ids, segments).any(axis=1)
     auc = fidelity.per_video(read[vanilla.row]["leave_one_out"], truth)["auc"]
     order = np.argsort(auc, kind="stable")[:np.isfinite(auc).sum()]  # nan sorts last
+    if not len(order):
+        return pd.DataFrame()
     chosen = [order[int(q * len(order))] for q in quantiles]
     return pd.DataFrame([
         {"video_id": ids[n], "auc_of_choice": auc[n], "row": row, "segment": t,
@@ -201,7 +138,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
     text = page(name, frame, lines, dataset)
-    saliency = strips(dataset, runs, splits[0])
+    saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency)):
         write_text(folder / f"{name}{suffix}", each.to_csv(
             index=False, lineterminator="\n", float_format="%.6g"))
@@ -209,16 +146,23 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     fig = plots.table(frame, dataset)
     with atomic(folder / f"{name}.png") as temporary:
         fig.savefig(temporary)
+    finished = next(run.metrics for run in runs if run.metrics)
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
                "synthetic": dataset.synthetic, "settings": dataset.settings,
-               "runs": [run.folder.name for run in runs], **runs[0].metrics["receipt"]}
+               "made_of": _made_of(runs), **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
     write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
     return text
 
 
 def is_current(name, runs, folder=LOCAL):
-    """Whether the table in `folder` was made of exactly these runs."""
+    """Whether the table in `folder` was made of exactly these runs, by this code."""
     path = folder / f"{name}.json"
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8"))["runs"] == [
-        run.folder.name for run in runs]
+    return all((folder / f"{name}{suffix}").is_file() for suffix in FILES) and json.loads(
+        path.read_text(encoding="utf-8"))["made_of"] == _made_of(runs)
+
+
+def _made_of(runs):
+    """What a table depends on: its rows and runs, and the code that adds them up."""
+    return {"runs": [[run.row, run.against, run.folder.name] for run in runs],
+            "code": provenance.sources(__file__)}

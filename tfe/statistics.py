@@ -66,14 +66,16 @@ def detectable(runs, level=0.95, power=0.8):
 
 
 def bootstrap(metric, targets, scores_by_seed, other_by_seed=None, repeats=1000, seed=0,
-              level=0.95):
+              level=0.95, resample_seeds=True):
     """Percentile interval of a metric when seeds and test videos are drawn anew, together.
 
     metric(targets, scores) -> float; targets: (N, ...); scores_by_seed: (S, N, ...). Each
     repeat draws S seeds and N videos with replacement, and averages the metric over the
     drawn seeds. With `other_by_seed`, of the same shape, the interval is of the paired
-    difference: the same draws serve both. Returns `estimate` (nothing resampled), `low`,
-    `high`. Raises StudyError on shapes that differ.
+    difference: the same draws serve both. `resample_seeds=False` draws the videos alone.
+    Returns `estimate` (nothing resampled), `low`, `high`, `sd` (of the repeats) and `undefined`,
+    the draws left out because the metric was not defined on them (no class with a positive).
+    Raises StudyError on shapes that differ, and where no draw is defined.
     """
     targets = np.asarray(targets)
     systems = [np.asarray(scores_by_seed)]
@@ -94,11 +96,32 @@ def bootstrap(metric, targets, scores_by_seed, other_by_seed=None, repeats=1000,
         return means[0] - means[1] if len(means) == 2 else means[0]
 
     draw = np.random.default_rng(seed)
-    values = [estimate(np.bincount(draw.integers(seeds, size=seeds), minlength=seeds),
-                       draw.integers(videos, size=videos)) for _ in range(repeats)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     whole = estimate(np.ones(seeds, int), np.arange(videos))
-    return {"estimate": float(whole), "low": float(low), "high": float(high)}
+    values = []
+    for _ in range(repeats):
+        counts = np.bincount(draw.integers(seeds, size=seeds), minlength=seeds)
+        rows = draw.integers(videos, size=videos)
+        try:
+            values.append(estimate(counts if resample_seeds else np.ones(seeds, int), rows))
+        except StudyError:  # a draw without any positive
+            continue
+    if not values:
+        raise StudyError("targets: no draw of test videos has a positive; use more test videos")
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return {"estimate": float(whole), "low": float(low), "high": float(high),
+            "sd": float(np.std(values)), "undefined": repeats - len(values)}
+
+
+def over_videos_too(mean, low, high, sd, level=0.95):
+    """An interval over seeds, widened by the chance of drawing the test videos: (low, high).
+
+    `low`, `high` is the t interval over seeds on the given videos, `sd` the bootstrap's standard
+    deviation over videos alone; independent errors add as squares. A bootstrap of five seeds and
+    the videos in one draw would be narrower than t over the seeds: resampling so few understates
+    their spread, and drawing a video twice raises its average precision.
+    """
+    reach = np.hypot(high - mean, stats.norm.ppf((1 + level) / 2) * sd)
+    return float(mean - reach), float(mean + reach)
 
 
 def holm(pvalues):
@@ -137,9 +160,9 @@ def compare(ours, baseline, resampled=None, level=0.95):
 
 
 def _p_value(mean, error, runs):
-    """Two-sided p of mean / error; without spread, 1 for no difference and 0 for any."""
+    """Two-sided p of mean / error; nan without spread: equal runs say nothing of other seeds."""
     if error == 0:
-        return float(mean == 0)
+        return float("nan")
     return float(2 * stats.t.sf(abs(mean / error), runs - 1))
 
 

@@ -48,16 +48,20 @@ class Dataset:
     def files(self):
         """Where the video of each id lies: `{video_id: Path}`, for the videos that are there."""
         folder = self.folder / self.settings.get("videos", "videos")
-        wanted = set(self.videos.video_id)
-        return {p.stem: p for p in sorted(folder.glob("*"))
-                if p.suffix.lower() in SUFFIXES and p.stem in wanted}
+        wanted, found = set(self.videos.video_id), {}
+        for path in sorted(folder.glob("*")):
+            if path.suffix.lower() in SUFFIXES and path.stem in wanted:
+                if path.stem in found:
+                    raise StudyError(f"{path} and {found[path.stem].name} share one video_id: "
+                                     "rename one of them")
+                found[path.stem] = path
+        return found
 
     @cached_property
     def key(self):
         """A short hash of the dataset's tables."""
         tables = (self.folder / name for name in ("dataset.toml", "videos.csv", "segments.csv"))
-        return hashlib.sha256(b"".join(sha256(path).encode() for path in tables if path.is_file())
-                              ).hexdigest()[:16]
+        return _digest(sha256(path) for path in tables if path.is_file())
 
     def rows(self, video_ids):
         """Which of `video_ids` belong to each split: `{split: array of positions}`."""
@@ -104,8 +108,8 @@ def open_dataset(folder):
     folder = Path(folder)
     toml = folder / "dataset.toml"
     if not toml.is_file():
-        raise StudyError(f"{toml} is missing: make the dataset first "
-                         "(`make data DATASET=planted`, or `python data/folder.py DIR` for your own)")
+        raise StudyError(f"{toml} is missing: make the dataset first (`make data "
+                         "DATASET=planted`, or `python data/folder.py DIR` for your own)")
     try:
         settings = tomllib.loads(toml.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -113,7 +117,8 @@ def open_dataset(folder):
     task, classes = settings.get("task"), settings.get("classes")
     if task not in TASKS:
         raise StudyError(f"{toml}: task is {task!r}: set it to one of {', '.join(TASKS)}")
-    if not classes or len(set(classes)) != len(classes):
+    if (not isinstance(classes, list) or not all(isinstance(name, str) for name in classes)
+            or not classes or len(set(classes)) != len(classes)):
         raise StudyError(f"{toml}: classes must be a list of different names: mend it")
     videos = _read_videos(folder / "videos.csv", task, classes)
     segments = _read_segments(folder / "segments.csv", videos, classes)
@@ -154,8 +159,14 @@ def _read_videos(path, task, classes):
     repeated = table.video_id[table.video_id.duplicated()]
     if len(repeated):
         raise StudyError(f"{path}: video_id {repeated.iloc[0]!r} stands twice: keep one line of it")
+    table = table.assign(duration=_numbers(path, table, "duration"),
+                         labels=[[n for n in map(str.strip, cell.split(";")) if n]
+                                 for cell in table.labels])
     for line, row in enumerate(table.itertuples(index=False), start=2):
-        labels = [name for name in row.labels.split(";") if name]
+        labels = row.labels
+        if not row.video_id or row.duration <= 0:
+            raise StudyError(f"{path} line {line}: video_id is {row.video_id!r}, duration "
+                             f"{row.duration}: give a name, and seconds above 0")
         if row.split not in SPLITS:
             raise StudyError(f"{path} line {line}: split is {row.split!r}: use one of "
                              f"{', '.join(SPLITS)}")
@@ -166,8 +177,7 @@ def _read_videos(path, task, classes):
         if task == "singlelabel" and len(labels) != 1:
             raise StudyError(f"{path} line {line}: {len(labels)} labels where the task is "
                              "singlelabel: give exactly one")
-    return table.assign(duration=_numbers(path, table, "duration"),
-                        labels=[[n for n in cell.split(";") if n] for cell in table.labels])
+    return table
 
 
 def _read_segments(path, videos, classes):
@@ -219,12 +229,11 @@ class Features:
     def encoder(self):
         return self.meta["encoder"]
 
-    @property
+    @cached_property
     def key(self):
-        """A short hash of everything that the features depend on."""
-        text = (self.folder / "index.csv").read_bytes() + json.dumps(
-            self.meta, sort_keys=True).encode()
-        return hashlib.sha256(text).hexdigest()[:16]
+        """A short hash of the features themselves and of what they say of their making."""
+        return _digest(sha256(self.folder / name)
+                       for name in ("features.npy", "index.csv", "meta.json"))
 
 
 def open_features(dataset, encoder):
@@ -242,15 +251,22 @@ def open_features(dataset, encoder):
                              f"--encoder {encoder}`), or write the three files yourself")
     try:
         x = np.load(array, mmap_mode="r", allow_pickle=False)
-        meta = json.loads(meta_path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        meta = dict(json.loads(meta_path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, EOFError) as error:
         raise StudyError(f"{folder}: features.npy or meta.json cannot be read ({error}): "
                          "make them anew") from None
     index = read_table(folder / "index.csv", ("row", "video_id"))
     ids = list(index.video_id)
-    if x.ndim != 3 or len(x) != len(ids) or list(index.row) != [str(n) for n in range(len(ids))]:
-        raise StudyError(f"{array} has shape {x.shape} and index.csv {len(ids)} rows: they must be "
-                         "(N, T, d) and rows 0 to N-1")
+    rows = [str(n) for n in range(len(ids))]
+    if x.dtype.kind != "f" or x.ndim != 3 or len(x) != len(ids) or list(index.row) != rows:
+        raise StudyError(f"{array} has shape {x.shape} of {x.dtype} and index.csv {len(ids)} rows: "
+                         "they must be (N, T, d) of floats and rows 0 to N-1")
+    if meta.get("T", x.shape[1]) != x.shape[1] or meta.get("d", x.shape[2]) != x.shape[2]:
+        raise StudyError(f"{meta_path} says T = {meta.get('T')}, d = {meta.get('d')}, but "
+                         f"features.npy has shape {x.shape}: correct one of them")
+    if name := next(stale(folder, meta), None):
+        raise StudyError(f"{folder / name} is not the file that meta.json was written for (an "
+                         "interrupted write?): delete meta.json and make the features anew")
     if len(set(ids)) != len(ids) or set(ids) - set(dataset.videos.video_id):
         raise StudyError(f"{folder / 'index.csv'}: a video_id stands twice or is not in "
                          "videos.csv: correct the index")
@@ -261,8 +277,16 @@ def open_features(dataset, encoder):
     return Features(folder, x, ids, {"encoder": encoder, **meta})
 
 
+def stale(folder, meta):
+    """Names of the files in a store that are not those that its `meta.json` was written for."""
+    return (name for name, made in meta.get("sha256", {}).items() if sha256(folder / name) != made)
+
+
 def write_features(folder, video_ids, x, meta, hashes=None):
-    """Write a store atomically: `features.npy`, `index.csv` and, last, `meta.json`."""
+    """Write a store: `features.npy`, `index.csv` and, last, `meta.json` with the hashes of both.
+
+    Each file is written atomically; where it stops in between, the hashes tell.
+    """
     folder = Path(folder)
     with atomic(folder / "features.npy") as temporary:
         np.save(temporary, np.asarray(x, np.float16), allow_pickle=False)
@@ -270,7 +294,12 @@ def write_features(folder, video_ids, x, meta, hashes=None):
     if hashes is not None:
         index["sha256"] = hashes
     write_text(folder / "index.csv", index.to_csv(index=False, lineterminator="\n"))
+    meta = {**meta, "sha256": {n: sha256(folder / n) for n in ("features.npy", "index.csv")}}
     write_text(folder / "meta.json", json.dumps(meta, indent=1, sort_keys=True) + "\n")
+
+
+def _digest(hashes):
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]
 
 
 def sha256(path):

@@ -16,6 +16,7 @@ from tfe.errors import StudyError
 
 # method of a run -> what the disentangler plays; other methods play no game
 GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior")}
+DEFAULT_K = 4  # a quarter of T = 16, and what the planted actions fill of a video
 METHODS = ("vanilla", *GAMES, "mean-pool", "oracle-mask")
 
 
@@ -73,7 +74,7 @@ class Vanilla(nn.Module):
 class TFE(nn.Module):
     """A shallow backbone, the disentangler D, and approximators A_S and A_N of its own kind."""
 
-    def __init__(self, backbone, *, game=Game(), heads=4, k=4, **options):
+    def __init__(self, backbone, *, game=Game(), heads=4, k=DEFAULT_K, **options):
         super().__init__()
         self.backbone, self.game = backbone, game
         self.disentangler = Disentangler(backbone.dim, heads, k, **options)
@@ -89,7 +90,7 @@ class TFE(nn.Module):
         return self.backbone.temporal(x, positions), self.backbone.context(x)
 
     def classify(self, x, positions=None):
-        """As `Vanilla.classify`: A_S judges z_S; the third value is the mask's read-out `(B, T)`."""
+        """As `Vanilla.classify`: A_S judges z_S; third comes the mask's read-out `(B, T)`."""
         context = self.backbone.context(x)
         x = self.backbone.temporal(x, positions)
         z_s, _, _ = self.disentangler(x)
@@ -129,9 +130,11 @@ def leave_one_out(system, features):
     """How much each class's logit falls when a segment is left out: `(B, C, T)`.
 
     The headline read-out: it asks the model what it uses, not what it draws. Logits, because
-    probabilities near 0 or 1 would hide the fall.
+    probabilities near 0 or 1 would hide the fall. Raises StudyError for a single segment.
     """
     x = system.embed(features)
+    if x.shape[1] < 2:
+        raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
     everything = torch.arange(x.shape[1], device=x.device)
     whole = system.classify(x)[0]
     falls = []

@@ -98,7 +98,8 @@ def write(source, out, name):
 
 def settings(source, videos, name):
     """The keys of dataset.toml, but for where the videos lie."""
-    labels = videos.labels.str.split(";").map(lambda names: [n for n in names if n])
+    labels = videos.labels.str.split(";").map(
+        lambda names: [n for n in map(str.strip, names) if n])
     single = labels.map(len).eq(1).all()
     return {"name": name, "task": "singlelabel" if single else "multilabel",
             "metric": "accuracy" if single else "map",
