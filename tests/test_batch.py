@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from data import planted
-from tfe import batch, paths, publish, report, statistics, store
+from tfe import batch, paths, publish, report, statistics, store, systems
 from tfe.__main__ import main
 from tfe.metrics import mean_average_precision
 
@@ -239,7 +239,8 @@ def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_tabl
     table["split"] = table["split"].where(table["split"] == "test", "train")
     table.to_csv(folder / "videos.csv", index=False)
     path = grid(tmp_path, folder)
-    path.write_text(path.read_text().replace("method: vanilla", "method: vanilla, schedule: {lr: -1}"))
+    path.write_text(path.read_text().replace(
+        "method: vanilla", "method: vanilla, schedule: {lr: -1}"))
     assert main(["batch", str(path), "--seeds", "1"]) == 1
     printed = capsys.readouterr().out
     assert "Fidelity" not in printed and "| BIKE+TFE | test    | 1 " in printed
@@ -260,7 +261,8 @@ def test_features_of_ones_own_are_hashed_and_another_array_is_another_run(data, 
 
 
 @pytest.mark.parametrize("segments, said", [(3, "k is 4 for T = 3"), (100, "row BIKE")])
-def test_features_of_another_length_are_tried_before_any_run(data, tmp_path, capsys, segments, said):
+def test_features_of_another_length_are_tried_before_any_run(
+        data, tmp_path, capsys, segments, said):
     folder = tmp_path / "own"
     shutil.copytree(data, folder)
     ids = list(store.open_dataset(folder).videos.video_id)
@@ -276,3 +278,19 @@ def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
     with pytest.raises(SystemExit) as stopped:
         main(["batch", str(grid(tmp_path, data)), f"--seeds={seeds}"])
     assert stopped.value.code == 2 and "write " in capsys.readouterr().err
+
+
+def test_every_open_question_is_a_row_of_the_batch_that_measures_it():
+    silent = batch.read(paths.BOOK / "batches" / "silent.yaml")
+    asked = pd.read_csv(paths.RESULTS / "choices.csv").row
+    assert set(asked) == {row["row"] for row in silent["rows"]} - {"default"}
+
+
+@pytest.mark.parametrize("path", sorted((paths.BOOK / "batches").glob("*.yaml")),
+                         ids=lambda path: path.stem)
+def test_the_batch_files_of_the_book_are_sound(path):
+    grid = batch.read(path)
+    assert grid["table"] == path.stem
+    for row in grid["rows"]:
+        systems.build(row["method"], row["backbone"], 12, 64, "multilabel",
+                      game=row.get("game"), disentangler=row.get("disentangler"))

@@ -69,7 +69,11 @@ def write_answer(readme, lines):
         "AUC difference": report.interval(line, "auc_difference", "auc_difference_low",
                                                "auc_difference_high", "+", 3)}
         for line in lines[lines.split == "test"].to_dict("records")])
-    table = shown.to_markdown(index=False, disable_numparse=True)
+    games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")]
+    table = (f"On synthetic videos, {lines.seeds.min()} seeds a cell, 95% t intervals over seeds. "
+             f"Of {len(games)} heads with TFE, against the head that each replaces, in recognition "
+             f"{_verdicts(games, '')}; in fidelity {_verdicts(games, 'auc_')}.\n\n"
+             + shown.to_markdown(index=False, disable_numparse=True))
     before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
     comment, _, rest = rest.partition("-->")
     _, closing, after = rest.partition("<!-- /answer -->")
@@ -77,3 +81,10 @@ def write_answer(readme, lines):
         raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
                          "put them back")
     write_text(readme, f"{before}{opening}{comment}-->\n{table}\n{closing}{after}")
+
+
+def _verdicts(lines, prefix):
+    """How many rows lie above, below, or not told apart from their baseline, in words."""
+    higher = int((lines[f"{prefix}difference_low"] > 0).sum())
+    lower = int((lines[f"{prefix}difference_high"] < 0).sum())
+    return f"{higher} do better, {lower} worse and {len(lines) - higher - lower} are not told apart"

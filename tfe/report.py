@@ -21,6 +21,8 @@ COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,m
 def table(name, dataset, runs, splits):
     """One row a run and split, in the columns of the study; values in per cent.
 
+    `table` is the table's number, as in results/cited.csv, or the batch's name.
+
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
@@ -37,7 +39,7 @@ def table(name, dataset, runs, splits):
                 continue
             found = measured.get("fidelity", {})
             rows.append({
-                "table": name, "row": run.row, "method": given["method"],
+                "table": name.removeprefix("table"), "row": run.row, "method": given["method"],
                 "backbone": given["backbone"], "dataset": dataset.name, "split": split,
                 "encoder": given["encoder"], "profile": given["profile"], "seed": given["seed"],
                 "rho": dataset.settings.get("rho"), "metric": dataset.metric,
@@ -75,8 +77,8 @@ def page(name, frame, lines, dataset):
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with a 95% t interval over seeds on these test videos; \"seeds and videos\": "
         "widened by a bootstrap over the test videos. \"difference\": to the row in \"against\", "
-        "paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any()) + "None of these numbers "
-        "stands beside the paper's: the data are others.")
+        "paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
 
