@@ -221,7 +221,8 @@ def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
     publish.write_answer(readme, lines)
     publish.write_answer(readme, lines)  # again: the same
     text = readme.read_text()
-    assert text.startswith("before\n<!-- answer: how -->\n| row") and text.endswith("after\n")
+    assert text.startswith("before\n<!-- answer: how -->\nOn synthetic videos, 2 seeds a cell")
+    assert "Of 1 heads with TFE" in text and text.endswith("<!-- /answer -->\nafter\n")
     assert f"{lines.value[0]:.1f} [" in text and "old" not in text and text.count("BIKE+TFE") == 1
     readme.write_text("no marks")
     with pytest.raises(publish.StudyError, match="lacks the marks"):
