@@ -215,7 +215,7 @@ def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypat
 
 def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
     readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- answer: how -->\nold\n<!-- /answer -->\nafter\n")
+    readme.write_text("before\n<!-- answer: how -->\nyesterday\n<!-- /answer -->\nafter\n")
     main(["batch", str(ran)])
     lines = pd.read_csv(local / "toy_summary.csv")
     publish.write_answer(readme, lines)
@@ -223,7 +223,7 @@ def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
     text = readme.read_text()
     assert text.startswith("before\n<!-- answer: how -->\nOn synthetic videos, 2 seeds a cell")
     assert "Of 1 heads with TFE" in text and text.endswith("<!-- /answer -->\nafter\n")
-    assert f"{lines.value[0]:.1f} [" in text and "old" not in text and text.count("BIKE+TFE") == 1
+    assert f"{lines.value[0]:.1f} [" in text and "yesterday" not in text and text.count("BIKE+TFE") == 1
     readme.write_text("no marks")
     with pytest.raises(publish.StudyError, match="lacks the marks"):
         publish.write_answer(readme, lines)
