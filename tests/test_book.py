@@ -124,7 +124,7 @@ def a_notebook(source="x = 1", output=FIGURE):
 
 
 def test_a_sound_notebook_has_no_fault():
-    source = "# ../work/x, $OUT/tmp/x, a/home/b, https://a.org/root/\n" + "y" * 76
+    source = "# ../work/x, $OUT/tmp/x, a/home/b, https://a.org/home/\n" + "y" * 76
     assert list(faults(a_notebook(source))) == []
 
 
