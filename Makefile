@@ -5,13 +5,15 @@ PYTHON ?= $(shell command -v python3.11 || echo python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-DATASET ?= planted
+DATASET ?=
 PROFILE ?=
 OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS)) \
            $(if $(PROFILE),--profile $(PROFILE)) $(if $(DEVICE),--device $(DEVICE))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
-.PHONY: help setup data features reproduce-table1 theorems chapters publish lab test test-all check clean
+REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
+.PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations theorems \
+        chapters publish book lab test test-all check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -27,19 +29,41 @@ $(READY): environment.yml pyproject.toml
 
 setup: $(READY)  ## the environment in .venv (every other target does it by itself)
 
-# The folder that a run reads: the one of DATA= once adopted, else data/$(DATASET).
-FOLDER = $(if $(DATA),$$($(PY) data/folder.py "$(DATA)" | tail -n 1),data/$(DATASET))
+# $(call prepare,NAME) makes the dataset NAME, or adopts the folder of DATA=, and leaves its folder
+# in the shell's $$folder; $(call encode) then makes the features in it.
+NAMED = $(or $(DATASET),$(1))
+SCRIPT = data/$(subst -,_,$(NAMED)).py
+define prepare
+set -o pipefail; $(if $(DATA),folder=$$($(PY) data/folder.py "$(DATA)" | tee /dev/stderr | tail -n 1),\
+test -f $(SCRIPT) || { echo "error: there is no $(SCRIPT): see data/*.py for the datasets" >&2; exit 2; }; \
+folder=data/$(NAMED); $(PY) $(SCRIPT) --out "$$folder")
+endef
+encode = $(PY) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
 data: $(READY)  ## make or fetch DATASET (planted), or adopt the folder of DATA=
-	@test -n "$(DATA)" -o -f data/$(DATASET).py || { echo "error: there is no data/$(DATASET).py: choose $(patsubst data/%.py,%,$(filter-out data/folder.py,$(wildcard data/*.py)))" >&2; exit 2; }
-	@$(if $(DATA),$(PY) data/folder.py "$(DATA)",$(PY) data/$(DATASET).py --out data/$(DATASET))
+	@$(call prepare,planted)
 
-features: data  ## the frozen encoder's features of it
-	@folder=$(FOLDER) && $(PY) -m tfe features --data "$$folder" \
-		$(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
+features: $(READY)  ## the frozen encoder's features of it
+	@$(call prepare,planted) && $(encode)
 
-reproduce-table1: features  ## Table 1: vanilla and TFE over several seeds, into results/local/
-	@folder=$(FOLDER) && $(PY) -m tfe batch book/batches/table1.yaml --data "$$folder" $(OPTIONS)
+reproduce-table1: STAND_IN := planted
+reproduce-table2: STAND_IN := planted-short
+reproduce-table3: STAND_IN := planted
+reproduce-table1:  ## Table 1: vanilla and TFE over several seeds, into results/local/
+reproduce-table2:  ## Table 2: three heads on trimmed videos
+reproduce-table3:  ## Table 3: the ablation
+$(REPRODUCE): reproduce-%: $(READY)
+	@$(call prepare,$(STAND_IN)) && $(encode) && \
+		$(PY) -m tfe batch book/batches/$*.yaml --data "$$folder" $(OPTIONS)
+
+reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
+	@$(PY) -m tfe.cost
+
+figures: $(READY)  ## the figures of the committed results again, without training
+	@$(PY) -m tfe report --figures
+
+annotations: $(READY)  ## aggregates of the official lists in LISTS=DIR, into results/annotations.csv
+	@$(PY) data/annotations.py $(if $(LISTS),--lists "$(LISTS)")
 
 theorems: $(READY)  ## check Theorems 1 and 2 exactly, into results/theorems.csv
 	@$(PY) -m tfe theorems
@@ -51,8 +75,12 @@ data/smoke/dataset.toml: $(READY) data/planted.py $(wildcard data/common/*.py)
 chapters: data/smoke/dataset.toml  ## execute the chapters whose .py, modules or results changed
 	@$(PY) book/execute.py
 
-publish: $(READY)  ## make the tables of results/local/ the committed ones
+publish: $(READY)  ## make the tables of results/local/ the committed ones (TABLES="table1 table3")
 	@$(PY) -m tfe publish $(or $(TABLES),table1)
+
+book: $(READY)  ## the site in book/_build/html, from the committed notebooks; needs no network
+	@$(PY) -m sphinx -b html -q -n -W --keep-going book book/_build/html
+	@echo "open book/_build/html/index.html"
 
 lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
 	$(PY) -m jupyterlab book/00_question.ipynb
@@ -68,4 +96,4 @@ check: $(READY)  ## chapters in step, no clutter (seconds; run before a commit)
 	@$(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py
 
 clean:  ## remove what was made here: .venv, datasets, local results
-	rm -rf $(VENV) results/local book/_build .pytest_cache .hypothesis data/planted data/smoke
+	rm -rf $(VENV) results/local book/_build .pytest_cache .hypothesis data/planted data/planted-short data/smoke

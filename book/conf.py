@@ -1,0 +1,79 @@
+"""The site: built by `make book` from the committed, executed notebooks; nothing is executed."""
+
+import shutil
+from importlib.metadata import files
+from pathlib import Path
+
+from sphinx.transforms.post_transforms import SphinxPostTransform
+
+project = "Temporal fidelity"
+author = "The authors of this study"
+copyright = "2026, the authors of this study (MIT)"
+language = "en"
+
+extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
+# Sphinx must see one file of each pair: the executed notebook.
+include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "run.ipynb"]
+nb_execution_mode = "off"
+nb_render_markdown_format = "myst"  # captions carry formulas
+nb_merge_streams = True
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
+myst_heading_anchors = 3
+bibtex_bibfiles = ["references.bib"]
+bibtex_default_style = "plain"
+bibtex_reference_style = "author_year"
+nitpicky = True
+
+html_theme = "sphinx_book_theme"
+html_title = "Temporal fidelity"
+html_static_path = ["_static"]
+html_css_files = ["book.css"]
+html_copy_source = False
+html_theme_options = {"show_toc_level": 2, "navbar_persistent": [],  # else two search boxes
+                      "home_page_in_toc": True, "use_download_button": False}
+# One file, from an installed package: formulas need no network, and none is asked for.
+mathjax_path = "tex-svg.js"
+copybutton_prompt_text = "$ "
+
+
+class AltText(SphinxPostTransform):
+    """Give each figure the alternative text that `plots.show` stored with its picture.
+
+    MyST-NB takes it from the cell's metadata alone; ours lies in the output's.
+    """
+
+    default_priority = 400
+
+    def run(self, **kwargs):
+        from docutils import nodes
+
+        stored = _alt_texts(self.env.doc2path(self.env.docname))
+        pictures = [n for n in self.document.findall(nodes.image)
+                    if "jupyter_execute" in n["uri"]]
+        for picture, alt in zip(pictures, stored, strict=True):
+            picture["alt"] = alt
+
+
+def _alt_texts(path):
+    """The alternative texts of a notebook's pictures, in order."""
+    import nbformat
+
+    if not str(path).endswith(".ipynb"):
+        return []
+    cells = nbformat.read(path, 4).cells
+    return [output.metadata.get("image/png", {}).get("alt") or output.metadata.get("alt", "")
+            for cell in cells for output in cell.get("outputs", [])
+            if "image/png" in output.get("data", {})]
+
+
+def copy_mathjax(app):
+    """Put the one file of MathJax into the built site."""
+    (source,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
+    target = Path(app.outdir, "_static")
+    target.mkdir(parents=True, exist_ok=True)
+    shutil.copy(source.locate(), target)
+
+
+def setup(app):
+    app.connect("builder-inited", copy_mathjax)
+    app.add_post_transform(AltText)
