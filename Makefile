@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations theorems \
-        chapters publish book lab test test-all check clean
+        chapters publish book pdf lab test test-all check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -81,6 +81,9 @@ publish: $(READY)  ## make the tables of results/local/ the committed ones (TABL
 book: $(READY)  ## the site in book/_build/html, from the committed notebooks; needs no network
 	@$(PY) -m sphinx -b html -q -n -W --keep-going book book/_build/html
 	@echo "open book/_build/html/index.html"
+
+pdf: book  ## the book as one PDF; needs Chromium
+	@$(PY) book/pages.py --pdf
 
 lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
 	$(PY) -m jupyterlab book/00_question.ipynb

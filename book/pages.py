@@ -1,0 +1,111 @@
+"""Every page of the built site in a browser that can reach no host: checked, printed, joined.
+
+    python book/pages.py --pdf      the whole book as book/_build/temporal-fidelity.pdf
+
+The browser is the system's Chromium; `apt-get install chromium` brings it on Debian.
+"""
+
+import argparse
+import shutil
+import sys
+from contextlib import contextmanager
+from io import BytesIO
+from pathlib import Path
+
+from tfe.errors import StudyError
+from tfe.paths import BOOK, atomic
+
+SITE = BOOK / "_build" / "html"
+WIDTHS = 390, 1280
+# Pages of the theme that carry none of the book's text.
+MACHINERY = {"genindex.html", "search.html"}
+
+# What a page shows once its formulas are drawn.
+LOOK = """async () => {
+  if (window.MathJax?.startup) await MathJax.startup.promise;
+  const all = (what) => [...document.querySelectorAll(what)];
+  return {
+    formulas: all("mjx-container").length,
+    written: all("span.math, div.math").length,
+    errors: all("merror, [data-mjx-error], .system-message").length,
+    unnamed: all("img").filter((i) => !i.alt).length,
+    unloaded: all("img").filter((i) => !i.naturalWidth).length,
+    overflow: document.documentElement.scrollWidth - window.innerWidth,
+  };
+}"""
+
+
+def chromium():
+    """The path of the system's Chromium, or None."""
+    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))),
+                None)
+
+
+@contextmanager
+def browser():
+    """A headless browser for which no host exists; raises StudyError where none is installed."""
+    from playwright.sync_api import sync_playwright
+
+    if not chromium():
+        raise StudyError("Chromium is not installed: `apt-get install chromium`, or your system's "
+                         "package of it")
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=chromium(), args=[
+            "--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND"])
+        yield opened
+        opened.close()
+
+
+def look(page, path, width):
+    """Open a page at a width; what `LOOK` finds there, and the requests that left the machine."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto(path.as_uri(), wait_until="load")
+    return page.evaluate(LOOK) | {
+        "outside": [url for url in asked if not url.startswith(("file:", "data:"))]}
+
+
+def print_book(out, site=SITE):
+    """Print every page and join them into one PDF with an outline; returns its number of pages.
+
+    The order is the reader's: from the first page, by each page's link to the next.
+    """
+    from pypdf import PdfReader, PdfWriter
+    from tqdm import tqdm
+
+    writer, path = PdfWriter(), site / "index.html"
+    with browser() as opened, tqdm(desc="printing", unit="page", disable=None) as progress:
+        page = opened.new_page()
+        while path:
+            look(page, path, WIDTHS[1])
+            page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
+            printed = page.pdf(format="A4", outline=True, tagged=True, print_background=True, scale=0.8,
+                               margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
+            writer.append(PdfReader(BytesIO(printed)), outline_item=page.title().split(" — ")[0])
+            following = page.evaluate("document.querySelector('link[rel=next]')?.href")
+            path = following and site / following.rsplit("/", 1)[-1]
+            progress.update()
+    with atomic(out) as temporary:
+        writer.write(temporary)
+    return len(writer.pages)
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python book/pages.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pdf", type=Path, metavar="FILE", nargs="?",
+                        const=BOOK / "_build" / "temporal-fidelity.pdf",
+                        help="print the built site into one file (default: %(const)s)")
+    options = parser.parse_args(arguments)
+    if not options.pdf:
+        parser.error("say what to make: --pdf")
+    if not (SITE / "index.html").is_file():
+        raise StudyError("book/_build/html is missing: run `make book` first")
+    print(f"{print_book(options.pdf)} pages in {options.pdf.name}")
+
+
+if __name__ == "__main__":
+    from data.common import cli
+
+    sys.exit(cli.ended(main))
