@@ -28,6 +28,7 @@ html_theme = "sphinx_book_theme"
 html_title = "Temporal fidelity"
 html_static_path = ["_static"]
 html_css_files = ["book.css"]
+html_js_files = ["book.js"]
 html_copy_source = False
 html_theme_options = {"show_toc_level": 2, "navbar_persistent": [],  # else two search boxes
                       "home_page_in_toc": True, "use_download_button": False}
