@@ -239,6 +239,27 @@ plots.show(fig, "deterministic-bottleneck",
            " straight line until it meets the rule.")
 
 # %% [markdown]
+# Turn the dial yourself: the objective along the edge, and its minimum.
+
+# %% tags=["nbval-ignore-output"]
+def dial(b):
+    fig, axes = plt.subplots(1, 2, figsize=(6.4, 2.4))
+    for ax, cost in zip(axes, (edge - b * edge, edge**2 - b * edge)):
+        ax.plot(edge, cost)
+        ax.plot(edge[cost.argmin()], cost.min(), "o")
+        ax.set(ylim=(-5, 2.5), xlabel="$I(x;z) = I(z;y)$ [bits]")
+    axes[0].set(title="$I(x;z) - \\beta I(z;y)$", ylabel="objective")
+    axes[1].set(title="$I(x;z)^2 - \\beta I(z;y)$")
+    return fig, (f"Weight {b:g}. Left: minimum at"
+                 f" {edge[(edge - b * edge).argmin()]:.2f} bits. Right: at"
+                 f" {edge[(edge**2 - b * edge).argmin()]:.2f} bits.")
+
+
+plots.slide([(f"beta = {b:g}", *dial(b)) for b in weights[::2]], "dial",
+            "Both objectives along the edge of the curve; the dot is the"
+            " minimum. The left one jumps, the right one slides.")
+
+# %% [markdown]
 # The lines between markers only guide the eye; the circles jump. Two
 # lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$ is no
 # dial but a switch. Second, the target is known in advance: it is the

@@ -216,8 +216,31 @@ plots.show(fig, "khot-bias",
 # %% [markdown]
 # Cooling removes the bias only against the sampler's *own* limit. Against a
 # law with exactly $k$ segments a gap stays at any temperature, because
-# draws repeat.
-#
+# draws repeat. The slider shows what the temperature does to a single draw,
+# with the same noise throughout.
+
+# %% tags=["nbval-ignore-output"]
+def draw_at(t):
+    fig, ax = plt.subplots(figsize=(6, 1.9))
+    same = [relaxed_khot(logits, n, t, torch.Generator().manual_seed(1))
+            for n in (2, 4, 6)]
+    ax.imshow(torch.stack(same), vmin=0, vmax=1, cmap="cividis")
+    ax.set(xlabel="segment", xticks=range(8), xticklabels=range(1, 9))
+    ax.set(yticks=range(3), yticklabels=["k = 2", "k = 4", "k = 6"])
+    return fig, f"Masks over 8 segments at temperature {t:g}: {tops(same)}"
+
+
+def tops(masks):
+    bright = [int((mask > 0.5).sum()) for mask in masks]
+    return " ".join(f"k = {k} has {n} weights above one half;"
+                    for k, n in zip((2, 4, 6), bright))
+
+
+plots.slide([(f"tau = {t:g}", *draw_at(t)) for t in taus], "temperature",
+            "One draw of Eq. (8) for three budgets; bright is kept. Cold"
+            " masks are 0/1, warm ones keep only the order.")
+
+# %% [markdown]
 # ## Row sums, in training and at test
 #
 # In Eq. (10) the mask multiplies values and sums over segments, so the row

@@ -70,3 +70,21 @@ def test_no_serious_barrier(site, browser, scheme):
                   if finding["impact"] in SEVERE]
     page.close()
     assert not wrong, "\n".join(wrong)
+
+
+@needs_browser
+def test_sliders_move_the_picture_by_keyboard(site, browser):
+    page, sliders = browser.new_page(), 0
+    shown = "(f) => [...f.querySelectorAll('img')].filter((i) => !i.hidden).map((i) => i.alt)"
+    for path in site:
+        pages.look(page, path, pages.WIDTHS[1])
+        for figure in page.locator("figure.slide").all():
+            before, dial = figure.evaluate(shown), figure.locator("input")
+            dial.focus()
+            page.keyboard.press("ArrowRight")
+            after = figure.evaluate(shown)
+            assert len(before) == len(after) == 1 and before != after, path.name
+            assert dial.get_attribute("aria-valuetext") == figure.locator("output").inner_text()
+            sliders += 1
+    page.close()
+    assert sliders >= 2
