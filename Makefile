@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations theorems \
-        chapters publish book pdf lab test test-all check clean
+        chapters publish book pdf slides lab test test-all check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -84,6 +84,9 @@ book: $(READY)  ## the site in book/_build/html, from the committed notebooks; n
 
 pdf: book  ## the book as one PDF; needs Chromium
 	@$(PY) book/pages.py --pdf
+
+slides: $(READY)  ## slides of all chapters in one HTML file that needs no network
+	@$(PY) book/slides.py
 
 lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
 	$(PY) -m jupyterlab book/00_question.ipynb

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
+from book.status import silent, status
+
 project = "Temporal fidelity"
 author = "The authors of this study"
 copyright = "2026, the authors of this study (MIT)"
@@ -17,7 +19,10 @@ include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "run.ipynb"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # captions carry formulas
 nb_merge_streams = True
-myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline"]
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline",
+                          "substitution"]
+# Reference pages print tables that are made from the committed results here and now.
+myst_substitutions = {"status": status(), "silent": silent()}
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"

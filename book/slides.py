@@ -1,0 +1,106 @@
+"""Slides of the whole book in one HTML file that needs no network: `make slides`.
+
+    python book/slides.py [--out FILE] [CHAPTER ...]
+
+A chapter gives its title and question, every figure with its caption, and its summary; arrow keys
+turn the slides. Nothing is written twice: all of it is taken from the committed notebooks.
+"""
+
+import argparse
+import re
+import sys
+from html import escape
+from importlib.metadata import files
+from pathlib import Path
+
+import nbformat
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+from tfe.paths import BOOK, write_text
+
+STYLE = """
+html { scroll-snap-type: y mandatory; font: 1.6rem/1.5 system-ui, sans-serif; }
+body { margin: 0; color: #1c1e21; background: #fff; }
+section { box-sizing: border-box; min-height: 100vh; padding: 5vh 9vw; scroll-snap-align: start;
+          display: flex; flex-direction: column; justify-content: center; }
+section img { align-self: center; width: min(100%, 62rem); max-height: 66vh; object-fit: contain; }
+section li { margin: 0.2rem 0; } section:has(li) { font-size: 1.35rem; }
+h1 { font-size: 2.6rem; margin: 0 0 1rem; } h2 { font-size: 2rem; margin: 0 0 1rem; }
+.caption { font-size: 1.15rem; color: #444; }
+"""
+TURN = """
+addEventListener("keydown", (event) => {
+  const step = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1,
+                ArrowLeft: -1, ArrowUp: -1, PageUp: -1}[event.key];
+  if (!step) return;
+  event.preventDefault();
+  scrollTo({top: innerHeight * (Math.round(scrollY / innerHeight) + step), behavior: "smooth"});
+});
+"""
+
+
+def chapter(path):
+    """The slides of one notebook, as HTML sections."""
+    cells = nbformat.read(path, 4).cells
+    prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    title = re.search(r"^# (.+)$", prose, re.M).group(1)
+    question = re.search(r"\*\*Question\.?\*\*.+?(?=\n\s*\n)", prose, re.S)
+    slides = [section("#", title, question.group() if question else "")]
+    for cell in cells:
+        outputs = cell.get("outputs", [])
+        for picture, words in zip(outputs, outputs[1:]):
+            if "image/png" in picture.get("data", {}) and "text/markdown" in words.get("data", {}):
+                slides.append(figure(picture, words.data["text/markdown"]))
+    summary = re.search(r"^## Summary\n(.+?)(?=^## |\Z)", prose, re.M | re.S)
+    return slides + ([section("##", f"{title}: summary", summary.group(1))] if summary else [])
+
+
+def section(mark, title, text):
+    """A slide of words, from Markdown with formulas; a link keeps its words alone."""
+    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
+    return f"<section>{MARKDOWN.render(f'{mark} {title}' + chr(10) * 2 + text)}</section>"
+
+
+def figure(output, caption):
+    """A slide of one figure."""
+    alt = output.metadata.get("image/png", {}).get("alt", "")
+    return (f'<section><img alt="{escape(alt)}" src="data:image/png;base64,'
+            f'{output.data["image/png"].strip()}"><div class="caption">'
+            f"{MARKDOWN.render(caption)}</div></section>")
+
+
+def _formula(text, options):
+    left, right = (r"\[", r"\]") if options["display_mode"] else (r"\(", r"\)")
+    return left + escape(text) + right
+
+
+MARKDOWN = MarkdownIt().use(dollarmath_plugin, renderer=_formula)
+
+
+def deck(paths):
+    """The whole file: style, slides, and MathJax itself."""
+    (mathjax,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
+    slides = "\n".join(slide for path in paths for slide in chapter(path))
+    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporal fidelity</title>'
+            f"<style>{STYLE}</style><body>{slides}<script>{TURN}</script>"
+            f"<script>{mathjax.read_text().replace('</script', '<' + chr(92) + '/script')}</script>"
+            "</body></html>")
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python book/slides.py", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="CHAPTER", help="e.g. 03_theorem1 (default: all)")
+    parser.add_argument("--out", type=Path, default=BOOK / "_build" / "slides.html", metavar="FILE")
+    options = parser.parse_args(arguments)
+    there = {path.stem: path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))}
+    unknown = set(options.names) - set(there)
+    if unknown:
+        parser.error(f"no such chapter: {', '.join(sorted(unknown))}")
+    write_text(options.out, deck([there[name] for name in options.names or there]))
+    print(f"wrote {options.out.name}: {options.out.stat().st_size / 1e6:.1f} MB, no network needed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
