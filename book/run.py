@@ -28,14 +28,15 @@
 # %% tags=["parameters"]
 data = "../data/smoke"  # a dataset folder
 encoder = "planted"  # whose features
-backbone = "bike"  # msqnet, bike, none
-method = "tfe"  # vanilla, tfe, tfe-bounded, mean-pool, oracle-mask
+backbone = "bike"  # a name of tfe.backbones, or none
+method = "tfe"  # a name of tfe.systems.METHODS
 seed = 0
 profile = "smoke"  # smoke, default, paper
 device = "cpu"  # cpu, cuda, auto
 threads = 1  # results repeat bit for bit at one number of threads
 game = {}  # options of tfe.adversary.Game
 disentangler = {}  # options of tfe.Disentangler
+head = {}  # options of the backbone, or of the pooling
 schedule = {}  # options of tfe.training.Schedule
 splits = ["val", "test", "shifted"]  # where to measure
 out = ""  # a folder for metrics and predictions; none: write nothing
@@ -72,7 +73,7 @@ print({split: len(of_split) for split, of_split in rows.items()})
 training.seed_everything(seed)
 system = systems.build(
     method, backbone, len(dataset.classes), x.shape[-1], dataset.task,
-    game=game, disentangler=disentangler)
+    game=game, disentangler=disentangler, head=head)
 print(system.backbone.spec)
 print(sum(p.numel() for p in system.parameters()), "parameters")
 

@@ -10,6 +10,9 @@ prior (the loss of a critic that knows the class frequencies and nothing else),
     prior:  U = cross-entropy of A_N's answer to the prior: rewarded for ignorance, not for error
 
 A fooled critic is not removed information in any of them; only a fresh probe of z_N tells.
+
+The ablation of Table 3 takes one of the two minimisations out: D is then trained by Eq. (5) as A is,
+or A by Eq. (4) as D is, or A by nothing.
 """
 
 from dataclasses import dataclass, replace
@@ -19,7 +22,8 @@ import torch
 from tfe.errors import StudyError
 
 CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass"),
-           "encoder": ("disentangler", "salient", "approximators", "none")}
+           "encoder": ("disentangler", "salient", "approximators", "none"),
+           "disentangler": ("eq4", "eq5"), "approximators": ("eq5", "eq4", "frozen")}
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,16 @@ class Game:
     adversary: U above. weight: w above. schedule: "two-phase" draws fresh noise for D, which then
     meets the updated A; "one-pass" takes both gradients from one forward pass, at 3/4 of the cost.
     encoder: whose gradient the layers below D receive: D's, only that of L_S, A's, or none.
+    disentangler, approximators: what each player minimises: "eq4" is L_S + w U, "eq5" is L_S + L_N,
+    "frozen" nothing.
     """
 
     adversary: str = "literal"
     weight: float = 1.0
     schedule: str = "two-phase"
     encoder: str = "disentangler"
+    disentangler: str = "eq4"
+    approximators: str = "eq5"
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
@@ -87,20 +95,27 @@ def prior_entropy(backbone, prior):
     return backbone.loss(answer.unsqueeze(0), prior).item()
 
 
+def objective(now, game, player):
+    """What a player minimises: Eq. (4) or Eq. (5), in nats."""
+    if getattr(game, player) == "eq5":
+        return now.loss_s + now.loss_n
+    return now.loss_s + game.weight * now.reward
+
+
 def simultaneous_gradients(system, batch, generator=None):
     """Both players' gradients from one forward pass: `{player: [gradient of each parameter]}`.
 
     A receives grad(L_S + L_N) and D grad(L_S + w U), although they share the graph.
     """
-    now, players = play(system, batch, generator), system.players()
-    return {"approximators": _gradient(now.loss_s + now.loss_n, players["approximators"]),
-            "disentangler": _disentangler_gradient(system, now, players["disentangler"])}, now
+    now = play(system, batch, generator)
+    return {player: _gradient_of(system, now, player, parameters)
+            for player, parameters in system.players().items()}, now
 
 
-def _disentangler_gradient(system, now, parameters):
-    """grad(L_S + w U); the encoder's part without U where it answers to L_S alone."""
-    total = now.loss_s + system.game.weight * now.reward
-    if system.game.encoder != "salient":
+def _gradient_of(system, now, player, parameters):
+    """A player's gradient; D's encoder goes without U where it answers to L_S alone."""
+    total = objective(now, system.game, player)
+    if player == "approximators" or system.game.encoder != "salient":
         return _gradient(total, parameters)
     own = len(list(system.disentangler.parameters()))  # the encoder's parameters follow them
     return _gradient(total, parameters[:own]) + _gradient(now.loss_s, parameters[own:])
@@ -125,12 +140,13 @@ def adversarial_update(system, batch, optimisers, generator=None):
             _apply(optimisers[player], parameters, gradients[player])
         return _losses(now)
     # Literal: A moves first; D then plays a fresh hand against the A that has moved.
-    first = play(system, batch, generator, frozen=system.game.encoder != "approximators")
-    _apply(optimisers["approximators"], players["approximators"],
-           _gradient(first.loss_s + first.loss_n, players["approximators"]))
+    if "approximators" in players:
+        first = play(system, batch, generator, frozen=system.game.encoder != "approximators")
+        _apply(optimisers["approximators"], players["approximators"],
+               _gradient_of(system, first, "approximators", players["approximators"]))
     second = play(system, batch, generator)
     _apply(optimisers["disentangler"], players["disentangler"],
-           _disentangler_gradient(system, second, players["disentangler"]))
+           _gradient_of(system, second, "disentangler", players["disentangler"]))
     return _losses(second)
 
 

@@ -1,23 +1,33 @@
-"""What a user would pick instead, on the same features: no attention is learnt over time."""
+"""What a user would pick instead, on the same features: no Transformer, no adversary.
 
+Each is a backbone of the common contract without temporal layers; all that differs is how segments
+become a video, i.e. the approximator.
+"""
+
+import torch
 from einops import einsum
 from torch import nn
 
-from tfe.backbones import Backbone
+from tfe.backbones import Backbone, FeatureEmbedding
+from tfe.errors import StudyError
 
 
-class MeanPool(Backbone):
-    """The mean over segments and one linear layer; its attention is class activation over time."""
-
-    def __init__(self, num_classes, *, feature_dim, task="multilabel"):
-        super().__init__(num_classes, feature_dim, task)
-        self.embed = nn.LayerNorm(feature_dim)
+class Pooling(Backbone):
+    """Segment embeddings, then one approximator over all segments; nothing in between."""
 
     def temporal(self, x, positions=None):
         return x
 
     def context(self, x):
         return None
+
+
+class MeanPool(Pooling):
+    """The mean over segments and one linear layer; its attention is class activation over time."""
+
+    def __init__(self, num_classes, *, feature_dim, task="multilabel"):
+        super().__init__(num_classes, feature_dim, task)
+        self.embed = nn.LayerNorm(feature_dim)
 
     def make_approximator(self):
         return ClassActivation(self.num_classes, self.dim)
@@ -32,4 +42,70 @@ class ClassActivation(nn.Module):
 
     def forward(self, z, context=None):
         activation = einsum(z, self.linear.weight, "b t d, c d -> b c t")
-        return activation.mean(-1) + self.linear.bias, activation
+        return self.pool(activation) + self.linear.bias, activation
+
+    def pool(self, activation):
+        return activation.mean(-1)
+
+
+class TopK(Pooling):
+    """A video has a class as much as its `k` strongest segments have it: top-k MIL."""
+
+    def __init__(self, num_classes, *, feature_dim, k=4, task="multilabel"):
+        super().__init__(num_classes, feature_dim, task)
+        self.embed, self.k = nn.LayerNorm(feature_dim), k
+
+    def make_approximator(self):
+        return TopActivation(self.num_classes, self.dim, self.k)
+
+
+class TopActivation(ClassActivation):
+    """As `ClassActivation`, with the mean of each class's k largest activations."""
+
+    def __init__(self, num_classes, dim, k):
+        super().__init__(num_classes, dim)
+        self.k = k
+
+    def pool(self, activation):
+        return activation.topk(min(self.k, activation.shape[-1]), dim=-1).values.mean(-1)
+
+
+class GatedMIL(Pooling):
+    """Gated attention MIL (Ilse et al. 2018): a learnt weight a segment, then one linear layer.
+
+    `attention` is "shared", one weight a segment as printed there, or "class", one a segment and
+    class, which several labels in a video may need.
+    """
+
+    def __init__(self, num_classes, *, feature_dim, dim=128, attention="shared",
+                 task="multilabel"):
+        super().__init__(num_classes, dim, task)
+        if attention not in ("shared", "class"):
+            raise StudyError(f"attention is {attention!r}: choose one of shared, class")
+        self.embed = FeatureEmbedding(feature_dim, dim)
+        self.queries = num_classes if attention == "class" else 1
+
+    def make_approximator(self):
+        return GatedAttention(self.num_classes, self.dim, self.queries)
+
+
+class GatedAttention(nn.Module):
+    """a = softmax over t of w (tanh(V z_t) * sigmoid(U z_t)); the logits are those of sum a_t z_t.
+
+    z `(B, T, d)` -> logits `(B, C)`, attention `(B, C, T)`. `queries` is 1 or C.
+    """
+
+    def __init__(self, num_classes, dim, queries):
+        super().__init__()
+        self.value, self.gate = nn.Linear(dim, dim // 2), nn.Linear(dim, dim // 2)
+        self.score = nn.Linear(dim // 2, queries)
+        self.linear = nn.Linear(dim, num_classes)
+
+    def forward(self, z, context=None):
+        scores = self.score(torch.tanh(self.value(z)) * self.gate(z).sigmoid())
+        attention = scores.softmax(dim=1).mT.expand(-1, len(self.linear.weight), -1)
+        activation = einsum(z, self.linear.weight, "b t d, c d -> b c t")
+        return (attention * activation).sum(-1) + self.linear.bias, attention
+
+
+POOLINGS = {"mean-pool": MeanPool, "topk-mil": TopK, "gated-mil": GatedMIL}

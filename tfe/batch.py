@@ -25,7 +25,7 @@ KEYS = {"table", "dataset", "encoder", "profile", "seeds", "rows", "grid", "devi
 ROW = {"row", "against"}
 # Files that draw or describe a run; no number of it can depend on them.
 NEUTRAL = {"tfe/plots.py", "tfe/provenance.py", "tfe/paths.py", "tfe/errors.py"}
-PARAMETERS = {"backbone", "method", "game", "disentangler", "schedule", "profile"}
+PARAMETERS = {"backbone", "method", "game", "disentangler", "head", "schedule", "profile"}
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,8 @@ def _built(given, classes, shape, task):
                          f"{', '.join(training.PROFILES)}")
     replace(training.PROFILES[given["profile"]], **given.get("schedule", {}))
     system = systems.build(given["method"], given["backbone"], classes, shape[1], task,
-                           game=given.get("game"), disentangler=given.get("disentangler"))
+                           game=given.get("game"), disentangler=given.get("disentangler"),
+                           head=given.get("head"))
     x = torch.zeros(2, *shape)
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), x)

@@ -10,35 +10,46 @@ from torch import nn
 
 from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
-from tfe.baselines import MeanPool
+from tfe.baselines import POOLINGS, MeanPool
 from tfe.disentangler import Disentangler
 from tfe.errors import StudyError
+from tfe.streams import PlainStreams
 
-# method of a run -> what the disentangler plays; other methods play no game
-GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior")}
+# method of a run -> how its game is played; other methods play no game. Table 3 names which of
+# Eqs. (4) and (5) are used. Eq. (4) is a minimum over D alone: without Eq. (5) nobody trains A. The
+# other reading, everybody minimises L_S - L_N, is `approximators: eq4`.
+ONLY_4, ONLY_5 = Game(approximators="frozen"), Game(disentangler="eq5")
+GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior"),
+         "variant1": ONLY_5, "variant2": ONLY_4, "variant3": Game(),
+         "variant4": ONLY_4, "variant5": ONLY_5}
+WITHOUT_TD = ("variant1", "variant2", "variant3")
 DEFAULT_K = 4  # a quarter of T = 16, and what the planted actions fill of a video
-METHODS = ("vanilla", *GAMES, "mean-pool", "oracle-mask")
+METHODS = ("vanilla", *GAMES, *POOLINGS, "oracle-mask")
 
 
-def build(method, backbone, num_classes, feature_dim, task, *, game=None, disentangler=None):
+def build(method, backbone, num_classes, feature_dim, task, *, game=None, disentangler=None,
+          head=None):
     """The system of a row of the tables.
 
-    method: one of METHODS; backbone: "msqnet", "bike" or "none" (mean pooling). `game` and
-    `disentangler` override options of `adversary.Game` and `disentangler.Disentangler`.
-    "oracle-mask" is the vanilla system: the oracle acts on what it is given (`oracle`).
+    method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings of
+    `baselines`. `game`, `disentangler` and `head` override options of `adversary.Game`, of
+    `disentangler.Disentangler`, and of the backbone or pooling. "oracle-mask" is the vanilla system,
+    or mean pooling: the oracle acts on what it is given (`oracle`).
     """
     if method not in METHODS:
         raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    shape = dict(feature_dim=feature_dim, task=task)
+    shape = dict(feature_dim=feature_dim, task=task, **(head or {}))
     if backbone == "none":
-        if method in GAMES:
-            raise StudyError(f"method {method} needs a backbone: choose msqnet or bike")
-        return Vanilla(MeanPool(num_classes, **shape))
-    if method == "mean-pool":
-        raise StudyError("method mean-pool has no backbone: set backbone to none")
+        if method in GAMES or method == "vanilla":
+            raise StudyError(f"method {method} needs a backbone: choose one of "
+                             f"{', '.join(backbones.NAMES)}")
+        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **shape))
+    if method in POOLINGS:
+        raise StudyError(f"method {method} has no backbone: set backbone to none")
     if method in GAMES:
         return TFE(backbones.build(backbone, num_classes, shallow=True, **shape),
-                   game=GAMES[method].replace(**(game or {})), **(disentangler or {}))
+                   game=GAMES[method].replace(**(game or {})), plain=method in WITHOUT_TD,
+                   **(disentangler or {}))
     return Vanilla(backbones.build(backbone, num_classes, **shape))
 
 
@@ -72,12 +83,16 @@ class Vanilla(nn.Module):
 
 
 class TFE(nn.Module):
-    """A shallow backbone, the disentangler D, and approximators A_S and A_N of its own kind."""
+    """A shallow backbone, the disentangler D, and approximators A_S and A_N of its own kind.
 
-    def __init__(self, backbone, *, game=Game(), heads=4, k=DEFAULT_K, **options):
+    `plain` puts two streams of ordinary attention in D's place (variants 1 to 3).
+    """
+
+    def __init__(self, backbone, *, game=Game(), plain=False, heads=4, k=DEFAULT_K, **options):
         super().__init__()
         self.backbone, self.game = backbone, game
-        self.disentangler = Disentangler(backbone.dim, heads, k, **options)
+        self.disentangler = (PlainStreams(backbone.dim, heads, **options) if plain else
+                             Disentangler(backbone.dim, heads, k, **options))
         self.salient = backbone.make_approximator()
         self.non_salient = backbone.make_approximator()
 
@@ -97,13 +112,19 @@ class TFE(nn.Module):
         return *self.salient(z_s, context), self.disentangler.saliency(x)
 
     def players(self):
-        """The two players of Eq. (12); the encoder below D joins one of them, or neither."""
+        """The two players of Eq. (12); the encoder below D joins one of them, or neither.
+
+        A frozen player is left out.
+        """
         approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
         disentangler, encoder = list(self.disentangler.parameters()), list(
             self.backbone.parameters())
         joins = self.game.encoder
-        return {"approximators": approximators + encoder * (joins == "approximators"),
-                "disentangler": disentangler + encoder * (joins in ("disentangler", "salient"))}
+        players = {"approximators": approximators + encoder * (joins == "approximators"),
+                   "disentangler": disentangler + encoder * (joins in ("disentangler", "salient"))}
+        if self.game.approximators == "frozen":
+            del players["approximators"]
+        return players
 
     def update(self, batch, optimisers, generator=None):
         """One step of Eq. (12); returns the losses, detached."""
