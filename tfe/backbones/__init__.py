@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from tfe.errors import StudyError
 
-NAMES = {"msqnet": "MSQNet", "bike": "BIKE"}
+NAMES = {"msqnet": "MSQNet", "bike": "BIKE", "text4vis": "Text4Vis"}
 
 
 def build(name, num_classes, *, shallow=False, preset="small", **options):
