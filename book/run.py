@@ -49,7 +49,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tfe import evaluation, plots, provenance, store, systems, training
+from tfe import (evaluation, plots, probes, provenance, store, systems,
+                 training)
+from tfe.erasure import erasure
 
 torch.set_num_threads(threads)
 plots.style()
@@ -113,8 +115,23 @@ for split in splits:
     measured[split] = evaluation.measure(
         predictions[split], targets[at], truth[at] if known else None,
         dataset.task)
+    measured[split]["erasure"] = erasure(
+        system, x[at], targets[at],
+        evaluation.headline(predictions[split], targets[at]))
     value = measured[split]["value"]
     print(f"{split} {measured[split]['metric']} {value:.3f}")
+
+# %% [markdown]
+# A fooled critic is not removed information: readers trained afresh say what
+# the embeddings still tell, on the first split.
+
+# %%
+plays = isinstance(system, systems.TFE) and history.status != "diverged"
+for split in list(measured)[:1] if plays else []:
+    measured[split]["probes"] = probes.probe(
+        system, x, targets, rows["train"], rows[split])
+    print(split, {name: round(value, 3) for name, value
+                  in measured[split]["probes"].items()})
 
 # %%
 if out:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import torch
+from einops import einsum
 
 from tfe import fidelity, metrics
 from tfe.paths import atomic
@@ -49,6 +50,12 @@ def measure(predictions, targets, truth, task):
                                               positive=targets > 0)
         measured["attention_fidelity"] = fidelity.score(predictions["attention"], truth.any(1))
     return measured
+
+
+def headline(predictions, targets):
+    """The leave-one-out read-out as one order a video, `(N, T)`: its mean over the true classes."""
+    targets = np.asarray(targets)
+    return einsum(predictions["leave_one_out"], targets, "n c t, n c -> n t")
 
 
 def save_predictions(folder, arrays):

@@ -67,7 +67,8 @@ class Vanilla(nn.Module):
     def classify(self, x, positions=None):
         """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, its read-out None.
 
-        `positions` `(T,)` are the places of segments in the video where some were left out.
+        `positions`, `(T,)` or `(B, T)`, are the places of the segments in the video where some were
+        left out.
         """
         logits, attention = self.approximator(self.backbone.temporal(x, positions),
                                               self.backbone.context(x))

@@ -36,8 +36,8 @@ class Backbone(nn.Module):
     """The contract. Subclasses give `embed`, `temporal`, `context` and `make_approximator`.
 
     embed(batch) -> x `(B, T, d)`: segment embeddings before any temporal layer.
-    temporal(x, positions=None) -> `(B, T, d)`: refined over time; `positions` `(T,)` are the
-        segments' places in the video, 0..T-1 unless some were left out.
+    temporal(x, positions=None) -> `(B, T, d)`: refined over time; `positions`, `(T,)` or `(B, T)`,
+        are the segments' places in the video, 0..T-1 unless some were left out.
     context(x): what an approximator needs beside the embeddings.
     make_approximator() -> a fresh module with its own weights,
         `(z, context) -> logits (B, C), attention (B, C, T)`.

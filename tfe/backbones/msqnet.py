@@ -78,7 +78,7 @@ class AttendingDecoderLayer(nn.TransformerDecoderLayer):
 
 
 def sinusoids(positions, dim):
-    """The position signal of the Transformer: positions `(T,)` -> `(T, d)`."""
+    """The position signal of the Transformer: positions `(..., T)` -> `(..., T, d)`."""
     rates = torch.exp(torch.arange(0, dim, 2, device=positions.device) * (-log(1e4) / dim))
-    angles = einsum(positions.float(), rates, "t, r -> t r")
-    return rearrange([angles.sin(), angles.cos()], "two t r -> t (r two)")
+    angles = einsum(positions.float(), rates, "... t, r -> ... t r")
+    return rearrange([angles.sin(), angles.cos()], "two ... t r -> ... t (r two)")
