@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from tfe.errors import StudyError
+from tfe.errors import StudyError, ended
 from tfe.paths import BOOK, atomic
 
 SITE = BOOK / "_build" / "html"
@@ -106,6 +106,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    from data.common import cli
-
-    sys.exit(cli.ended(main))
+    sys.exit(ended(main))

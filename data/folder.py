@@ -23,8 +23,7 @@ import re
 import sys
 from pathlib import Path
 
-from data.common import cli
-from tfe.errors import StudyError
+from tfe.errors import StudyError, ended
 from tfe.paths import DATA
 
 NAMED = re.compile(r"(?P<split>[a-z]+)__(?P<label>.+)_\d+")
@@ -111,4 +110,4 @@ def from_names(folder):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.ended(main))
+    sys.exit(ended(main))

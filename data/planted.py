@@ -20,9 +20,9 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from data.common import cli, storyboard
+from data.common import storyboard
 from data.common.features import DISTRACTION, SCENE, SNR, planted_features, show
-from tfe.errors import StudyError
+from tfe.errors import StudyError, ended
 from tfe.paths import DATA, write_text
 
 __all__ = ["main", "planted_features"]
@@ -164,4 +164,4 @@ def write_tables(folder, stories, settings):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.ended(main))
+    sys.exit(ended(main))

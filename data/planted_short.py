@@ -10,7 +10,7 @@ the same options; only these defaults differ: {defaults}.
 import sys
 
 from data import planted
-from data.common import cli
+from tfe.errors import ended
 from tfe.paths import DATA
 
 # Frozen before any method was tuned, by the rule of the long set: the plain heads land between .5
@@ -25,4 +25,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(cli.ended(main))
+    sys.exit(ended(main))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from data import folder
-from data.common import cli
+from tfe.errors import ended
 from tfe.paths import ROOT
 from tfe.store import open_dataset, write_features
 
@@ -30,7 +30,7 @@ def clip(path, frames=10, rate=10):
 
 def adopt(capsys, *arguments):
     """Exit code, path printed, and what was said."""
-    code = cli.ended(folder.main, [str(a) for a in arguments])
+    code = ended(folder.main, [str(a) for a in arguments])
     out, err = capsys.readouterr()
     return code, (out.splitlines() or [""])[-1], err
 

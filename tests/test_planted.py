@@ -17,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import planted
-from data.common import cli, render, storyboard, textures
+from data.common import render, storyboard, textures
 from data.common.features import directions, planted_features
 from tfe import video
+from tfe.errors import ended
 from tfe.paths import ROOT
 from tfe.pool import each
 from tfe.store import open_dataset, open_features
@@ -30,7 +31,7 @@ story = storyboard.storyboard
 
 def make(capsys, *arguments):
     """Exit code, stdout and stderr of the command."""
-    code = cli.ended(planted.main, [str(a) for a in arguments])
+    code = ended(planted.main, [str(a) for a in arguments])
     return code, *capsys.readouterr()
 
 
@@ -295,7 +296,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, capsys):
 def test_interrupted_from_the_keyboard(monkeypatch, capsys):
     def stopped(arguments):
         raise KeyboardInterrupt
-    assert cli.ended(stopped) == 130
+    assert ended(stopped) == 130
     assert "run the same command again" in capsys.readouterr().err
 
 

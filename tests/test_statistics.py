@@ -172,18 +172,6 @@ def test_holm_rejects_what_the_step_down_procedure_rejects():
         np.testing.assert_array_equal(statistics.holm(pvalues) <= 0.05, rejected)
 
 
-def test_compare_is_one_flat_row():
-    row = statistics.compare(A, B, resampled={"estimate": 0.03, "low": -0.01, "high": 0.07})
-    pair = statistics.paired(A, B)
-    assert row["seeds"] == 5
-    assert (row["ours"], row["ours_low"], row["ours_high"]) == statistics.mean_interval(A)
-    assert row["baseline"] == pytest.approx(np.mean(B))
-    assert (row["difference_low"], row["p"]) == (pair["low"], pair["p"])
-    assert (row["video_low"], row["video_high"]) == (-0.01, 0.07)
-    assert all(np.isscalar(value) for value in row.values())
-    assert set(row) - set(statistics.compare(A, B)) == {"video_low", "video_high"}
-
-
 @pytest.mark.parametrize("call, message", [
     (lambda: statistics.mean_interval([]), "values"),
     (lambda: statistics.mean_interval([1, np.nan]), "values"),

@@ -1,25 +1,19 @@
-"""The command line: `python -m tfe features | batch | publish | theorems`, each with --help."""
+"""The command line: `python -m tfe COMMAND`, each command with its --help."""
 
 import argparse
 import sys
 
-from tfe.errors import StudyError
+from tfe.errors import ended
+
+
+def run(arguments=None):
+    options = parser().parse_args(arguments)
+    return options.command(options)
 
 
 def main(arguments=None):
     """Run one command; return its exit code: 0, 1 (a run failed), 2 (bad input), 130 (Ctrl-C)."""
-    options = parser().parse_args(arguments)
-    try:
-        return options.command(options) or 0
-    except StudyError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    except OSError as error:  # a full disk, a folder that may not be written
-        print(f"error: {error}: mend it and run the same command again", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted: run the same command again to go on", file=sys.stderr)
-        return 130
+    return ended(run, arguments)
 
 
 def parser():
@@ -51,6 +45,16 @@ def parser():
     one.add_argument("--profile", help="smoke, default or paper")
     one.add_argument("--device", help="cpu, cuda or auto")
     one.add_argument("--workers", type=int, help="runs at a time (default: one a core)")
+    one.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
+                     "Slurm; \"local\": as jobs of this machine")
+
+    one = command("report", report, "Draw the committed figures again, or make one random run of "
+                  "every committed table again and compare.",
+                  epilog="example: python -m tfe report --verify table1")
+    one.add_argument("tables", nargs="*", metavar="TABLE", help="default: all that are committed")
+    one.add_argument("--figures", action="store_true", help="draw the figures again")
+    one.add_argument("--verify", action="store_true", help="make a run of each table again")
+    one.add_argument("--seed", type=int, help="chooses the runs (default: at random, and printed)")
 
     one = command("publish", publish, "Make the tables of results/local/ the committed ones.")
     one.add_argument("tables", nargs="+", metavar="TABLE", help="e.g. table1")
@@ -103,7 +107,7 @@ def batch(options):
         print(beside_committed(grid["table"]))
         return 0
     print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
-    failed = batch.execute(runs, options.workers)
+    failed = batch.execute(runs, options.workers, options.slurm)
     print(report.write(grid["table"], dataset, runs, grid["splits"]))
     print(beside_committed(grid["table"]))
     for run, reason in failed:
@@ -117,6 +121,27 @@ def _encoder(dataset, asked, usual):
         return asked
     there = sorted(path.parent.name for path in dataset.folder.glob("features/*/meta.json"))
     return there[0] if len(there) == 1 and usual not in there else usual
+
+
+def report(options):
+    from tfe import report, verify
+
+    if options.figures:
+        for path in report.redraw():
+            print(f"drew {path.name}")
+    if not options.verify:
+        return 0
+    from random import SystemRandom
+
+    seed = SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    print(f"--seed {seed}")
+    equal = True
+    for name in options.tables or verify.tables():
+        both = verify.verify(name, seed)
+        print(f"\n{name}\n{both.to_markdown(index=False)}", flush=True)
+        equal &= both.equal.all()
+    print("\nequal" if equal else "\nDIFFERENT: see above")
+    return 0 if equal else 1
 
 
 def publish(options):

@@ -33,6 +33,14 @@ class MeanPool(Pooling):
         return ClassActivation(self.num_classes, self.dim)
 
 
+class EmbeddedMeanPool(MeanPool):
+    """Mean pooling of embeddings of a width of its own: the plainest place to build TFE into."""
+
+    def __init__(self, num_classes, *, feature_dim, dim=128, task="multilabel"):
+        super().__init__(num_classes, feature_dim=dim, task=task)
+        self.embed = FeatureEmbedding(feature_dim, dim)
+
+
 class ClassActivation(nn.Module):
     """z `(B, T, d)` -> logits of the mean `(B, C)`, each segment's share of them `(B, C, T)`."""
 

@@ -10,6 +10,7 @@ import json
 import os
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib import metadata
 from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,8 +97,8 @@ def plan(batch, dataset, encoder):
                               "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
                               "splits": batch["splits"],
                               **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
-                identity = json.dumps([parameters, dataset.key, features.key, code],
-                                      sort_keys=True)
+                identity = json.dumps([parameters, dataset.key, features.key, code,
+                                       metadata.version("torch")], sort_keys=True)
                 _rehearse(row["row"], parameters, dataset, features)
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
                 name = row["row"] + "".join(f", {key} {value}" for key, value in point.items())
@@ -162,17 +163,30 @@ def _merged(parameters, point):
     return merged
 
 
-def execute(runs, workers=None):
-    """Run what has not run yet, on all cores; return `(run, reason)` for what failed twice."""
+def execute(runs, workers=None, slurm=None):
+    """Run what has not run yet; return `(run, reason)` for what failed.
+
+    On all cores of this machine, or as a job array of the Slurm partition `slurm` ("local": as jobs
+    of this machine).
+    """
     todo = {run.folder: run for run in runs if run.metrics is None}
+    jobs = [(folder, run.parameters) for folder, run in todo.items()]
     # One thread a process: small heads gain nothing from more.
-    results = pool.each(_papermill, [(folder, run.parameters) for folder, run in todo.items()],
-                        "runs", "run", workers)
+    if slurm:
+        from tfe import cluster
+
+        results = ((job, reason or lost) for job, reason, lost in cluster.each(
+            _papermill, jobs, "runs", partition=slurm, at_once=workers or pool.cores()))
+    else:
+        results = pool.each(_papermill, jobs, "runs", "run", workers)
     return [(todo[folder], reason) for (folder, _), reason in results if reason]
 
 
 def _papermill(job):
-    """In a worker: execute the run's notebook, twice at most; return why it failed, or None."""
+    """In a worker: execute the run's notebook, twice at most; return why it failed, or None.
+
+    Bad input would fail again, so it is not tried twice.
+    """
     import papermill
     from traitlets.config import Config
 
@@ -181,7 +195,7 @@ def _papermill(job):
     with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
         os.dup2(log.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
-    for attempt in (1, 2):
+    for _ in range(2):
         # Kernels that start side by side fight over TCP ports, and over connection files in one
         # folder: each gets sockets and a folder of its own.
         with TemporaryDirectory() as runtime:
@@ -191,9 +205,12 @@ def _papermill(job):
                 papermill.execute_notebook(
                     str(BOOK / "run.ipynb"), str(folder / "run.ipynb"), parameters, cwd=str(BOOK),
                     progress_bar=False, log_output=False, config=Config(sockets))
+                (folder / "failed.txt").unlink(missing_ok=True)  # of an earlier try
                 return None
             except papermill.PapermillExecutionError as error:
                 reason = f"{error.ename}: {error.evalue}"
+                if error.ename == "StudyError":
+                    break
             except Exception as error:  # whatever ended this run, the others go on
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
     write_text(folder / "failed.txt", reason + "\n")

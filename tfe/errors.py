@@ -1,4 +1,6 @@
-"""The one exception that a user can mend."""
+"""The one exception that a user can mend, and how every command ends."""
+
+import sys
 
 
 class StudyError(ValueError):
@@ -6,3 +8,18 @@ class StudyError(ValueError):
 
     The command line prints it and exits with code 2.
     """
+
+
+def ended(main, arguments=None):
+    """Run `main(arguments)`; return its code or 0, 2 for what a user can mend, or 130 for Ctrl-C."""
+    try:
+        return main(arguments) or 0
+    except StudyError as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except OSError as error:  # a full disk, a folder that may not be written
+        print(f"error: {error}: mend it and run the same command again", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted: run the same command again to go on", file=sys.stderr)
+        return 130

@@ -90,9 +90,9 @@ def losses(history):
     return fig
 
 
-def table(frame, dataset):
-    """A table's runs as points, one column a split: metric left, fidelity AUC right."""
-    measures = [("value", {"map": "mAP (%)", "accuracy": "accuracy (%)"}[dataset.metric])]
+def table(frame, dataset, synthetic):
+    """A table's runs as points, one colour a split: metric left, fidelity AUC right."""
+    measures = [("value", {"map": "mAP (%)", "accuracy": "accuracy (%)"}[frame.metric.iloc[0]])]
     if frame.fidelity_auc.notna().any():
         measures.append(("fidelity_auc", "fidelity AUC (leave one out)"))
     rows = list(dict.fromkeys(frame.row))
@@ -111,6 +111,6 @@ def table(frame, dataset):
             ax.get_legend().remove()
     if len(measures) == 2:
         axes.flat[1].axvline(0.5, color="grey", linestyle="--", linewidth=1)
-    fig.suptitle(f"{dataset.name}{' (synthetic)' if dataset.synthetic else ''}: a dot a seed, "
+    fig.suptitle(f"{dataset}{' (synthetic)' if synthetic else ''}: a dot a seed, "
                  "a bar their mean", fontsize=10)
     return fig

@@ -7,12 +7,12 @@ import pandas as pd
 
 from tfe import fidelity, provenance
 from tfe.errors import StudyError
-from tfe.paths import LOCAL, atomic, write_text
+from tfe.paths import LOCAL, RESULTS, atomic, write_text
 from tfe.summary import summary
 
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
-FILES = (".csv", "_summary.csv", "_strips.csv", ".md", ".json", ".png")
+FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit").split(",")
@@ -51,6 +51,24 @@ def table(name, dataset, runs, splits):
                 **{f"fidelity_{key}": found.get(key) for key in ("mass", "auc", "pointing")},
                 **{key: found.get(key) for key in ("chance_mass", "chance_pointing")}})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def measures(runs, splits):
+    """What else every run measured, one line a run, split and measure; values as measured.
+
+    `attention_*` are the fidelity of the system's own attention, `erasure_*` of `tfe.erasure`,
+    `probes_*` of `tfe.probes`.
+    """
+    lines = []
+    for run in runs:
+        for split in splits:
+            found = run.metrics["splits"].get(split, {}) if run.metrics else {}
+            for group in ("attention_fidelity", "erasure", "probes"):
+                lines += [{"row": run.row, "method": run.parameters["method"], "split": split,
+                           "seed": run.parameters["seed"],
+                           "measure": f"{group.removesuffix('_fidelity')}_{name}", "value": value}
+                          for name, value in found.get(group, {}).items()]
+    return pd.DataFrame(lines, columns=["row", "method", "split", "seed", "measure", "value"])
 
 
 def page(name, frame, lines, dataset):
@@ -133,21 +151,17 @@ def _read_outs(run, split):
 
 def write(name, dataset, runs, splits, folder=LOCAL):
     """Write table, summary, page, receipt and figure to `folder`; return the page's text."""
-    from tfe import plots
-
     frame = table(name, dataset, runs, splits)
     if frame.empty:
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
     text = page(name, frame, lines, dataset)
     saliency = strips(dataset, runs, frame.split.iloc[0])
-    for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency)):
+    for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
+                         ("_measures.csv", measures(runs, splits))):
         write_text(folder / f"{name}{suffix}", each.to_csv(
             index=False, lineterminator="\n", float_format="%.6g"))
-    plots.style()
-    fig = plots.table(frame, dataset)
-    with atomic(folder / f"{name}.png") as temporary:
-        fig.savefig(temporary)
+    draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic, folder)
     finished = next(run.metrics for run in runs if run.metrics)
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
                "synthetic": dataset.synthetic, "settings": dataset.settings,
@@ -155,6 +169,25 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     write_text(folder / f"{name}.md", text)
     write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
     return text
+
+
+def draw(name, frame, dataset, synthetic, folder=LOCAL):
+    """The figure of a table, from its csv alone."""
+    from tfe import plots
+
+    plots.style()
+    fig = plots.table(frame, dataset, synthetic)
+    with atomic(folder / f"{name}.png") as temporary:
+        fig.savefig(temporary, metadata={"Software": None})
+
+
+def redraw(folder=RESULTS):
+    """Draw every table of `folder` that has a figure again; yield the files."""
+    for path in sorted(folder.glob("*.png")):
+        receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+        draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
+             receipt["synthetic"], folder)
+        yield path
 
 
 def is_current(name, runs, folder=LOCAL):

@@ -139,26 +139,6 @@ def holm(pvalues):
     return adjusted
 
 
-def compare(ours, baseline, resampled=None, level=0.95):
-    """One row of a table: two methods over the same seeds, as a flat dict of floats.
-
-    ours, baseline: (S,); resampled: what `bootstrap` gave for their difference. Keys: `seeds`;
-    `ours`, `ours_low`, `ours_high` and `baseline`, ... (t intervals of the means);
-    `difference`, `difference_low`, `difference_high`, `p`, `smallest_effect`, `improvement`
-    as in `paired`; with `resampled`, `video_low`, `video_high` (seeds and test videos).
-    """
-    row = {"seeds": len(np.atleast_1d(ours))}
-    for name, values in (("ours", ours), ("baseline", baseline)):
-        row[name], row[f"{name}_low"], row[f"{name}_high"] = mean_interval(values, level)
-    pair = paired(ours, baseline, level)
-    row |= {"difference": pair["difference"], "difference_low": pair["low"],
-            "difference_high": pair["high"]}
-    row |= {name: pair[name] for name in ("p", "smallest_effect", "improvement")}
-    if resampled is not None:
-        row |= {"video_low": resampled["low"], "video_high": resampled["high"]}
-    return row
-
-
 def _p_value(mean, error, runs):
     """Two-sided p of mean / error; nan without spread: equal runs say nothing of other seeds."""
     if error == 0:

@@ -10,7 +10,7 @@ from torch import nn
 
 from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
-from tfe.baselines import POOLINGS, MeanPool
+from tfe.baselines import POOLINGS, EmbeddedMeanPool, MeanPool
 from tfe.disentangler import Disentangler
 from tfe.errors import StudyError
 from tfe.streams import PlainStreams
@@ -32,24 +32,25 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
     """The system of a row of the tables.
 
     method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings of
-    `baselines`. `game`, `disentangler` and `head` override options of `adversary.Game`, of
+    `baselines`, and for TFE built into mean pooling. `game`, `disentangler` and `head` override options of `adversary.Game`, of
     `disentangler.Disentangler`, and of the backbone or pooling. "oracle-mask" is the vanilla system,
     or mean pooling: the oracle acts on what it is given (`oracle`).
     """
     if method not in METHODS:
         raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
     shape = dict(feature_dim=feature_dim, task=task, **(head or {}))
-    if backbone == "none":
-        if method in GAMES or method == "vanilla":
-            raise StudyError(f"method {method} needs a backbone: choose one of "
-                             f"{', '.join(backbones.NAMES)}")
-        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **shape))
-    if method in POOLINGS:
+    if method in POOLINGS and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
     if method in GAMES:
-        return TFE(backbones.build(backbone, num_classes, shallow=True, **shape),
-                   game=GAMES[method].replace(**(game or {})), plain=method in WITHOUT_TD,
-                   **(disentangler or {}))
+        below = (EmbeddedMeanPool(num_classes, **shape) if backbone == "none" else
+                 backbones.build(backbone, num_classes, shallow=True, **shape))
+        return TFE(below, game=GAMES[method].replace(**(game or {})),
+                   plain=method in WITHOUT_TD, **(disentangler or {}))
+    if backbone == "none":
+        if method == "vanilla":
+            raise StudyError("method vanilla needs a backbone: choose one of "
+                             f"{', '.join(backbones.NAMES)}")
+        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **shape))
     return Vanilla(backbones.build(backbone, num_classes, **shape))
 
 

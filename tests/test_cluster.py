@@ -1,0 +1,87 @@
+"""Runs as jobs through submitit's local executor: two at a time, one lost on purpose; and Slurm."""
+
+import shutil
+
+import pytest
+from test_batch import GRID
+
+from data import planted
+from tfe import StudyError, batch, cluster, report, store
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs") / "toy"
+    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
+                  "--test", "12", "--shifted", "12"])
+    return folder
+
+
+@pytest.fixture
+def runs(toy, tmp_path, monkeypatch):
+    for module in (batch, cluster):
+        monkeypatch.setattr(module, "LOCAL", tmp_path)
+    path = tmp_path / "toy.yaml"
+    path.write_text(GRID.format(data=toy, k=4, tau=0.5))
+    return batch.plan(batch.read(path), store.open_dataset(toy), "planted")
+
+
+def test_a_lost_job_is_submitted_again_and_the_batch_completes(runs, monkeypatch, toy):
+    submitted, lost = [], []
+    usual, sleep = cluster._executor, cluster.time.sleep
+
+    def executor(*arguments):
+        made = usual(*arguments)
+        map_array = made.map_array
+
+        def recorded(*what):
+            jobs = map_array(*what)
+            submitted.extend(jobs)
+            return jobs
+
+        made.map_array = recorded
+        return made
+
+    def lose_one(seconds):
+        assert sum(not job.done() for job in submitted) <= 2
+        if submitted and not lost:
+            lost.append(submitted[0])
+            submitted[0].cancel()
+        sleep(seconds)
+
+    monkeypatch.setattr(cluster, "_executor", executor)
+    monkeypatch.setattr(cluster.time, "sleep", lose_one)
+    assert batch.execute(runs, workers=2, slurm="local") == []
+    assert len(runs) == 4 and len(submitted) == 5 and lost
+    assert all(run.metrics and (run.folder / "run.ipynb").is_file() for run in runs)
+    assert len(report.table("toy", store.open_dataset(toy), runs, ["test"])) == 4
+
+    submitted.clear()  # what is finished is not run again
+    assert batch.execute(runs, workers=2, slurm="local") == [] and submitted == []
+
+
+def test_a_job_lost_twice_is_listed_with_its_reason(runs, monkeypatch):
+    usual = cluster._executor
+
+    def executor(*arguments):
+        made = usual(*arguments)
+        map_array = made.map_array
+
+        def doomed(*what):
+            jobs = map_array(*what)
+            for job in jobs:
+                job.cancel()
+            return jobs
+
+        made.map_array = doomed
+        return made
+
+    monkeypatch.setattr(cluster, "_executor", executor)
+    ((run, reason),) = batch.execute(runs[:1], workers=2, slurm="local")
+    assert run is runs[0] and reason and run.metrics is None
+
+
+@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="Slurm is installed here")
+def test_without_slurm_the_error_says_where_to_go(runs):
+    with pytest.raises(StudyError, match="--slurm gpu: .*run it where sbatch is, or give"):
+        batch.execute(runs, slurm="gpu")

@@ -1,0 +1,65 @@
+"""`report --verify`: equal when it is, different when a digit of the committed table was changed."""
+
+import pandas as pd
+import pytest
+from test_batch import GRID
+
+from data import planted
+from tfe import batch, report, store, verify
+from tfe.__main__ import main
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A toy study: a dataset, a batch file, and its committed table."""
+    home = tmp_path_factory.mktemp("study")
+    planted.main(["--features-only", "--out", str(home / "toy"), "--train", "16", "--val", "8",
+                  "--test", "12", "--shifted", "12"])
+    (home / "batches").mkdir()
+    (home / "batches" / "toy.yaml").write_text(GRID.format(data=home / "toy", k=4, tau=0.5))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "LOCAL", home / "local")
+        dataset = store.open_dataset(home / "toy")
+        runs = batch.plan(batch.read(home / "batches" / "toy.yaml"), dataset, "planted")
+        assert batch.execute(runs) == []
+        report.write("toy", dataset, runs, ["test", "shifted"], home)
+    return home
+
+
+@pytest.fixture
+def here(home, monkeypatch):
+    monkeypatch.setattr(verify, "RESULTS", home)
+    monkeypatch.setattr(verify, "BOOK", home)
+    return home
+
+
+def test_a_run_made_again_equals_the_committed_one(here, capsys):
+    assert main(["report", "--verify", "--seed", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "--seed 1" in said and "toy" in said and said.rstrip().endswith("equal")
+
+
+def test_one_changed_digit_is_found(here, capsys):
+    table = pd.read_csv(here / "toy.csv")
+    try:
+        table.assign(value=table.value + 0.1).to_csv(here / "toy.csv", index=False)
+        assert main(["report", "--verify", "toy", "--seed", "2"]) == 1
+    finally:
+        table.to_csv(here / "toy.csv", index=False)
+    assert "DIFFERENT" in capsys.readouterr().out
+
+
+def test_the_figure_can_be_drawn_from_the_table_alone(here):
+    before = (here / "toy.png").read_bytes()
+    (here / "toy.png").write_bytes(b"")
+    assert [path.name for path in report.redraw(here)] == ["toy.png"]
+    assert (here / "toy.png").read_bytes() == before
+
+
+def test_what_else_was_measured_stands_beside_the_table(here):
+    measures = pd.read_csv(here / "toy_measures.csv")
+    one = measures.query("row == 'BIKE+TFE' and split == 'test' and seed == 0")
+    assert {"erasure_comprehensiveness", "probes_probe_z_n", "attention_auc"} <= set(one.measure)
+    vanilla = measures.query("row == 'BIKE'").measure
+    assert not vanilla.str.startswith("probes").any()
+    assert all((here / f"toy{suffix}").is_file() for suffix in report.FILES)
