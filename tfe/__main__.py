@@ -92,10 +92,14 @@ def features(options):
 
 
 def batch(options):
-    from tfe import batch, report, store
+    from tfe import batch, phase, report, store
     from tfe.paths import LOCAL
     from tfe.publish import beside_committed
 
+    sweep = batch.sweep(options.file)
+    if sweep:
+        print(phase.run(sweep, options.workers).to_markdown(index=False, floatfmt=".3f"))
+        return 0
     grid = batch.read(options.file, dataset=options.data, encoder=options.encoder,
                       seeds=options.seeds, profile=options.profile, device=options.device)
     dataset = store.open_dataset(batch.dataset_folder(grid))

@@ -69,6 +69,14 @@ def read(path, **overrides):
     return {"splits": ["test", "shifted"]} | batch | given
 
 
+def sweep(path):
+    """A batch file that sweeps knobs (`sweep:`, see `tfe.phase`), or None for one of runs."""
+    if not Path(path).is_file():
+        return None
+    found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return found if isinstance(found, dict) and "sweep" in found else None
+
+
 def dataset_folder(batch):
     """Where a batch's dataset lies: a folder by its path, or `data/<name>`."""
     named = Path(str(batch["dataset"]))
