@@ -114,3 +114,31 @@ def table(frame, dataset, synthetic):
     fig.suptitle(f"{dataset}{' (synthetic)' if synthetic else ''}: a dot a seed, "
                  "a bar their mean", fontsize=10)
     return fig
+
+
+def differences(lines, unit, rows=None):
+    """A summary's paired differences with 95% intervals: the metric left, fidelity AUC right.
+
+    lines: a `_summary.csv`; unit: of the metric. Rows without a baseline are left out.
+    """
+    lines = lines[lines.against.notna()]
+    rows = list(rows or dict.fromkeys(lines.row))
+    panels = [("", f"difference in {unit}")]
+    if lines.auc_difference.notna().any():
+        panels.append(("auc_", "difference in fidelity AUC"))
+    fig, axes = plt.subplots(1, len(panels), figsize=(4.4 * len(panels), 0.36 * len(rows) + 1.1),
+                             sharey=True, squeeze=False)
+    for ax, (prefix, label) in zip(axes.flat, panels):
+        for n, (split, part) in enumerate(lines.groupby("split", sort=False)):
+            part = part.set_index("row").reindex(rows)
+            middle = part[f"{prefix}difference"]
+            reach = [middle - part[f"{prefix}difference_low"],
+                     part[f"{prefix}difference_high"] - middle]
+            place = [r + 0.2 * (n - (lines.split.nunique() - 1) / 2) for r in range(len(rows))]
+            ax.errorbar(middle, place, xerr=reach, fmt="o", markersize=4, label=split)
+        ax.axvline(0, color="grey", linestyle="--", linewidth=1)
+        ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel=label,
+               ylim=(len(rows) - 0.5, -0.5))
+    if lines.split.nunique() > 1:
+        axes.flat[0].legend(fontsize=8)
+    return fig

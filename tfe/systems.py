@@ -13,6 +13,7 @@ from tfe.adversary import Game, adversarial_update, supervised_update
 from tfe.baselines import POOLINGS, EmbeddedMeanPool, MeanPool
 from tfe.disentangler import Disentangler
 from tfe.errors import StudyError
+from tfe.plus import ClasswiseDisentanglement, OwnRow
 from tfe.streams import PlainStreams
 
 # method of a run -> how its game is played; other methods play no game. Table 3 names which of
@@ -20,6 +21,7 @@ from tfe.streams import PlainStreams
 # other reading, everybody minimises L_S - L_N, is `approximators: eq4`.
 ONLY_4, ONLY_5 = Game(approximators="frozen"), Game(disentangler="eq5")
 GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior"),
+         "tfe-plus": Game(adversary="prior", encoder="salient"),
          "variant1": ONLY_5, "variant2": ONLY_4, "variant3": Game(),
          "variant4": ONLY_4, "variant5": ONLY_5}
 WITHOUT_TD = ("variant1", "variant2", "variant3")
@@ -41,6 +43,11 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
     shape = dict(feature_dim=feature_dim, task=task, **(head or {}))
     if method in POOLINGS and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
+    if method == "tfe-plus":
+        if backbone != "none":
+            raise StudyError("method tfe-plus replaces the whole head: set backbone to none")
+        return Plus(EmbeddedMeanPool(num_classes, **shape),
+                    game=GAMES[method].replace(**(game or {})), **(disentangler or {}))
     if method in GAMES:
         below = (EmbeddedMeanPool(num_classes, **shape) if backbone == "none" else
                  backbones.build(backbone, num_classes, shallow=True, **shape))
@@ -131,6 +138,21 @@ class TFE(nn.Module):
     def update(self, batch, optimisers, generator=None):
         """One step of Eq. (12); returns the losses, detached."""
         return adversarial_update(self, batch, optimisers, generator)
+
+
+class Plus(TFE):
+    """`tfe.plus` on mean-pooled embeddings: a mask a class, and A_S, A_N that read each its own."""
+
+    def __init__(self, backbone, *, game, k=DEFAULT_K, **options):
+        nn.Module.__init__(self)
+        self.backbone, self.game = backbone, game
+        classes, dim = backbone.num_classes, backbone.dim
+        self.disentangler = ClasswiseDisentanglement(dim, classes, k, **options)
+        self.salient, self.non_salient = OwnRow(classes, dim), OwnRow(classes, dim)
+
+    def classify(self, x, positions=None):
+        z_s, _, m = self.disentangler(x)
+        return self.salient(z_s)[0], m.squeeze(2), self.disentangler.saliency(x)
 
 
 def oracle(features, truth):

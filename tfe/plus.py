@@ -1,0 +1,62 @@
+"""TFE with one k-hot mask a class over the T segments, instead of a T x T mask a head.
+
+What the evidence asked for: a mask that *is* an attention over time (one query, not one a segment),
+a z_S that holds the masked segments and nothing else (no residual), a label read from its own mask, and
+an adversary whose reward is bounded. Everything else is Eqs. (7), (8) and (12).
+"""
+
+import torch
+from einops import einsum, rearrange
+from torch import nn
+
+from tfe.khot import hard_khot, inclusion, relaxed_khot
+
+
+class ClasswiseDisentanglement(nn.Module):
+    """x `(B, T, d)` -> z_S, z_N `(B, C, d)`, means of the segments in and out of each class's mask.
+
+    The mask m `(B, C, 1, T)` is Eq. (8) with the scores of gated attention (Ilse et al. 2018) in
+    place of Eq. (9): one row a class. At test it is the inclusion probability of the sampler, which a
+    hard mask would only round (`test_mask="expected"`), or hard.
+    """
+
+    def __init__(self, dim, classes, k, tau=0.5, *, test_mask="expected"):
+        super().__init__()
+        self.k, self.tau, self.test_mask = k, tau, test_mask
+        self.value, self.gate = nn.Linear(dim, dim // 2), nn.Linear(dim, dim // 2)
+        self.score = nn.Linear(dim // 2, classes)
+
+    def logits(self, x):
+        """Scores of the segments for each class: `(B, T, d)` -> `(B, C, T)`."""
+        return rearrange(self.score(torch.tanh(self.value(x)) * self.gate(x).sigmoid()),
+                         "b t c -> b c t")
+
+    def mask(self, logits, generator=None):
+        if self.training:
+            return relaxed_khot(logits, self.k, self.tau, generator)
+        k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
+        return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
+
+    def forward(self, x, generator=None):
+        m = self.mask(self.logits(x), generator)
+        return self._mean(m, x), self._mean(1 - m, x), m.unsqueeze(2)
+
+    def _mean(self, m, x):
+        weights = m / m.sum(-1, keepdim=True).clamp_min(1e-6)
+        return einsum(weights, x, "b c t, b t d -> b c d")
+
+    def saliency(self, x):
+        """The read-out of the masks, `(B, T)`: softmax of the scores, mean over the classes."""
+        return self.logits(x).softmax(dim=-1).mean(dim=1)
+
+
+class OwnRow(nn.Module):
+    """Each class read from its own row: z `(B, C, d)` -> logits `(B, C)`; it attends to nothing."""
+
+    def __init__(self, classes, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(classes, dim) / dim**0.5)
+        self.bias = nn.Parameter(torch.zeros(classes))
+
+    def forward(self, z, context=None):
+        return einsum(z, self.weight, "b c d, c d -> b c") + self.bias, None
