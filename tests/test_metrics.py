@@ -1,6 +1,7 @@
 """The metrics against scikit-learn, against counts by hand, and on bad input."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -139,3 +140,39 @@ def test_accuracy_refuses_bad_input(targets, scores, message):
 def test_a_batch_holds_a_video(variant):
     with pytest.raises(StudyError, match="batch"):
         variant([[1]], [[1]], batch=0)
+
+
+def test_the_peers_metrics_have_names():
+    targets, scores = problem(5)
+    named = {name: metric(targets, scores) for name, metric in metrics.PEERS.items()}
+    assert named == {"macro": metrics.mean_average_precision(targets, scores),
+                     "msqnet": metrics.micro_per_batch(targets, scores, batch=32),
+                     "bike": metrics.running_map(targets, scores, batch=256)}
+
+
+@pytest.mark.parametrize("videos, replicas", [(1530, 32), (10, 4), (3, 8), (8, 8), (1, 5)])
+def test_padding_is_that_of_the_distributed_sampler(videos, replicas):
+    from torch.utils.data import DistributedSampler
+
+    parts = [list(DistributedSampler(range(videos), replicas, rank, shuffle=False))
+             for rank in range(replicas)]
+    assert sorted(np.concatenate(parts)) == sorted(metrics.padded(videos, replicas))
+
+
+@pytest.mark.parametrize("videos, replicas", [(5, 2), (5, 4), (7, 3), (6, 3)])
+def test_the_range_without_padding_holds_every_possible_accuracy(videos, replicas):
+    order = metrics.padded(videos, replicas)
+    for hits in range(len(order) + 1):
+        possible = [np.mean(right) for right in product((0, 1), repeat=videos)
+                    if np.array(right)[order].sum() == hits]
+        assert not possible or metrics.unpadded_range(hits, len(order), videos) == pytest.approx(
+            (min(possible), max(possible)))
+
+
+@pytest.mark.parametrize("call", [
+    lambda: metrics.padded(0, 2), lambda: metrics.padded(3, 0),
+    lambda: metrics.unpadded_range(9, 8, 8), lambda: metrics.unpadded_range(1, 7, 8),
+    lambda: metrics.unpadded_range(1, 17, 8)])
+def test_padding_refuses_numbers_that_cannot_be(call):
+    with pytest.raises(StudyError, match="padded"):
+        call()

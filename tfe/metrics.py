@@ -101,6 +101,37 @@ def running_map(targets, scores, batch=256):
     return _weighted(values, batches)
 
 
+# What is called mAP: here, in MSQNet's public code (a340f6e), and in BIKE's (e8f6a8b).
+PEERS = {"macro": mean_average_precision, "msqnet": micro_per_batch, "bike": running_map}
+
+
+def padded(videos, replicas):
+    """The videos that PyTorch's DistributedSampler counts on so many devices: indices `(M,)`.
+
+    M is the next multiple of `replicas`; the first videos fill it up, and so count twice.
+    Raises StudyError unless both are 1 or more.
+    """
+    if min(videos, replicas) < 1:
+        raise StudyError(f"padded: {videos} videos on {replicas} devices; give 1 or more of each")
+    return np.resize(np.arange(videos), -(-videos // replicas) * replicas)
+
+
+def unpadded_range(hits, counted, videos):
+    """`(lowest, highest)` accuracy over `videos` that fits `hits` among `counted`, with repeats.
+
+    Some of the hits may be repeats, and some repeats may have been misses: which is not recorded.
+    Raises StudyError where the numbers cannot be.
+    """
+    repeats = counted - videos
+    if not 0 <= hits <= counted or not 0 <= repeats <= videos:
+        raise StudyError(f"unpadded_range: {hits} hits among {counted} counts of {videos} videos "
+                         "cannot be; give hits <= counts, and counts from once to twice the videos")
+    # A miss counted twice is at most half of the misses; a hit likewise of the hits.
+    lowest = hits - min(repeats, hits // 2)
+    highest = videos - (counted - hits) + min(repeats, (counted - hits) // 2)
+    return lowest / videos, min(highest, hits) / videos
+
+
 def _batches(videos, size):
     if size < 1:
         raise StudyError(f"batch: {size} is not a number of videos; give 1 or more")
