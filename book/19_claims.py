@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# # 10. Table 1, with seeds
 # # 19. The claims, one by one
 #
 # **Question.** Which claims of the paper stand, which fall, which hold in
