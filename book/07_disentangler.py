@@ -22,14 +22,8 @@
 # that `tfe.Disentangler` gives the same numbers. You need the k-hot mask
 # of chapter 6; the losses come in chapter 8.
 #
-# The data flow, with shapes (B videos, T segments, width d, H heads, each
-# $c = d/H$ wide):
-#
-# ```
-# x (B,T,d) -> scores (B,H,T,T) -> mask m (B,H,T,T)         Eqs. (9), (8)
-#           -> z_S^h from m,  z_N^h from 1-m   (B,H,T,c)    Eqs. (10), (11)
-#           -> z'_S, z'_N (B,T,d)                           Eq. (6)
-# ```
+# First the whole, then one head of it, with shapes: $B$ videos, $T$
+# segments, width $d$, $H$ heads, each $c = d/H$ wide.
 
 # %%
 import matplotlib.pyplot as plt
@@ -49,6 +43,40 @@ plots.style()
 B, T, d, H = 64, 16, 32, 4  # videos, segments, width, heads
 k, tau = 4, 0.5  # segments to keep, temperature
 seed = 0
+
+# %%
+whole = plots.diagram({
+    "video": (0.8, 1.3, "video\nT segments", ""),
+    "x": (2.5, 1.3, "embeddings x\n(B, T, d)", ""),
+    "D": (4.4, 1.3, "disentangler D\nEq. (6)", "tfe"),
+    "S": (6.3, 2.0, "$z_S$ (B, T, d)", "salient"),
+    "N": (6.3, 0.6, "$z_N$ (B, T, d)", "non-salient"),
+    "AS": (8.3, 2.0, "$A_S$: $L_S$\n(B, C)", "salient"),
+    "AN": (8.3, 0.6, "$A_N$: $L_N$\n(B, C)", "non-salient")},
+    [("video", "x", ""), ("x", "D", ""), ("D", "S", ""),
+     ("D", "N", ""), ("S", "AS", ""), ("N", "AN", "")], (9.3, 2.6))
+plots.show(whole, "flow", "TFE: an encoder and the layers that stay give x;"
+           " D splits it; two approximators read the label from each part."
+           " A lowers both losses, D lowers the first and raises the"
+           " second, Eq. (12).",
+           alt="Boxes from video to x to D, which forks to the salient part"
+           " and its loss, and the non-salient part and its.")
+
+# %%
+head = plots.diagram({
+    "x": (0.8, 1.5, "x\n(B, T, d)", ""),
+    "scores": (2.6, 1.5, "scores, Eq. (9)\n(B, H, T, T)", ""),
+    "mask": (4.7, 1.5, "k-hot mask m\nEq. (8)", "tfe"),
+    "S": (6.9, 2.3, "m $xW_V$ + x, Eq. (10)\n(B, H, T, c)", "salient"),
+    "N": (6.9, 0.7, "(1-m) $xW_V$ + x, Eq. (11)\n(B, H, T, c)",
+          "non-salient")},
+    [("x", "scores", ""), ("scores", "mask", ""), ("mask", "S", ""),
+     ("mask", "N", "")], (8.9, 3.0))
+plots.show(head, "temporal-disentanglement", "Temporal disentanglement: a"
+           " mask chooses what each row of the salient part sums over, its"
+           " complement what the rest sums over.",
+           alt="Boxes from x to scores to mask, which forks to the salient"
+           " and the non-salient sum.")
 
 # %% [markdown]
 # The weights come from a `tfe.Disentangler`, so that both versions can be

@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# # 10. Table 1, with seeds
 # # 11. Table 2: trimmed clips, three heads
 #
 # **Question.** On trimmed clips of one action, where attention over time

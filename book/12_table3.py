@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# # 10. Table 1, with seeds
 # # 12. Table 3: what each part does
 #
 # **Question.** TFE has three parts: the mask (temporal disentanglement,

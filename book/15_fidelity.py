@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# # 10. Table 1, with seeds
 # # 15. Fidelity, measured
 #
 # **Question.** The paper shows better temporal attention in one figure.

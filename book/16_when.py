@@ -12,7 +12,6 @@
 # ---
 
 # %% [markdown]
-# # 10. Table 1, with seeds
 # # 16. When does TFE help?
 #
 # **Question.** A table is one point. Over which worlds does TFE help, where

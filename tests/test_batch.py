@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from data import planted
-from tfe import batch, paths, publish, report, statistics, store, systems
+from tfe import batch, paths, phase, publish, report, statistics, store, systems
 from tfe.__main__ import main
 from tfe.metrics import mean_average_precision
 
@@ -290,8 +290,10 @@ def test_every_open_question_is_a_row_of_the_batch_that_measures_it():
 @pytest.mark.parametrize("path", sorted((paths.BOOK / "batches").glob("*.yaml")),
                          ids=lambda path: path.stem)
 def test_the_batch_files_of_the_book_are_sound(path):
-    grid = batch.read(path)
+    grid = batch.sweep(path) or batch.read(path)
     assert grid["table"] == path.stem
+    if "sweep" in grid:
+        assert phase.points(grid["sweep"])
     for row in grid["rows"]:
-        systems.build(row["method"], row["backbone"], 12, 64, "multilabel",
-                      game=row.get("game"), disentangler=row.get("disentangler"))
+        systems.build(row["method"], row["backbone"], 12, 64, "multilabel", game=row.get("game"),
+                      disentangler=row.get("disentangler"), head=row.get("head"))

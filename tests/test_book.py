@@ -2,7 +2,11 @@
 
 import importlib.util
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 
 import jupytext
 import nbformat
@@ -166,3 +170,50 @@ def test_each_fault_of_the_whole_is_seen():
     assert "at most 18" in next(faults(sound))
     alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("![](x.png)")])
     assert list(faults(alone)) == ["cell 0: an image without alt text"]
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The repository's sources and results, to be spoilt."""
+    home = tmp_path_factory.mktemp("copy")
+    for folder in ("tfe", "data", "book", "results"):
+        shutil.copytree(ROOT / folder, home / folder, ignore=shutil.ignore_patterns(
+            "__pycache__", "_build", "local", *(p.name for p in (ROOT / "data").iterdir()
+                                                if p.is_dir() and p.name != "common")))
+    return home
+
+
+def stale(home):
+    """What `book/execute.py --check` says in `home`, and its exit code."""
+    done = subprocess.run([sys.executable, str(home / "book" / "execute.py"), "--check"], cwd=home,
+                          env={**os.environ, "PYTHONPATH": str(home)}, capture_output=True,
+                          text=True)
+    return done.returncode, {line.split()[3] for line in done.stdout.splitlines()
+                             if line.startswith("out of date")}
+
+
+@pytest.mark.parametrize("name, digit, read_by", [
+    ("results/table1.csv", ("efficientnet-lite0,default,0", "efficientnet-lite0,default,9"),
+     "10_table1"),
+    ("tfe/game.py", None, "08_game"), ("tfe/khot.py", None, "06_khot")])
+def test_one_digit_in_what_a_chapter_reads_fails_the_check(copy, name, digit, read_by):
+    before, path = stale(copy)[1], copy / name
+    assert read_by not in before
+    text = path.read_text(encoding="utf-8")
+    spoilt = text.replace(*digit, 1) if digit else re.sub(
+        r"\d", lambda found: str((int(found[0]) + 1) % 10), text, count=1)
+    assert spoilt != text
+    try:
+        path.write_text(spoilt, encoding="utf-8")
+        code, named = stale(copy)
+        assert code == 1 and read_by in named
+    finally:
+        path.write_text(text, encoding="utf-8")
+    assert stale(copy)[1] == before
+
+
+def test_local_results_leave_the_check_as_it_was(copy):
+    before = stale(copy)
+    (copy / "results" / "local").mkdir(exist_ok=True)
+    (copy / "results" / "local" / "table1.csv").write_text("made by a user's own run\n")
+    assert stale(copy) == before

@@ -48,11 +48,13 @@ def parser():
     one.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
                      "Slurm; \"local\": as jobs of this machine")
 
-    one = command("report", report, "Draw the committed figures again, or make one random run of "
-                  "every committed table again and compare.",
+    one = command("report", report, "Draw the committed figures again, judge the claims, or make "
+                  "one random run of every committed table again and compare.",
                   epilog="example: python -m tfe report --verify table1")
     one.add_argument("tables", nargs="*", metavar="TABLE", help="default: all that are committed")
     one.add_argument("--figures", action="store_true", help="draw the figures again")
+    one.add_argument("--claims", action="store_true", help="judge the paper's claims again by the "
+                     "committed results, into results/claims.csv")
     one.add_argument("--verify", action="store_true", help="make a run of each table again")
     one.add_argument("--seed", type=int, help="chooses the runs (default: at random, and printed)")
 
@@ -133,6 +135,13 @@ def report(options):
     if options.figures:
         for path in report.redraw():
             print(f"drew {path.name}")
+    if options.claims:
+        from book.theory import theorems
+        from tfe.claims import ledger
+
+        rows = theorems.claims() + ledger()
+        theorems.record(rows)
+        print(f"wrote {len(rows)} claims to claims.csv")
     if not options.verify:
         return 0
     from random import SystemRandom

@@ -71,9 +71,10 @@ def read(path, **overrides):
 
 def sweep(path):
     """A batch file that sweeps knobs (`sweep:`, see `tfe.phase`), or None for one of runs."""
-    if not Path(path).is_file():
-        return None
-    found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError):
+        return None  # `read` says what is wrong with it
     return found if isinstance(found, dict) and "sweep" in found else None
 
 

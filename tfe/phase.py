@@ -9,7 +9,6 @@ import json
 from dataclasses import replace
 from functools import partial
 
-import numpy as np
 import pandas as pd
 
 from tfe import pool, provenance, statistics
@@ -18,7 +17,7 @@ from tfe.paths import LOCAL, ROOT, write_text
 
 KNOBS = {"rho": 0.5, "snr": 4.0, "share": 0.25, "k": 4, "videos": 300}
 TESTED = 300  # test videos, and as many shifted ones
-ROW = {"seed", "method", "backbone", *KNOBS}
+FILES = (".csv", "_summary.csv", ".json")
 
 
 def points(sweep):
@@ -120,7 +119,7 @@ def summary(frame, baseline="vanilla"):
 
 
 def _key(job):
-    return tuple(str(job[name]) for name in sorted(ROW))
+    return (job["method"], job["backbone"], *(float(job[name]) for name in ("seed", *KNOBS)))
 
 
 def _done(path, code):
@@ -132,11 +131,11 @@ def _done(path, code):
         return {}
     frame = pd.read_csv(path).astype({"k": int, "videos": int, "seed": int})
     done = {}
-    for row in frame.replace({np.nan: None}).to_dict("records"):
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
         done.setdefault(_key(row), []).append(row)
     return done
 
 
 def _write(path, rows):
-    frame = pd.DataFrame(rows).sort_values(sorted(ROW) + ["split"])
+    frame = pd.DataFrame(rows).sort_values([*KNOBS, "backbone", "method", "seed", "split"])
     write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))

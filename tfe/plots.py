@@ -142,3 +142,24 @@ def differences(lines, unit, rows=None):
     if lines.split.nunique() > 1:
         axes.flat[0].legend(fontsize=8)
     return fig
+
+
+def diagram(boxes, arrows, size):
+    """A data flow: boxes `{name: (x, y, text, colour)}` and arrows `(from, to, label)`.
+
+    Positions are the boxes' middles in inches on a page of `size`; colours are keys of COLOURS, or "".
+    """
+    fig, ax = plt.subplots(figsize=size, layout=None)
+    ax.set(xlim=(0, size[0]), ylim=(0, size[1]))
+    ax.set_position([0, 0, 1, 1])
+    ax.axis("off")
+    drawn = {name: ax.text(x, y, text, ha="center", va="center", fontsize=9, bbox={
+        "boxstyle": "round,pad=0.45", "facecolor": "white", "linewidth": 1.5,
+        "edgecolor": COLOURS.get(colour, "#777777")}) for name, (x, y, text, colour) in boxes.items()}
+    for start, end, label in arrows:
+        ax.annotate("", boxes[end][:2], boxes[start][:2], arrowprops={
+            "arrowstyle": "->", "color": "#444444", "patchA": drawn[start].get_bbox_patch(),
+            "patchB": drawn[end].get_bbox_patch(), "shrinkA": 1, "shrinkB": 3})
+        middle = [(a + b) / 2 for a, b in zip(boxes[start][:2], boxes[end][:2])]
+        ax.text(*middle, label, ha="center", va="bottom", fontsize=7.5, color="#444444")
+    return fig

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from tfe import batch, report, statistics
+from tfe import batch, phase, report, statistics
 from tfe.errors import StudyError
 from tfe.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
 
@@ -39,16 +39,21 @@ def publish(name):
     Table 1 is also the answer that the README gives. Returns the paths written. Raises StudyError
     where the table is missing, or not of the dataset, profile and seeds of its batch file.
     """
-    grid = batch.read(BOOK / "batches" / f"{name}.yaml")
-    files = [LOCAL / f"{name}{suffix}" for suffix in report.FILES]
+    path = BOOK / "batches" / f"{name}.yaml"
+    sweep = batch.sweep(path)
+    grid = sweep or batch.read(path)
+    files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
                          f"{BOOK.name}/batches/{name}.yaml` first")
     frame = pd.read_csv(LOCAL / f"{name}.csv")
-    for key, wanted in (("dataset", {grid["dataset"]}), ("profile", {grid["profile"]}),
-                        ("seed", set(grid["seeds"]))):
-        if any(set(cell) != wanted for _, cell in frame.groupby(["row", "split"])[key]):
+    cell = [*phase.KNOBS, "method", "split"] if sweep else ["row", "split"]
+    agreed = {"seed": set(grid["seeds"])}
+    if not sweep:
+        agreed |= {"dataset": {grid["dataset"]}, "profile": {grid["profile"]}}
+    for key, wanted in agreed.items():
+        if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
             raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
                              "the batch as it stands before you publish it")
     for path in files:

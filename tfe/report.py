@@ -26,7 +26,7 @@ def table(name, dataset, runs, splits):
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
-    from tfe.systems import DEFAULT_K
+    from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
     there, rows = set(dataset.videos.split), []
     for run in runs:
@@ -44,7 +44,8 @@ def table(name, dataset, runs, splits):
                 "encoder": given["encoder"], "profile": given["profile"], "seed": given["seed"],
                 "rho": dataset.settings.get("rho"), "metric": dataset.metric,
                 "k": (given.get("disentangler", {}).get("k", DEFAULT_K)
-                      if given["method"].startswith("tfe") else None),
+                      if given["method"] in GAMES and given["method"] not in WITHOUT_TD
+                      else None),
                 "value": 100 * measured["value"] if measured else None, "paper": None,
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
@@ -87,7 +88,7 @@ def page(name, frame, lines, dataset):
             "AUC difference": interval(line, "auc_difference", "auc_difference_low",
                                         "auc_difference_high", "+", 3),
             "L_N runaway": f"{line['runaway']} of {line['seeds'] + line['diverged']}"
-                           if str(line["method"]).startswith("tfe") else ""})
+                           if pd.notna(line.get("loss_n")) else ""})
     shown = pd.DataFrame(shown)
     shown = shown.loc[:, (shown != "").any()]
     caption = (

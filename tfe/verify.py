@@ -16,9 +16,9 @@ COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]
 
 
 def tables():
-    """The committed tables that a batch file can make again."""
+    """The committed tables of runs that a batch file can make again."""
     return sorted(path.stem for path in (BOOK / "batches").glob("*.yaml")
-                  if (RESULTS / f"{path.stem}.csv").is_file())
+                  if (RESULTS / f"{path.stem}.csv").is_file() and not batch.sweep(path))
 
 
 def verify(name, seed):

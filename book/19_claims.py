@@ -1,0 +1,172 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # 19. The claims, one by one
+#
+# **Question.** Which claims of the paper stand, which fall, which hold in
+# part, and which could not be tested here?
+#
+# This is the ledger. A row is one claim that can be pointed at, in our
+# words. Its verdict is *computed* from a results file by a rule in
+# `tfe/claims.py` or `book/theory/theorems.py`, so that it cannot drift:
+#
+# | verdict | when |
+# |---|---|
+# | `confirmed` | exact check holds, or every interval is on the claimed side |
+# | `narrowed` | holds under a condition, or for some of the heads |
+# | `refuted` | a counterexample, or an interval on the other side |
+# | `not testable here` | the benchmark was not run, or seeds do not tell |
+#
+# Claims on recognition and fidelity are judged on **synthetic** videos. A
+# verdict on them says whether the *mechanism* showed up where it could be
+# measured; the paper's own cells stay not testable here, with the command
+# that would test them. `python -m tfe report --claims` judges all again.
+
+# %%
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+
+from tfe import claims, plots
+from tfe.paths import RESULTS
+
+plots.style()
+
+# %% tags=["parameters"]
+verdicts = ["confirmed", "narrowed", "refuted", "not testable here"]
+
+# %%
+ledger = pd.read_csv(RESULTS / "claims.csv")
+assert ledger.id.is_unique and ledger.verdict.isin(verdicts).all()
+assert len(ledger) >= 40
+ledger.verdict.value_counts().reindex(verdicts, fill_value=0).to_frame()
+
+# %% [markdown]
+# The rows on the experiments, judged again here and now by their rules:
+
+# %%
+again = {row["id"]: row["verdict"] for row in claims.ledger()}
+stored = ledger.set_index("id").verdict
+assert all(stored[name] == verdict for name, verdict in again.items())
+print(len(again), "verdicts recomputed, all equal to the stored ones")
+
+# %% [markdown]
+# How a rule reads an interval, on three made-up ones:
+
+# %%
+for low, high in ((0.4, 2.1), (-3.0, -0.2), (-1.0, 1.5)):
+    print(f"[{low:+.1f}, {high:+.1f}] ->", claims.sign(low, high))
+assert claims.sign(0.4, 2.1, wanted=-1) == "refuted"
+
+# %%
+ledger["part"] = ledger["where"].str.extract(
+    r"^(Eq|Theorem|Table|Fig|Abstract|Section)")[0].fillna("Theorem")
+ledger["part"] = ledger.part.replace({"Eq": "theory", "Theorem": "theory",
+                                      "Abstract": "text", "Fig": "figures",
+                                      "Section": "text", "Table": "tables"})
+counts = ledger.groupby(["part", "verdict"]).size().unstack(fill_value=0)
+counts = counts.reindex(columns=verdicts, fill_value=0)
+
+# %%
+fig, ax = plt.subplots(figsize=(6.4, 2.4))
+colours = ["#009E73", "#56B4E9", "#D55E00", "#BBBBBB"]
+counts.plot.barh(stacked=True, ax=ax, color=colours, width=0.7)
+ax.set(xlabel="claims", ylabel="")
+ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plots.show(fig, "verdicts", "The claims by part of the paper and verdict.",
+           alt="; ".join(f"{part}: " + ", ".join(
+               f"{n} {v}" for v, n in row.items() if n)
+               for part, row in counts.iterrows()))
+
+# %% [markdown]
+# ## The ledger
+
+# %%
+def rows(verdict):
+    part = ledger[ledger.verdict == verdict]
+    return HTML(part[["where", "claim", "evidence"]].to_html(
+        index=False, border=0))
+
+
+rows("confirmed")
+
+# %% [markdown]
+# Narrowed: true under a condition, or of some heads and not of others.
+
+# %%
+rows("narrowed")
+
+# %% [markdown]
+# Refuted: a counterexample in the theory, or an interval on the wrong side
+# on synthetic data.
+
+# %%
+rows("refuted")
+
+# %% [markdown]
+# Not testable here: nobody has run it, or the seeds tell nothing apart. The
+# evidence says which.
+
+# %%
+rows("not testable here")
+
+# %% [markdown]
+# **What it says.** Where the mechanism can be measured, what it does.
+# **What it does not say.** That a refuted mechanism cannot yield a better
+# number on Charades: a number may rise for other reasons, such as fewer
+# layers or another schedule. And *not told apart* is not *no effect*.
+#
+# ## Summary
+#
+# - Every verdict has a rule, a file and a chapter.
+# - The theory is settled by enumeration; the experiments are settled on
+#   synthetic data only, and the ledger says so row by row.
+# - What is left needs the benchmarks, a GPU and the commands named above.
+#
+# ## Exercises
+#
+# 1. Choose a row with verdict `refuted` from an experiment. What result of
+#    which command would turn it to `confirmed`?
+#
+# <details><summary>Solution</summary>
+#
+# The rule in `tfe/claims.py` names the file and the sign. For a difference,
+# both ends of the 95% interval over seeds would have to lie on the claimed
+# side when the batch is run again.
+#
+# </details>
+#
+# 2. The ledger tests many claims at 5%. How many of its empirical rows
+#    would you expect to be wrong by chance if none of the effects existed?
+#
+# <details><summary>Solution</summary>
+#
+# About one in twenty of the rows judged by an interval, half of them on
+# each side. The tables give p values corrected by Holm's rule; a row whose
+# corrected p exceeds .05 deserves a second run with new seeds.
+#
+# </details>
+#
+# 3. Write the rule for a claim of your own, e.g. "mean pooling has the
+#    highest fidelity of all rows".
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# lines = pd.read_csv(RESULTS / "table1_summary.csv")
+# test = lines[lines.split == "test"].set_index("row")
+# test.auc_low["Mean pooling"] > test.auc_high.drop("Mean pooling").max()
+# ```
+#
+# </details>

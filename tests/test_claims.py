@@ -1,0 +1,93 @@
+"""The ledger's rules: each verdict is reached by a file that says so, and by no other."""
+
+import shutil
+
+import pandas as pd
+import pytest
+
+from tfe import claims
+from tfe.paths import RESULTS
+
+
+def lines(tmp_path, name="toy", **rows):
+    """A summary with the given (low, high) of each row's difference."""
+    pd.DataFrame([{"row": row, "split": "test", "against": "vanilla", "difference": (a + b) / 2,
+                   "difference_low": a, "difference_high": b} for row, (a, b) in rows.items()]
+                 ).to_csv(tmp_path / f"{name}_summary.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize("rows, verdict", [
+    ({"a": (1, 2), "b": (.1, 3)}, "confirmed"), ({"a": (1, 2), "b": (-1, 3)}, "narrowed"),
+    ({"a": (1, 2), "b": (-3, -1)}, "narrowed"), ({"a": (-1, 2), "b": (-3, -1)}, "refuted"),
+    ({"a": (-1, 2), "b": (-3, 1)}, "not testable here")])
+def test_a_claim_on_several_rows(tmp_path, rows, verdict):
+    assert claims.raises("toy", list(rows))(lines(tmp_path, **rows))[0] == verdict
+
+
+def test_the_claimed_direction_counts(tmp_path):
+    folder = lines(tmp_path, a=(-3, -1))
+    assert claims.raises("toy", ["a"], wanted=-1)(folder)[0] == "confirmed"
+    assert claims.raises("toy", ["a"])(folder)[0] == "refuted"
+
+
+def test_a_pair_of_rows(tmp_path):
+    runs = [{"row": row, "seed": seed, "split": "test", "value": value + 0.1 * seed * (row == "x")}
+            for row, value in (("x", 3), ("y", 1)) for seed in range(5)]
+    pd.DataFrame(runs).to_csv(tmp_path / "toy.csv", index=False)
+    assert claims.paired("toy", "x", "y")(tmp_path)[0] == "confirmed"
+    assert claims.paired("toy", "y", "x")(tmp_path)[0] == "refuted"
+
+
+def test_the_fall_under_a_shift_is_test_minus_shifted():
+    table = pd.DataFrame([{"row": "x", "seed": 0, "split": "test", "value": 70.0},
+                          {"row": "x", "seed": 0, "split": "shifted", "value": 60.0}])
+    assert claims.fall(table).value.tolist() == [10.0]
+
+
+def test_the_gain_is_tfe_minus_vanilla_of_the_same_backbone_and_seed():
+    table = pd.DataFrame([{"row": m, "backbone": "bike", "method": m, "seed": 1, "split": "test",
+                           "value": v} for m, v in (("tfe", 61.0), ("vanilla", 64.0))])
+    assert claims.gain(table).to_dict("records") == [{"row": "bike", "seed": 1, "value": -3.0}]
+
+
+@pytest.mark.parametrize("cosines, verdict", [
+    ([.01, -.02, .02, 0, .01], "confirmed"), ([.7, .71, .69, .7, .72], "refuted"),
+    ([-.3, .4, 0, .2, -.2], "not testable here")])
+def test_orthogonality(cosines, verdict):
+    assert claims.orthogonal(pd.DataFrame({"probes_cosine": cosines}))[0] == verdict
+
+
+def test_the_best_row(tmp_path):
+    def judged(**rows):
+        lines(tmp_path, **rows)
+        path = tmp_path / "toy_summary.csv"
+        pd.read_csv(path).assign(against="TFE").to_csv(path, index=False)
+        return claims.largest("toy", "TFE")(tmp_path)[0]
+
+    assert judged(a=(-3, -1), b=(-2, -1)) == "confirmed"
+    assert judged(a=(-3, -1), b=(-2, 1)) == "narrowed"
+    assert judged(a=(-3, 1), b=(-2, 1)) == "not testable here"
+    assert judged(a=(-3, -1), b=(1, 2)) == "refuted"
+
+
+def test_without_results_nothing_is_claimed_and_the_command_is_named(tmp_path):
+    shutil.copy(RESULTS / "cited.csv", tmp_path)
+    rows = claims.ledger(tmp_path)
+    assert {row["verdict"] for row in rows} == {"not testable here"}
+    assert all("not run: " in row["evidence"] for row in rows)
+    assert len({row["id"] for row in rows}) == len(rows)
+
+
+def test_a_printed_cost_is_right_only_where_it_is_the_true_cost(tmp_path):
+    pd.DataFrame([{"row": "A", "quantity": "params", "unit": "M", "printed": 100, "rebuilt": 100,
+                   "true": 100.4},
+                  {"row": "B", "quantity": "params", "unit": "M", "printed": 100, "rebuilt": 100,
+                   "true": 140}]).to_csv(tmp_path / "table4.csv", index=False)
+    assert [row["verdict"] for row in claims.costs(tmp_path)] == ["confirmed", "refuted"]
+
+
+def test_the_stored_ledger_is_what_the_rules_say_now():
+    stored = pd.read_csv(RESULTS / "claims.csv").set_index("id")
+    for row in claims.ledger():
+        assert stored.verdict[row["id"]] == row["verdict"], row["id"]

@@ -1,0 +1,82 @@
+"""The phase study: its points, paired differences, resuming, and equality with a run by hand."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tfe import StudyError, phase
+
+BATCH = {"table": "toy", "profile": "smoke", "schedule": {"epochs": 1}, "seeds": [0, 1],
+         "rows": [{"backbone": "bike", "method": "vanilla"}, {"backbone": "bike", "method": "tfe"}],
+         "sweep": [{"rho": [0.0, 0.5]}, {"k": [4, 2], "rho": [0.5]}]}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(phase, "TESTED", 24)
+    monkeypatch.setitem(phase.KNOBS, "videos", 24)
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    """Fits in this process, and how many there were."""
+    fitted = []
+
+    def each(function, items, *_, **__):
+        for item in items:
+            fitted.append(item)
+            yield item, function(item)
+
+    monkeypatch.setattr(phase.pool, "each", each)
+    return fitted
+
+
+def test_points_are_the_grids_around_the_standard_setting_without_repeats():
+    points = phase.points(BATCH["sweep"])
+    assert [(p["rho"], p["k"]) for p in points] == [(0.0, 4), (0.5, 4), (0.5, 2)]
+    assert all(p["snr"] == phase.KNOBS["snr"] for p in points)
+
+
+def test_an_unknown_knob_is_refused():
+    with pytest.raises(StudyError, match="'colour' is no knob: use rho, snr, share, k, videos"):
+        phase.points([{"colour": [1]}])
+
+
+def test_a_finished_study_is_not_fitted_again_and_an_interrupted_one_goes_on(tmp_path, in_process):
+    lines = phase.run(BATCH, folder=tmp_path)
+    assert len(in_process) == 3 * 2 * 2
+    whole = (tmp_path / "toy.csv").read_text()
+    table = pd.read_csv(tmp_path / "toy.csv")
+    assert len(table) == 3 * 2 * 2 * 2 and set(table.split) == {"test", "shifted"}
+    assert len(lines) == 3 * 2 and (lines.seeds == 2).all()
+    receipt = json.loads((tmp_path / "toy.json").read_text())
+    assert receipt["synthetic"] is True and receipt["standard"]["rho"] == 0.5
+
+    phase.run(BATCH, folder=tmp_path)
+    assert len(in_process) == 12 and (tmp_path / "toy.csv").read_text() == whole
+
+    table[~((table.seed == 1) & (table.method == "tfe"))].to_csv(tmp_path / "toy.csv", index=False)
+    phase.run(BATCH, folder=tmp_path)
+    assert len(in_process) == 12 + 3
+    again = pd.read_csv(tmp_path / "toy.csv")
+    pd.testing.assert_frame_equal(again, table)
+
+
+def test_other_code_is_fitted_again(tmp_path, in_process):
+    phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
+    receipt = json.loads((tmp_path / "toy.json").read_text())
+    receipt["code"]["tfe/phase.py"] = "another"
+    (tmp_path / "toy.json").write_text(json.dumps(receipt))
+    phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
+    assert len(in_process) == 8
+
+
+def test_differences_are_paired_by_seed():
+    rows = [{**phase.KNOBS, "backbone": "bike", "split": "test", "seed": seed, "method": method,
+             "value": value, "fidelity_auc": 0.5 + value / 1000, "status": "finished"}
+            for seed in range(3) for method, value in (("vanilla", 50 + 10 * seed),
+                                                       ("tfe", 52 + 10 * seed))]
+    (line,) = phase.summary(pd.DataFrame(rows)).to_dict("records")
+    assert line["difference"] == pytest.approx(2) and line["auc_difference"] == pytest.approx(.002)
+    assert line["seeds"] == 3 and line["method"] == "tfe" and line["runaway"] == 0
