@@ -83,7 +83,8 @@ assert abs(measured - 4) < 1
 # %%
 grid = lines[(lines.share == phase.KNOBS["share"])
              & (lines.k == phase.KNOBS["k"])
-             & (lines.videos == phase.KNOBS["videos"])]
+             & (lines.videos == phase.KNOBS["videos"])
+             & lines.rho.isin([0, 0.5, 0.9])]
 
 
 def heat(ax, method, split, prefix=""):
