@@ -1,7 +1,5 @@
 """Runs as jobs through submitit's local executor: two at a time, one lost on purpose; and Slurm."""
 
-import shutil
-
 import pytest
 from test_batch import GRID
 
@@ -81,7 +79,7 @@ def test_a_job_lost_twice_is_listed_with_its_reason(runs, monkeypatch):
     assert run is runs[0] and reason and run.metrics is None
 
 
-@pytest.mark.skipif(shutil.which("sbatch") is not None, reason="Slurm is installed here")
-def test_without_slurm_the_error_says_where_to_go(runs):
+def test_without_slurm_the_error_says_where_to_go(runs, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no sbatch here, even where Slurm is installed
     with pytest.raises(StudyError, match="--slurm gpu: .*run it where sbatch is, or give"):
         batch.execute(runs, slurm="gpu")
