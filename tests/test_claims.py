@@ -79,12 +79,22 @@ def test_without_results_nothing_is_claimed_and_the_command_is_named(tmp_path):
     assert len({row["id"] for row in rows}) == len(rows)
 
 
-def test_a_printed_cost_is_right_only_where_it_is_the_true_cost(tmp_path):
-    pd.DataFrame([{"row": "A", "quantity": "params", "unit": "M", "printed": 100, "rebuilt": 100,
-                   "true": 100.4},
-                  {"row": "B", "quantity": "params", "unit": "M", "printed": 100, "rebuilt": 100,
-                   "true": 140}]).to_csv(tmp_path / "table4.csv", index=False)
-    assert [row["verdict"] for row in claims.costs(tmp_path)] == ["confirmed", "refuted"]
+def table4(tmp_path, **rows):
+    pd.DataFrame([{"row": row, "quantity": "parameters", "unit": "M", "printed": 100,
+                   "rebuilt": rebuilt, "true": true} for row, (rebuilt, true) in rows.items()]
+                 ).to_csv(tmp_path / "table4.csv", index=False)
+    return tmp_path
+
+
+def test_a_printed_cost_is_the_true_one_or_that_of_some_modules_or_neither(tmp_path):
+    folder = table4(tmp_path, A=(100, 100.4), B=(100.01, 140), C=(120, 140))
+    assert [row["verdict"] for row in claims.costs(folder)] == ["confirmed", "narrowed", "refuted"]
+
+
+@pytest.mark.parametrize("true, verdict", [(90, "confirmed"), (110, "refuted")])
+def test_tfe_costs_no_more_only_where_it_does_not(tmp_path, true, verdict):
+    found, words = claims.cheaper(table4(tmp_path, A=(1, 100), **{"A+TFE": (1, true)}))
+    assert found == verdict and f"A parameters {100 - true:.2f}" in words
 
 
 def test_the_stored_ledger_is_what_the_rules_say_now():
