@@ -23,7 +23,7 @@
 #
 # | verdict | when |
 # |---|---|
-# | `confirmed` | exact check holds, or every interval is on the claimed side |
+# | `confirmed` | exact check holds, or all intervals are on the claimed side |
 # | `narrowed` | holds under a condition, or for some of the heads |
 # | `refuted` | a counterexample, or an interval on the other side |
 # | `not testable here` | the benchmark was not run, or seeds do not tell |
@@ -96,7 +96,7 @@ plots.show(fig, "verdicts", "The claims by part of the paper and verdict.",
 def rows(verdict):
     part = ledger[ledger.verdict == verdict]
     return HTML(part[["where", "claim", "evidence"]].to_html(
-        index=False, border=0))
+        index=False, border=0, classes="prose"))
 
 
 rows("confirmed")
