@@ -23,6 +23,9 @@ COLUMNS = {
     "bench.csv": "item,baseline,ours,ratio,limit,unit,device,threads,commit",
     "theorems.csv": "statement,distribution,method,cases,worst,verdict",
     "claims.csv": "id,where,claim,verdict,evidence",
+    "reported.csv": "system,dataset,metric,value,protocol,source",
+    "comparability.csv": "labels,videos,classes,prior,strength,measure,batch,seeds,value,difference,"
+                         "low,high",
 }
 METHODS = {"vanilla", "tfe", "tfe-bounded", "tfe-plus", "mean-pool", "gated-mil", "topk-mil",
            "oracle-mask", *(f"variant{n}" for n in range(1, 6))}
