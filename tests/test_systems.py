@@ -8,7 +8,9 @@ from tfe import StudyError, backbones, systems
 from tfe.training import seed_everything
 
 ALL = [("vanilla", "msqnet"), ("tfe", "msqnet"), ("vanilla", "bike"), ("tfe-bounded", "bike"),
-       ("mean-pool", "none"), ("oracle-mask", "bike")]
+       ("mean-pool", "none"), ("oracle-mask", "bike"), ("vanilla", "text4vis"),
+       ("tfe", "text4vis"), ("tfe", "none"), ("tfe-plus", "none"), ("gated-mil", "none"),
+       ("topk-mil", "none"), ("variant1", "msqnet"), ("variant5", "bike")]
 B, T, F, C = 3, 6, 10, 4
 
 

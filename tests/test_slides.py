@@ -1,0 +1,36 @@
+"""The slides are the chapters' own words and figures, in one file that asks nobody for anything."""
+
+import re
+
+import nbformat
+
+from book import slides
+from tfe.paths import BOOK
+
+CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
+
+
+def pictures(path):
+    return sum("image/png" in output.get("data", {})
+               for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", []))
+
+
+def test_every_chapter_gives_its_title_its_figures_and_its_summary():
+    for path in CHAPTERS:
+        made = slides.chapter(path)
+        title = re.search(r"^# (.+)$", "\n".join(
+            cell.source for cell in nbformat.read(path, 4).cells), re.M).group(1)
+        assert re.sub(r"[$\\].*", "", title)[:12] in made[0]
+        assert sum("<img" in slide for slide in made) == pictures(path)
+        assert "summary" in made[-1]
+
+
+def test_the_file_asks_no_host():
+    text = slides.deck(CHAPTERS[:2])
+    assert not re.search(r"""(?:src|href)=["'](?!data:)""", text.partition("<script>")[0])
+    assert text.count("<section>") == text.count("</section>") > 4
+
+
+def test_formulas_go_to_the_renderer_and_links_lose_their_target():
+    made = slides.section("#", "T", r"As $a < b$, see [chapter 3](03_theorem1.ipynb).")
+    assert r"\(a &lt; b\)" in made and "chapter 3" in made and "ipynb" not in made
