@@ -134,12 +134,11 @@ ax.scatter(game.loss_n / game.uninformed, game.value)
 for row in game.itertuples():
     name = row.row.replace(", A trained by", ", A by")
     ax.annotate(name, (row.loss_n / row.uninformed, row.value), fontsize=7,
-                xytext=(4, 4 if "2" in name else -8),
+                xytext=(4, 4 if "nt 4" in name else -8),
                 textcoords="offset points")
-ax.set_xlim(right=400)
 ax.axvline(1, color="grey", linestyle="--", linewidth=1)
 ax.set(xscale="log", xlabel="final $L_N$ / loss of an uninformed critic",
-       ylabel="mAP (%)")
+       ylabel="mAP (%)", xlim=(0.05, 900))
 plots.show(fig, "sanity", "Recognition against how far the critic was"
            " driven, a dot a row (mean over seeds), synthetic data. Right"
            " of the dashed line the critic is worse than ignorant.",
