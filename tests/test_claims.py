@@ -72,7 +72,8 @@ def test_the_best_row(tmp_path):
 
 
 def test_without_results_nothing_is_claimed_and_the_command_is_named(tmp_path):
-    shutil.copy(RESULTS / "cited.csv", tmp_path)
+    for name in ("cited.csv", "reported.csv"):
+        shutil.copy(RESULTS / name, tmp_path)
     rows = claims.ledger(tmp_path)
     assert {row["verdict"] for row in rows} == {"not testable here"}
     assert all("not run: " in row["evidence"] for row in rows)

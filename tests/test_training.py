@@ -116,7 +116,7 @@ def test_bad_input_says_what_to_do(tmp_path):
 
 
 @pytest.mark.parametrize("method, backbone, said", [
-    ("tfe", "none", "needs a backbone"), ("mean-pool", "bike", "has no backbone"),
+    ("vanilla", "none", "needs a backbone"), ("mean-pool", "bike", "has no backbone"),
     ("magic", "bike", "method 'magic' is unknown"), ("tfe", "i3d", "backbone 'i3d' is unknown")])
 def test_impossible_systems_are_refused(method, backbone, said):
     with pytest.raises(StudyError, match=said):
