@@ -12,7 +12,7 @@ OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
-.PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures comparability theorems \
+.PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
         chapters publish book pdf slides lab test test-all check clean
 
 help:  ## this list
@@ -61,6 +61,9 @@ reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt a
 
 figures: $(READY)  ## the figures of the committed results again, without training
 	@$(PY) -m tfe report --figures
+
+annotations: $(READY)  ## aggregates of the official lists in LISTS=DIR, into results/annotations.csv
+	@$(PY) data/annotations.py $(if $(LISTS),--lists "$(LISTS)")
 
 comparability: $(READY)  ## what the peers' metrics do, into results/comparability.csv (LISTS=DIR: Charades too)
 	@$(PY) data/metric_simulation.py $(if $(LISTS),--lists "$(LISTS)")

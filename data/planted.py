@@ -142,9 +142,20 @@ def write_planted_features(folder, stories, settings):
 
 def write_tables(folder, stories, settings):
     """Write videos.csv and segments.csv and, last, dataset.toml."""
-    import pandas as pd
-
     from tfe.store import TASKS, write_dataset
+
+    videos, segments = tables(stories)
+    task = "singlelabel" if settings["actions"] == 1 else "multilabel"
+    write_dataset(folder, {
+        "name": settings["name"], "task": task, "metric": TASKS[task],
+        "classes": list(storyboard.ACTIONS), "source": "made by data/planted.py",
+        "licence": "that of this repository", "synthetic": True, "generator": GENERATOR,
+        **{key: settings[key] for key in STORY}}, videos, segments)
+
+
+def tables(stories):
+    """The videos and the segments of `stories`, in the columns of a dataset folder."""
+    import pandas as pd
 
     name = storyboard.ACTIONS.__getitem__
     videos = pd.DataFrame([(s.video_id, s.split, round(s.duration, 6),
@@ -155,12 +166,7 @@ def write_tables(folder, stories, settings):
                               round(e.last / storyboard.FPS, 6))
                              for s in stories for e in s.actions],
                             columns=["video_id", "label", "start", "end"])
-    task = "singlelabel" if settings["actions"] == 1 else "multilabel"
-    write_dataset(folder, {
-        "name": settings["name"], "task": task, "metric": TASKS[task],
-        "classes": list(storyboard.ACTIONS), "source": "made by data/planted.py",
-        "licence": "that of this repository", "synthetic": True, "generator": GENERATOR,
-        **{key: settings[key] for key in STORY}}, videos, segments)
+    return videos, segments
 
 
 if __name__ == "__main__":

@@ -34,6 +34,19 @@ def parser():
     one.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     one.add_argument("--workers", type=int, help="processes (default: one a core)")
 
+    one = command("census", census, "Check a dataset: its official lists against the published "
+                  "counts, its folder against the lists, every file by decoding a frame. Exit code "
+                  "1 where something differs.",
+                  epilog="example: python -m tfe census charades --lists DIR")
+    one.add_argument("dataset", nargs="?", metavar="DATASET",
+                     help="ucf101, hmdb51, charades, or the name of another folder in data/")
+    one.add_argument("--data", metavar="DIR", help="its folder, if elsewhere")
+    one.add_argument("--lists", metavar="DIR", help="the folder of its unpacked official lists; "
+                     "they are checked alone where the dataset is not made yet")
+    one.add_argument("--workers", type=int, help="processes that decode (default: one a core)")
+    one.add_argument("--weights", action="store_true",
+                     help="instead: which encoders' weights are here, and are they the right ones")
+
     one = command("batch", batch, "Run a grid of papermill runs, skip what is done, and collect "
                   "the table and a figure into results/local/.",
                   epilog="example: python -m tfe batch book/batches/table1.yaml --seeds 0,1,2")
@@ -91,6 +104,12 @@ def features(options):
     folder = dataset.folder / "features" / options.encoder
     print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
           f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
+
+
+def census(options):
+    from tfe import census
+
+    return census.run(options)
 
 
 def batch(options):

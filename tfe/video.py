@@ -72,11 +72,26 @@ def probe(path):
                 height, width = shape[::-1] if _orientation(frame)[0] else shape
             stamps.append((frame.pts, frame.duration))
         duration = _timeline(stamps, stream).duration or len(stamps) / _rate(stream)
-        declared = stream.duration and float(stream.duration * stream.time_base)
-        if declared is None and container.duration is not None:
-            declared = container.duration / av.time_base
-        return Probe(stream.frames or None, len(stamps), declared, duration,
+        return Probe(stream.frames or None, len(stamps), _declared(container, stream), duration,
                      len(stamps) / duration, height, width, rotation)
+
+
+def glance(path):
+    """Decode the first frame alone; return the seconds that the file declares, or None.
+
+    Raises StudyError, naming the file and the reason, where no frame can be decoded.
+    """
+    with _opened(path) as (container, stream):
+        next(_frames(container, stream))
+        return _declared(container, stream)
+
+
+def _declared(container, stream):
+    """The duration that the header claims, in seconds; None where it is silent."""
+    declared = stream.duration and float(stream.duration * stream.time_base)
+    if declared is None and container.duration is not None:
+        declared = container.duration / av.time_base
+    return declared
 
 
 def _timeline(stamps, stream):
