@@ -62,12 +62,15 @@ def test_every_page_is_whole(site, browser, width):
 def test_no_serious_barrier(site, browser, scheme):
     from axe_playwright_python.sync_playwright import Axe
 
-    page, wrong = browser.new_page(color_scheme=scheme), []
+    page, wrong = browser.new_page(color_scheme=scheme, reduced_motion="reduce"), []
     for path in site:
         pages.look(page, path, pages.WIDTHS[1])
+        # A colour in the middle of a transition is no colour of the page.
+        page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+        # The text is ours; what stands around it is the theme's.
+        found = Axe().run(page, context="article.bd-article").response["violations"]
         wrong += [f"{path.name}: {finding['id']}: {finding['nodes'][0]['html'][:120]}"
-                  for finding in Axe().run(page).response["violations"]
-                  if finding["impact"] in SEVERE]
+                  for finding in found if finding["impact"] in SEVERE]
     page.close()
     assert not wrong, "\n".join(wrong)
 
