@@ -22,7 +22,8 @@ from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import BOOK, DATA, LOCAL, write_text
 
-KEYS = {"table", "dataset", "encoder", "profile", "seeds", "rows", "grid", "device", "splits"}
+KEYS = {"table", "dataset", "folds", "encoder", "profile", "seeds", "rows", "grid", "device",
+        "splits"}
 ROW = {"row", "against"}
 # Files that draw or describe a run; no number of it can depend on them.
 NEUTRAL = {"tfe/plots.py", "tfe/provenance.py", "tfe/paths.py", "tfe/errors.py"}
@@ -79,19 +80,29 @@ def sweep(path):
 
 
 def dataset_folder(batch):
-    """Where a batch's dataset lies: a folder by its path, or `data/<name>`."""
+    """Where a batch's dataset lies, or its first fold: a folder by its path, or `data/<name>`."""
     named = Path(str(batch["dataset"]))
-    return named if named.is_absolute() or len(named.parts) > 1 else DATA / named
+    folder = named if named.is_absolute() or len(named.parts) > 1 else DATA / named
+    return folder / "fold1" if "folds" in batch else folder
+
+
+def worlds(batch, dataset):
+    """What the seeds take in turn: this dataset, or the folds beside it."""
+    if "folds" not in batch:
+        return [dataset]
+    folder = dataset.folder.parent
+    return [store.open_dataset(folder / f"fold{n}") for n in range(1, batch["folds"] + 1)]
 
 
 def plan(batch, dataset, encoder):
-    """All runs of a batch on a dataset: rows x grid x seeds.
+    """All runs of a batch on a dataset: rows x grid x seeds, each seed on the next fold.
 
     Raises StudyError, before anything runs, for what every run would stumble over: an empty
     split, a k above T, an unknown option or profile, a device that is not there.
     """
-    features = store.open_features(dataset, encoder)
-    _check_splits(batch, dataset, features)
+    folds = [(fold, store.open_features(fold, encoder)) for fold in worlds(batch, dataset)]
+    for fold, features in folds:
+        _check_splits(batch, fold, features)
     choose(batch.get("device", "cpu"))
     code = {path: digest for path, digest in provenance.sources(BOOK / "run.py").items()
             if path not in NEUTRAL}
@@ -102,16 +113,17 @@ def plan(batch, dataset, encoder):
             continue
         for point in _grid(batch.get("grid", {})):
             for seed in batch["seeds"]:
+                fold, features = folds[seed % len(folds)]
                 parameters = {"encoder": encoder, "profile": batch.get("profile", "default"),
                               "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
                               "splits": batch["splits"],
                               **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
-                identity = json.dumps([parameters, dataset.key, features.key, code,
+                identity = json.dumps([parameters, fold.key, features.key, code,
                                        metadata.version("torch")], sort_keys=True)
-                _rehearse(row["row"], parameters, dataset, features)
+                _rehearse(row["row"], parameters, fold, features)
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
                 name = row["row"] + "".join(f", {key} {value}" for key, value in point.items())
-                runs.append(Run(name, {**parameters, "data": str(dataset.folder.resolve()),
+                runs.append(Run(name, {**parameters, "data": str(fold.folder.resolve()),
                                              "out": str(folder)}, folder, row.get("against")))
     return runs
 

@@ -72,9 +72,14 @@ def measures(runs, splits):
     return pd.DataFrame(lines, columns=["row", "method", "split", "seed", "measure", "value"])
 
 
-def page(name, frame, lines, dataset):
+def page(name, frame, lines, dataset, folds=1):
     """The table as a Markdown page, with a caption that says what was run and on what."""
     kind = "synthetic" if dataset.synthetic else "real"
+    source = dataset.settings.get("source") if not dataset.synthetic else None
+    of_seeds = ("a 95% t interval over seeds, each on the test videos of its own fold"
+                f" ({folds} folds). " if folds > 1 else
+                "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
+                "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
     shown = []
     for line in lines.to_dict("records"):
@@ -92,11 +97,9 @@ def page(name, frame, lines, dataset):
     shown = pd.DataFrame(shown)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
-        f"{name} on {dataset.name} ({kind} data; {frame.encoder.iloc[0]} features, profile "
+        f"{name} on {dataset.name} ({kind} data{f': {source}' if source else ''}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
-        f"{unit} with a 95% t interval over seeds on these test videos; \"seeds and videos\": "
-        "widened by a bootstrap over the test videos. \"difference\": to the row in \"against\", "
-        "paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
@@ -156,7 +159,8 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     if frame.empty:
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
-    text = page(name, frame, lines, dataset)
+    folds = len({run.parameters["data"] for run in runs})
+    text = page(name, frame, lines, dataset, folds)
     saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
                          ("_measures.csv", measures(runs, splits))):

@@ -84,6 +84,8 @@ def _widen(line, mine, theirs, split):
 
     if line["diverged"] or any(run.metrics["status"] == "diverged" for run in theirs.values()):
         return
+    if len({run.parameters["data"] for run in mine.values()}) > 1:
+        return  # folds: every seed has test videos of its own already
     add("value", "low", "high", sorted(mine), mine)
     shared = sorted(set(mine) & set(theirs))
     if shared:
