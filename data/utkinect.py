@@ -72,13 +72,12 @@ def read_joints(path):
         raise StudyError(f"{path} is missing: copy it from UTKinect-Action3D")
     try:
         table = np.loadtxt(path, ndmin=2)
-        frames, first = np.unique(table[:, 0], return_index=True)
-        joints = rearrange(table[first, 1:], "f (j xyz) -> f j xyz", j=JOINTS, xyz=3)
-    except (ValueError, IndexError) as error:
-        reason = str(error).split("\n")[0]
-        raise StudyError(f"{path}: not a frame number and 60 coordinates a line ({reason}): copy "
-                         "it again") from None
-    return frames, joints
+    except ValueError:
+        table = np.empty((0, 0))
+    if not len(table) or table.shape[1] != 1 + 3 * JOINTS or not np.isfinite(table).all():
+        raise StudyError(f"{path}: not a frame number and 60 coordinates a line: copy it again")
+    frames, first = np.unique(table[:, 0], return_index=True)
+    return frames, rearrange(table[first, 1:], "f (j xyz) -> f j xyz", j=JOINTS, xyz=3)
 
 
 def posture(joints):

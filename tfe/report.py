@@ -74,8 +74,7 @@ def measures(runs, splits):
 
 def page(name, frame, lines, dataset, folds=1):
     """The table as a Markdown page, with a caption that says what was run and on what."""
-    kind = "synthetic" if dataset.synthetic else "real"
-    source = dataset.settings.get("source") if not dataset.synthetic else None
+    kind = "synthetic data" if dataset.synthetic else f"real data: {dataset.settings.get('source')}"
     of_seeds = ("a 95% t interval over seeds, each on the test videos of its own fold"
                 f" ({folds} folds). " if folds > 1 else
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
@@ -97,9 +96,10 @@ def page(name, frame, lines, dataset, folds=1):
     shown = pd.DataFrame(shown)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
-        f"{name} on {dataset.name} ({kind} data{f': {source}' if source else ''}; {frame.encoder.iloc[0]} features, profile "
+        f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
-        f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. " + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
+        + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 

@@ -30,7 +30,7 @@ def recordings(folder, scores, splits, count):
             # Arrays alone: loadmat runs nothing that a file brings along.
             arrays = io.loadmat(path, variable_names=["S", "Y"])
             steps, labels = (list(arrays[name].ravel()) for name in "SY")
-        except (ValueError, KeyError, TypeError, NotImplementedError, OSError) as error:
+        except Exception as error:  # loadmat raises many kinds on a broken file
             raise StudyError(f"{path} holds no scores S and labels Y ({error}): copy it again")
         if not len(steps) == len(labels) == len(listed):
             raise StudyError(f"{path} has {len(steps)} recordings, {names / 'test.txt'} names "
