@@ -13,7 +13,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
-        chapters publish book pdf slides lab test test-all check clean
+        chapters publish book pdf slides lab test test-all bench check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -100,6 +100,9 @@ test: data/smoke/dataset.toml  ## unit tests, then every chapter against its sto
 	$(PY) -m pytest -p no:cacheprovider --nbval-lax --nbval-kernel-name python3 book/run.ipynb
 
 test-all: test  ## test, and the slow suites
+
+bench: $(READY)  ## what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
+	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)
 
 check: $(READY)  ## chapters in step, no clutter (seconds; run before a commit)
 	@$(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py

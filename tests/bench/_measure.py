@@ -1,0 +1,143 @@
+"""One item, measured in a process of its own: time in turns, and the peak of memory."""
+
+import ctypes
+import gc
+import os
+import re
+from pathlib import Path
+from statistics import geometric_mean, median, quantiles
+from time import perf_counter
+
+from bench import Case, NotRun, collect
+
+SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+BUDGET = {False: 16.0, True: 2.5}  # seconds of timing an item: full, smoke
+ROUNDS = {False: (5, 400), True: (3, 60)}  # at least, at most
+
+
+def measure(name, smoke):
+    """A dict of what is known of the item `name` once it has run, or of why it has not."""
+    item = collect()[name]
+    row = {"item": name, "unit": item.unit, "threads": item.threads, "limit": item.limit,
+           "device": device(item.device), "why": item.why}
+    try:
+        if item.device == "cuda":
+            _want_cuda()
+        _set_threads(item.threads)
+        cases = item.prepare(smoke)
+    except NotRun as wanted:
+        return row | {"device": f"{item.device}: not run", "why": f"not run: {wanted}"}
+    cases = [cases] if isinstance(cases, Case) else cases
+    peaks = [(_peak(case.baseline, item.device), _peak(case.ours, item.device)) for case in cases]
+    laps = _in_turns(cases, _clock(item.device), BUDGET[smoke], ROUNDS[smoke])
+    units = [case.per * SECONDS[item.unit] for case in cases]
+    baseline, ours = (geometric_mean(median(side) / unit for side, unit in zip(sides, units))
+                      for sides in zip(*laps))
+    low, high = _quartiles(laps)
+    limit = item.limit if item.allowed is None else item.allowed / baseline
+    return row | {"baseline": baseline, "ours": ours, "ratio": ours / baseline, "limit": limit,
+                  "rounds": len(laps[0][0]), "low": low, "high": high,
+                  "memory": [max(side) for side in zip(*peaks)]}
+
+
+def _in_turns(cases, clock, budget, rounds):
+    """Time both sides of every case in turn, the first mover changing; `[(seconds, seconds)]`."""
+    laps, start = [([], []) for _ in cases], perf_counter()
+    least, most = rounds
+    while len(laps[0][0]) < most and (
+            len(laps[0][0]) < least or perf_counter() - start < budget):
+        ours_first = len(laps[0][0]) % 2
+        for case, (baseline, ours) in zip(cases, laps):
+            gc.collect()
+            for turn in (ours_first, 1 - ours_first):
+                (ours if turn else baseline).append(clock(case.ours if turn else case.baseline))
+    return laps
+
+
+def _quartiles(laps):
+    """The quartiles of the ratio over the rounds: how far a single round can be trusted."""
+    rounds = [geometric_mean(ours[n] / baseline[n] for baseline, ours in laps)
+              for n in range(len(laps[0][0]))]
+    cut = quantiles(rounds, n=4)
+    return cut[0], cut[2]
+
+
+def _clock(device):
+    """How to time a call in seconds: by the wall, or on the GPU by its own events."""
+    if device != "cuda":
+        return _wall
+    import torch
+
+    def events(call):
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        start.record()
+        call()
+        end.record()
+        torch.cuda.synchronize()
+        return start.elapsed_time(end) * 1e-3
+    return events
+
+
+def _wall(call):
+    start = perf_counter()
+    call()
+    return perf_counter() - start
+
+
+def _peak(call, device):
+    """MB that a call needs at its peak beyond what is held before it; nan where it cannot be told.
+
+    On CPU it is resident memory, with what earlier calls have freed given back first.
+    """
+    gc.collect()
+    if device == "cuda":
+        import torch
+
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        call()
+        return (torch.cuda.max_memory_allocated() - before) / 1e6
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        Path("/proc/self/clear_refs").write_text("5")  # starts the peak anew
+    except (OSError, AttributeError):
+        call()
+        return float("nan")
+    before = _status("VmRSS")
+    call()
+    return _status("VmHWM") - before
+
+
+def _status(field):
+    """A field of this process's status, in MB."""
+    text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)[1]) * 1024 / 1e6
+
+
+def _set_threads(threads):
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+def _want_cuda():
+    import torch
+
+    if not torch.cuda.is_available():
+        raise NotRun("no CUDA device is at hand")
+
+
+def device(kind):
+    """The device in words: its model, and whether a processor multiplies bf16 by itself."""
+    if kind == "cuda":
+        import torch
+
+        return f"cuda ({torch.cuda.get_device_name()})" if torch.cuda.is_available() else "cuda"
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return "cpu"
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    bf16 = next((flag for flag in ("amx_bf16", "avx512_bf16") if flag in text), "no bf16")
+    return f"cpu ({model[1].strip() if model else 'unknown'}; {bf16})"
