@@ -1,14 +1,17 @@
 """Untrimmed recordings as windows: cut, split by fold, described, and refused where they tell nothing."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import io, stats
 
 from data import gtea, salads, utkinect
 from data.common import scores, windows
+from data.common.folds import record
 from data.common.windows import Recording
 from tfe import batch, store
 from tfe.errors import StudyError
+from tfe.paths import RESULTS
 
 RNG = np.random.default_rng
 
@@ -175,8 +178,13 @@ def test_a_frame_that_stands_twice_counts_once(tmp_path):
 
 @pytest.mark.parametrize("script, folder, recordings, tested", [
     (salads, "", 50, 491), (gtea, "", 21, 284), (utkinect, "utkinect", 20, 229)])
-def test_the_published_sets(script, folder, recordings, tested, shared, tmp_path, capsys):
-    script.main(["--from", str(shared / "features" / folder), "--out", str(tmp_path / "set")])
+def test_the_published_sets(script, folder, recordings, tested, shared, tmp_path, capsys,
+                            monkeypatch):
+    monkeypatch.setattr(record, "__defaults__", (tmp_path / "windows.csv",))
+    script.main(["--from", str(shared / "features" / folder), "--out", str(tmp_path / "set"),
+                 "--record"])
+    made, committed = pd.read_csv(tmp_path / "windows.csv"), pd.read_csv(RESULTS / "windows.csv")
+    assert made.values.tolist() == committed[committed.dataset.isin(made.dataset)].values.tolist()
     assert f"of {recordings} recordings; test windows: windows {tested}" in capsys.readouterr().out
     sets = [store.open_dataset(each) for each in sorted((tmp_path / "set").iterdir())]
     assert sum((each.videos.split == "test").sum() for each in sets) == tested
@@ -184,3 +192,10 @@ def test_the_published_sets(script, folder, recordings, tested, shared, tmp_path
     if script is utkinect:  # 199 intervals and one NaN
         found = utkinect.labels(shared / "features" / folder / "actionLabel.txt")
         assert sum(map(len, found.values())) == 199
+
+
+def test_a_recorded_line_replaces_that_of_its_dataset_alone(tmp_path):
+    path = tmp_path / "windows.csv"
+    for name, number in (("b", 3), ("a", 5), ("b", 4)):
+        record({"dataset": name, "windows": number}, path)
+    assert pd.read_csv(path).values.tolist() == [["a", 5], ["b", 4]]

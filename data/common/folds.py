@@ -3,9 +3,11 @@
 import argparse
 from pathlib import Path
 
+import pandas as pd
+
 from data.common import windows
 from tfe.errors import StudyError
-from tfe.paths import DATA
+from tfe.paths import DATA, RESULTS, write_text
 
 
 def main(arguments, about, name, window, source, read, classes=None):
@@ -23,6 +25,8 @@ def main(arguments, about, name, window, source, read, classes=None):
                    help=f"steps in a window, a multiple of {windows.SEGMENTS} (default {window})")
     p.add_argument("--force", action="store_true",
                    help="also where labels or windows are too few, or too many, to tell apart")
+    p.add_argument("--record", action="store_true",
+                   help="also write what the test windows hold into results/windows.csv")
     options = p.parse_args(arguments)
     if options.folder is None:
         if (options.out / "fold1" / "dataset.toml").is_file():
@@ -36,3 +40,15 @@ def main(arguments, about, name, window, source, read, classes=None):
     found = windows.write(options.out, settings, recordings, options.window, options.force)
     print(f"{options.out}: {len({r.fold for r in recordings})} folds of {len(recordings)} recordings;"
           " test windows: " + ", ".join(f"{key} {value:.3g}" for key, value in found.items()))
+    if options.record:
+        record({"dataset": name, "window": options.window, "recordings": len(recordings),
+                "classes": len(settings["classes"]), **found})
+
+
+def record(line, path=RESULTS / "windows.csv"):
+    """Put the line of one dataset into the table of all; the other lines stay."""
+    table = pd.DataFrame([line])
+    if path.is_file():
+        kept = pd.read_csv(path)
+        table = pd.concat([table, kept[kept.dataset != line["dataset"]]]).sort_values("dataset")
+    write_text(path, table.to_csv(index=False, lineterminator="\n", float_format="%.4g"))

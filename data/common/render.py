@@ -6,6 +6,7 @@ the drawing is not, and no pixel, colour or place gives the label away.
 """
 
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 
@@ -99,8 +100,11 @@ def frames(story):
         yield np.rint(frame).astype(np.uint8)
 
 
-def write_video(story, path):
-    """Render `story` and write it to `path` (mp4), atomically: all of the file or none of it."""
+def write_video(story, path, first=0, last=None):
+    """Render `story` and write its frames from `first` to `last` (all) to `path`, an mp4.
+
+    Atomically: all of the file or none of it.
+    """
     import av  # here, because a rerun with nothing to do should not wait for it
 
     with atomic(path) as temporary:
@@ -110,7 +114,7 @@ def write_video(story, path):
             video.width = video.height = SIDE
             video.pix_fmt = "yuv420p"
             video.codec_context.thread_count = 1  # more threads give other bytes
-            for image in frames(story):
+            for image in islice(frames(story), first, last):
                 container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
             container.mux(video.encode())
 

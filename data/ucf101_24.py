@@ -1,0 +1,65 @@
+"""Make `ucf101-24`: six classes of UCF101 in which the action fills little of the clip, for fidelity.
+
+  python data/ucf101_24.py --lists LISTS --from DIR        writes data/ucf101-24/
+  python -m tfe features --data data/ucf101-24
+  python -m tfe batch book/batches/fidelity.yaml --data data/ucf101-24
+
+LISTS holds pyannot.pkl and testlist01.txt of github.com/gurkirt/corrected-UCF101-Annots, DIR the
+unpacked UCF101, its clips anywhere below. Nothing is copied: the clips are read where they lie. Of the
+24 annotated classes these six show their action in less than .7 of the clip; in the others a label says
+almost nothing of when. Seconds are nominal, 25 frames each.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from data.common import adopt, tubes
+from tfe.errors import StudyError, ended
+from tfe.paths import DATA
+
+SPARSE = ("VolleyballSpiking", "Basketball", "CricketBowling", "TennisSwing", "BasketballDunk",
+          "Diving")
+
+
+def main(arguments=None):
+    """Make the dataset that the arguments describe."""
+    options = parser().parse_args(arguments)
+    if options.lists is None or options.folder is None:
+        raise StudyError("ucf101-24 needs UCF101's clips and their corrected annotation, which are not "
+                         "here: see `python data/ucf101_24.py --help`, then give --lists and --from")
+    source = sparse(tubes.ucf101_24(options.lists), options.folder)
+    adopt.refuse_foreign(options.out, options.folder)
+    adopt.write(source, options.out, "ucf101-24")
+    print(options.out)
+
+
+def parser():
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python data/ucf101_24.py", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--lists", type=Path, metavar="DIR", help="where pyannot.pkl lies")
+    p.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="the unpacked UCF101")
+    p.add_argument("--out", type=Path, default=DATA / "ucf101-24", metavar="DIR",
+                   help="the dataset folder to make (default: data/ucf101-24)")
+    return p
+
+
+def sparse(listing, folder):
+    """The six classes of the listing, with the files of those clips that `folder` holds."""
+    if not folder.is_dir():
+        raise StudyError(f"{folder} is not a folder: give the unpacked UCF101 with --from")
+    videos = listing.videos[listing.videos.labels.isin(SPARSE)]
+    wanted = set(videos.video_id)
+    files = {path.stem: path for path in sorted(folder.rglob("*"))
+             if path.stem in wanted and adopt.is_video(path)}
+    if not files:
+        raise StudyError(f"{folder} holds none of the {len(wanted)} clips, such as "
+                         f"{videos.member.iloc[0]}: unpack UCF101.rar there")
+    videos = videos.assign(duration=videos.duration.map("{:g}".format))
+    segments = listing.segments[listing.segments.video_id.isin(wanted)].astype(str)
+    return adopt.Source(folder, videos[["video_id", "split", "duration", "labels"]], segments, files)
+
+
+if __name__ == "__main__":
+    sys.exit(ended(main))
