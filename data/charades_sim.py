@@ -21,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data.common.benchmark import held_out
 from data.common.lists import CHARADES, charades
 from data.planted import begin
 from tfe.errors import StudyError, ended
@@ -91,8 +92,7 @@ def chosen(listing, count, seed):
             raise StudyError(f"--videos is {count}: the lists hold {len(videos)}")
         rng = np.random.default_rng([seed, len(videos)])
         videos = videos.iloc[np.sort(rng.permutation(len(videos))[:count])]
-    held_out = videos.group.map(lambda person: hashlib.sha256(person.encode()).digest()[0] < 0x20)
-    split = videos.split.where(~(held_out & (videos.split == "train")), "val")
+    split = videos.split.where(~held_out(videos), "val")
     videos = videos.assign(split=split)[["video_id", "split", "duration", "labels", "scene"]]
     segments = listing.segments[listing.segments.video_id.isin(set(videos.video_id))]
     return videos, segments, listing.classes

@@ -92,7 +92,7 @@ def of_files(dataset, workers=None):
     surplus = {p.stem for p in there if p.suffix.lower() in store.SUFFIXES} - set(duration.index)
     yield "videos without a file", 0, *_faults(duration.index.difference(list(dataset.files)))
     yield "files of no video", 0, *_faults(surplus)
-    looks = pool.each(_look, dataset.files.values(), "decoding", "video", workers)
+    looks = pool.each(look, dataset.files.values(), "decoding", "video", workers)
     seconds, reasons = {}, {}
     for path, (declared, reason) in looks:
         (reasons if reason else seconds)[path.stem] = reason or declared
@@ -102,7 +102,7 @@ def of_files(dataset, workers=None):
     yield "files that last otherwise than videos.csv says", 0, *_faults(off)
 
 
-def _look(path):
+def look(path):
     """`(declared seconds or None, "")`, or `(None, why no frame can be decoded)`."""
     from tfe.video import glance  # here, because PyAV would slow every --help
 

@@ -1,0 +1,30 @@
+"""Make `hmdb51`: clips of 51 actions from films and the web, from the official archives.
+
+  python data/hmdb51.py                        downloads 2 GB into data/archives/hmdb51, and goes on
+                                               where it stopped when it is called again
+  python data/hmdb51.py --from ~/archives      takes what lies there, and downloads nothing
+  python data/hmdb51.py --split 2              split 2, into data/hmdb51-split2
+
+DIR may hold the archives hmdb51_org.rar (a rar of 51 rars) and test_train_splits.rar; or the same
+unpacked: CLASS_test_splitN.txt, or the lists of TSN, train_rgb_split_N.txt and val_rgb_split_N.txt,
+and the .avi files in any folders. Rar archives want a reader: `pip install unrar2-cffi`, or bsdtar
+or unar.
+
+A split takes 70 and 30 clips a class; the others of the 6,766 are in neither part, and are left out.
+It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
+to absent.csv. There is no official val: all of train is trained on, as in the paper, unless --val
+sets a part of it apart by groups (clips of one film are alike). Then
+`python -m tfe census hmdb51` compares counts and opens every file.
+"""
+
+import sys
+
+from data.common.acquire import Benchmark
+from data.common.benchmark import main
+from tfe.errors import ended
+
+HMDB51 = Benchmark("hmdb51", "singlelabel", "CC BY 4.0 for the collection; the clips are their owners'",
+                   (("*_test_split?.txt",), ("train_rgb_split_?.txt", "val_rgb_split_?.txt")), splits=3)
+
+if __name__ == "__main__":
+    sys.exit(ended(lambda arguments: main(HMDB51, __doc__, arguments)))
