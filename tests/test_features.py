@@ -153,3 +153,23 @@ def test_a_write_that_stopped_half_way_is_not_mistaken_for_a_store(dataset):
 def test_an_unknown_encoder_is_refused(capsys, dataset):
     assert main(["features", "--data", str(dataset.folder), "--encoder", "vit"]) == 2
     assert "choose one of efficientnet-lite0" in capsys.readouterr().err
+
+
+def test_a_video_of_another_length_than_it_declares_is_used_and_said(dataset, clips, tmp_path,
+                                                                    capsys):
+    cut = tmp_path / "clips"
+    cut.mkdir()
+    for name in ("v0.mp4", "v1.mp4"):
+        (cut / name).write_bytes((clips / name).read_bytes())
+    content = (cut / "v1.mp4").read_bytes()
+    at = content.index(b"mdat") + 2000  # the frames behind it cannot be decoded
+    (cut / "v1.mp4").write_bytes(content[:at] + bytes(len(content[at:-3000])) + content[-3000:])
+    text = (tmp_path / "dataset.toml").read_text().replace(str(clips), str(cut))
+    (tmp_path / "dataset.toml").write_text(text)
+    arguments = ["features", "--data", str(tmp_path), "--resolution", "32", "--segments", "4"]
+    for _ in range(2):  # the second run makes nothing, and keeps what was said
+        assert main(arguments) == 0
+        assert "another number of frames than they declare" in capsys.readouterr().out
+        said = pd.read_csv(dataset.folder / "features/efficientnet-lite0/lengths.csv")
+        assert said.video_id.tolist() == ["v1"]
+        assert said.declared[0] == said.indexed[0] > said.decoded[0] > 0

@@ -104,6 +104,9 @@ def features(options):
     folder = dataset.folder / "features" / options.encoder
     print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
           f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
+    if (folder / "lengths.csv").is_file():
+        print("some hold another number of frames than they declare, or than their packets "
+              f"announce: see {folder / 'lengths.csv'}")
 
 
 def census(options):

@@ -9,6 +9,7 @@ never mix with these.
 import hashlib
 import json
 import shutil
+from dataclasses import asdict
 from importlib.metadata import version
 
 import numpy as np
@@ -73,6 +74,7 @@ def extract(dataset, settings, device="cpu", workers=None):
         raise StudyError(f"{dataset.folder}: none of the {len(dataset.videos)} videos could be "
                          f"read; the first: {next(iter(reasons.values()))}")
     _write_skips(folder, reasons, hashes)
+    _write_lengths(folder, parts, {i: hashes[i] for i in rows})
     unchanged = not todo and [known.get(hashes[i], (None,))[0] for i in rows] == [
         *range(len(known))]
     if not unchanged:
@@ -129,15 +131,31 @@ def _encode(job):
 
     (path, part), (encoder, sampling) = job, _work
     try:
-        features = encoder(video.sample(path, **sampling)).astype(np.float16)
+        frames, lengths = video.measured_sample(path, **sampling)
+        features = encoder(frames).astype(np.float16)
     except StudyError as error:
         return str(error)
     except Exception as error:  # whatever is wrong with this video, the others go on
         return f"{path}: {type(error).__name__}: {error}"
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"
+    if not lengths.agree:  # before the part, whose presence says "done"
+        write_text(part.with_suffix(".json"), json.dumps(asdict(lengths)))
     with atomic(part) as temporary:
         np.save(temporary, features)
+
+
+def _write_lengths(folder, parts, hashes):
+    """List in `lengths.csv` the videos that hold another number of frames than they claim."""
+    path, columns = folder / "lengths.csv", ("sha256", "declared", "indexed", "decoded")
+    claims = {}
+    if path.is_file():
+        claims = {row[0]: row for row in store.read_table(path, columns)[list(columns)].to_numpy()}
+    for note in parts.glob("*.json"):
+        claims[note.stem] = [note.stem, *json.loads(note.read_text(encoding="utf-8")).values()]
+    rows = [(i, *claims[sha]) for i, sha in hashes.items() if sha in claims]
+    table = pd.DataFrame(rows, columns=["video_id", *columns])
+    _write_table(path, table)
 
 
 def _digest(settings):
@@ -154,12 +172,16 @@ def _skips(folder):
 
 
 def _write_skips(folder, reasons, hashes):
-    path = folder / "skipped.csv"
-    if not reasons:
-        path.unlink(missing_ok=True)
-        return
     table = pd.DataFrame([(i, hashes.get(i, ""), reason) for i, reason in reasons.items()],
                          columns=["video_id", "sha256", "reason"])
+    _write_table(folder / "skipped.csv", table)
+
+
+def _write_table(path, table):
+    """Write a table that exists only while it has rows, and only where it changes."""
+    if table.empty:
+        path.unlink(missing_ok=True)
+        return
     text = table.to_csv(index=False, lineterminator="\n")
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)

@@ -35,7 +35,8 @@ def atomic(path):
 def write_text(path, text):
     """Write `text` to `path` atomically, as UTF-8."""
     with atomic(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A file name that is no UTF-8, in a message about it, shows its odd bytes as \\udcXX.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def _sync_folder(folder):

@@ -37,6 +37,20 @@ class Probe:
     rotation: int  # degrees counter-clockwise that the metadata asks for; `sample` applies it
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """Frames that a file declares (None: it does not say), that its packets announce, and that
+    decoding it gives. They differ in damaged files, and decoding succeeds all the same."""
+
+    declared: int | None
+    indexed: int
+    decoded: int
+
+    @property
+    def agree(self):
+        return self.declared in (None, self.decoded) and self.indexed == self.decoded
+
+
 def sample(path, segments, frames_per_segment=1, where="middle", seed=None):
     """Decode a few frames, evenly spread: uint8 `(segments * frames_per_segment, H, W, 3)` RGB.
 
@@ -49,14 +63,27 @@ def sample(path, segments, frames_per_segment=1, where="middle", seed=None):
 
     Raises StudyError, naming the file and the reason, where nothing can be decoded.
     """
+    return measured_sample(path, segments, frames_per_segment, where, seed)[0]
+
+
+def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=None):
+    """As `sample`, and the `Lengths` that were seen on the way."""
     wishes = moments(segments, frames_per_segment, where, seed)
-    expected = _announced(path).indices(wishes)
+    announced = _announced(path)
+    expected = announced.indices(wishes)
     # The packets foretell the frames. Where the decoder disagrees it is right, so once more.
     pictures, timeline = _decode(path, expected)
     wanted = timeline.indices(wishes)
     if wanted != expected:
         pictures, _ = _decode(path, wanted)
-    return np.stack([pictures[index] for index in wanted])
+    lengths = Lengths(declared_frames(path), len(announced.starts), len(timeline.starts))
+    return np.stack([pictures[index] for index in wanted]), lengths
+
+
+def declared_frames(path):
+    """How many frames the header declares; None where it is silent."""
+    with _opened(path) as (_, stream):
+        return stream.frames or None
 
 
 def probe(path):
