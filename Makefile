@@ -29,6 +29,10 @@ $(READY): environment.yml pyproject.toml
 
 setup: $(READY)  ## the environment in .venv (every other target does it by itself)
 
+# For the real benchmarks: a folder with archives or what was in them, and the official split.
+GIVEN = $(if $(FROM),--from "$(FROM)") $(if $(SPLIT),--split $(SPLIT))
+REAL := $(if $(DATA),,$(filter ucf101 hmdb51 charades,$(DATASET)))
+
 # $(call prepare,NAME) makes the dataset NAME, or adopts the folder of DATA=, and leaves its folder
 # in the shell's $$folder; $(call encode) then makes the features in it.
 NAMED = $(or $(DATASET),$(1))
@@ -36,11 +40,11 @@ SCRIPT = data/$(subst -,_,$(NAMED)).py
 define prepare
 set -o pipefail; $(if $(DATA),folder=$$($(PY) data/folder.py "$(DATA)" | tee /dev/stderr | tail -n 1),\
 test -f $(SCRIPT) || { echo "error: there is no $(SCRIPT): see data/*.py for the datasets" >&2; exit 2; }; \
-folder=data/$(NAMED); $(PY) $(SCRIPT) --out "$$folder")
+folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) $(SCRIPT) --out "$$folder" $(GIVEN))
 endef
 encode = $(PY) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
-data: $(READY)  ## make or fetch DATASET (planted), or adopt the folder of DATA=
+data: $(READY)  ## make or fetch DATASET (planted; ucf101, hmdb51, charades: FROM=DIR SPLIT=1), or adopt DATA=
 	@$(call prepare,planted)
 
 features: $(READY)  ## the frozen encoder's features of it
@@ -53,8 +57,8 @@ reproduce-table1:  ## Table 1: vanilla and TFE over several seeds, into results/
 reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
-	@$(call prepare,$(STAND_IN)) && $(encode) && \
-		$(PY) -m tfe batch book/batches/$*.yaml --data "$$folder" $(OPTIONS)
+	@$(if $(REAL),$(PY) data/reproduce.py $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
+		$(encode) && $(PY) -m tfe batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m tfe.cost

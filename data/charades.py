@@ -21,8 +21,8 @@ here stays in data/, which git ignores; show no frame of it in a notebook that y
 
 import sys
 
+from data.common import benchmark
 from data.common.acquire import Benchmark
-from data.common.benchmark import main
 from tfe.errors import ended
 
 CHARADES = Benchmark("charades", "multilabel", "Charades: non-commercial, not to be passed on",
@@ -30,5 +30,11 @@ CHARADES = Benchmark("charades", "multilabel", "Charades: non-commercial, not to
                        "Charades_v1_test.csv"),),
                      splits=1)
 
+
+def main(arguments=None):
+    """Make the dataset, or say what is missing."""
+    benchmark.main(CHARADES, __doc__, arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(ended(lambda arguments: main(CHARADES, __doc__, arguments)))
+    sys.exit(ended(main))

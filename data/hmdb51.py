@@ -19,12 +19,18 @@ sets a part of it apart by groups (clips of one film are alike). Then
 
 import sys
 
+from data.common import benchmark
 from data.common.acquire import Benchmark
-from data.common.benchmark import main
 from tfe.errors import ended
 
 HMDB51 = Benchmark("hmdb51", "singlelabel", "CC BY 4.0 for the collection; the clips are their owners'",
                    (("*_test_split?.txt",), ("train_rgb_split_?.txt", "val_rgb_split_?.txt")), splits=3)
 
+
+def main(arguments=None):
+    """Make the dataset, or say what is missing."""
+    benchmark.main(HMDB51, __doc__, arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(ended(lambda arguments: main(HMDB51, __doc__, arguments)))
+    sys.exit(ended(main))

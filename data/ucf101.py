@@ -18,12 +18,18 @@ sets a part of it apart by groups (the clips of one group are alike). Then
 
 import sys
 
+from data.common import benchmark
 from data.common.acquire import Benchmark
-from data.common.benchmark import main
 from tfe.errors import ended
 
 UCF101 = Benchmark("ucf101", "singlelabel", "none stated; for research",
                    (("classInd.txt", "trainlist0?.txt", "testlist0?.txt"),), splits=3)
 
+
+def main(arguments=None):
+    """Make the dataset, or say what is missing."""
+    benchmark.main(UCF101, __doc__, arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(ended(lambda arguments: main(UCF101, __doc__, arguments)))
+    sys.exit(ended(main))

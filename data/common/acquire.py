@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -88,25 +89,37 @@ class Work:
 
 def listing(work, source, split):
     """The official lists, read; they are unpacked to `lists/` where they lie in an archive."""
-    home = next((found for folder in (work.given, work.out / "lists") if folder
-                 for form in work.benchmark.lists if (found := _home(folder, form))), None)
-    if home is None:
-        home, form = work.out / "lists", work.benchmark.lists[0]
+    def read(home):
+        return READERS[work.benchmark.name](home, *([split] if work.benchmark.splits > 1 else []))
 
-        def place(name):
-            file = Path(name.rpartition("/")[2])
-            wanted = any(file.match(pattern) for pattern in form) and file.name[0] != "."
-            return home / file if wanted else None
-        archive = work.archive([source])
+    home = home_of_lists(work)
+    if home:
+        return read(home)
+    # Under another name until they were read: half of the lists would pass for all of them.
+    part, form = work.out / "lists.part", work.benchmark.lists[0]
+
+    def place(name):
+        file = Path(name.rpartition("/")[2])
+        wanted = any(file.match(pattern) for pattern in form) and file.name[0] != "."
+        return part / file if wanted else None
+    archive = work.archive([source])
+    try:
         if not list(unpack(archive, place)):
             raise StudyError(f"{archive} holds no {form[0]}: fetch the archive from {work.page}")
-    return READERS[work.benchmark.name](home, *([split] if work.benchmark.splits > 1 else []))
+        listed = read(part)
+        os.replace(part, work.out / "lists")
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    work.record()
+    return listed
 
 
-def _home(folder, form):
-    """The folder, at any depth, that holds a file for each pattern of `form`; or None."""
-    homes = (path.parent for path in sorted(folder.rglob(form[0])) if path.name[0] != ".")
-    return next((home for home in homes if all(any(home.glob(each)) for each in form)), None)
+def home_of_lists(work):
+    """The folder, at any depth, in which the unpacked lists lie in one of their forms; or None."""
+    return next((path.parent for folder in (work.given, work.out / "lists") if folder
+                 for form in work.benchmark.lists
+                 for path in sorted(folder.rglob(form[0])) if path.name[0] != "."
+                 and all(any(path.parent.glob(each)) for each in form)), None)
 
 
 def videos(work, sources, listed, known_absent=(), sibling=None):
@@ -138,6 +151,7 @@ def videos(work, sources, listed, known_absent=(), sibling=None):
         if len(missing) == len(wanted):
             raise StudyError(f"{archive} holds none of the {len(wanted)} listed videos: fetch the "
                              f"archive from {work.page}")
+        work.record()
     return {wanted[name] for name in missing}
 
 

@@ -103,7 +103,6 @@ def tables(work, listing, missing, split):
         "source": work.page, "licence": work.benchmark.licence, "synthetic": False,
         **({"official_split": split} if work.benchmark.splits > 1 else {})}, kept[columns], segments)
     open_dataset(out)
-    work.record()
     counts = kept.split.value_counts(sort=False).items()
     print(f"{out}: {len(kept)} videos (" + ", ".join(f"{n} {name}" for name, n in counts) + ")"
           + (f"; {len(reasons)} that are listed are not there: see {out / 'absent.csv'}"
@@ -139,7 +138,10 @@ def _seconds(out, ids):
              if path.stem in ids and path.suffix.lower() in SUFFIXES]
     known = {p.stem: (before[p.stem], "") for p in paths
              if p.stem in before and p.stat().st_mtime < made}
-    looks = pool.each(_length, [p for p in paths if p.stem not in known], "lengths", "video")
+    todo = [path for path in paths if path.stem not in known]
+    looks = ((path, _length(path)) for path in todo)
+    if len(todo) > adopt.FEW:
+        looks = pool.each(_length, todo, "lengths", "video")
     return known | {path.stem: found for path, found in looks}
 
 

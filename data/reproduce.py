@@ -1,0 +1,149 @@
+"""The whole way for a real benchmark: archives, dataset folder, features, runs, the table.
+
+  python data/reproduce.py table1 charades                  at published size, on a GPU
+  python data/reproduce.py table2 ucf101 --from ~/archives  takes the archives from there
+  python data/reproduce.py table2 hmdb51 --encoder efficientnet-lite0 --profile default
+                                                            the small heads on frozen features
+
+First it looks for everything that it will want: archives (in the folder of --from, or among those that
+`make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there it says
+what, how large it is and where to get it, and ends with exit code 2. It downloads archives only with
+--download.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from data.common import benchmark, download, rar
+from data.common.acquire import Work, home_of_lists
+from tfe.errors import StudyError, ended
+from tfe.paths import BOOK
+from tfe.store import SUFFIXES
+
+TABLES = {"table1": ("charades",), "table2": ("ucf101", "hmdb51"),
+          "table3": ("charades", "ucf101", "hmdb51")}
+PAPER = "clip-vit-large-patch14-336"  # the encoder of BIKE and Text4Vis in their best rows
+# What the paper-size systems are made of: repository, GB, what wants it.
+WEIGHTS = {"openai/clip-vit-base-patch16": (0.6, "MSQNet's queries and guide"),
+           "facebook/timesformer-base-finetuned-k400": (0.5, "MSQNet's encoder"),
+           f"openai/{PAPER}": (1.7, "BIKE, Text4Vis")}
+
+
+def main(arguments=None):
+    """Do the whole way, or print what is missing for it; return the exit code."""
+    options = parser().parse_args(arguments)
+    name = options.dataset
+    if name not in TABLES[options.table]:
+        raise StudyError(f"{options.table} has no {name}: choose {' or '.join(TABLES[options.table])}")
+    split = options.split or 1
+    out = options.out or benchmark.folder_of(name, split)
+    lacking = [*(() if options.download else of_data(options, out)), *of_encoder(options)]
+    if lacking:
+        print(screen(options, lacking))
+        return 2
+    given = [*(["--from", str(options.given)] if options.given else []),
+             *(["--sources", str(options.sources)] if options.sources else []),
+             *(["--split", str(split)] if name != "charades" else [])]
+    importlib.import_module(f"data.{name}").main(
+        [*given, "--out", str(out), "--archives", str(options.archives)])
+    from tfe.__main__ import run
+
+    encoder, device = ["--encoder", options.encoder], ["--device", options.device]
+    run(["features", "--data", str(out), *encoder, *device])
+    more = [word for key in ("seeds", "profile") if (value := getattr(options, key))
+            for word in (f"--{key}", value)]
+    file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
+    return run(["batch", str(file), "--data", str(out), *encoder, *device, *more])
+
+
+def parser():
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python data/reproduce.py", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("table", choices=TABLES, help="which table")
+    p.add_argument("dataset", choices=TABLES["table3"])
+    p.add_argument("--from", dest="given", type=lambda name: Path(name).expanduser(), metavar="DIR",
+                   help="the folder with the archives, or with the unpacked lists and videos")
+    p.add_argument("--download", action="store_true", help="download archives that are missing")
+    p.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
+    p.add_argument("--encoder", default=PAPER, help="default: %(default)s, as in the paper")
+    p.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
+    p.add_argument("--seeds", help="how many, or which: 5, or 0,3,7")
+    p.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="the dataset folder (default: as data/*.py)")
+    p.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
+                   help="where downloads lie (default: data/archives)")
+    p.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
+    p.add_argument("--batch", type=Path, metavar="FILE", help="the runs (default: book/batches/TABLE.yaml)")
+    return p
+
+
+def of_data(options, out):
+    """What is missing to make the dataset folder: `(what, size, where)`."""
+    if (out / "dataset.toml").is_file():
+        return
+    module = importlib.import_module(f"data.{options.dataset}")
+    page, lists, videos = download.sources(options.dataset, options.sources)
+    work = Work(getattr(module, options.dataset.upper()), out, options.given,
+                options.archives / options.dataset, page)
+    chosen = work.choose(videos)
+    if not work.find(lists.name) and home_of_lists(work) is None:
+        yield lists.name, lists.large, page
+    loose = options.given.rglob("*") if options.given else ()
+    if not work.find(chosen.name) and not any(path.suffix.lower() in SUFFIXES for path in loose):
+        yield " or ".join(each.name for each in videos), chosen.large, page
+    if any(each.name.endswith(".rar") for each in (lists, chosen)):
+        try:
+            rar.reader()
+        except StudyError as error:
+            yield "a reader of .rar", "small", str(error).partition(": ")[2]
+
+
+def of_encoder(options):
+    """What is missing to encode: weights, a GPU, or the encoder itself."""
+    from tfe import encoders
+    from tfe.device import choose
+
+    if options.encoder in encoders.ENCODERS:
+        try:
+            encoders.read_weights(encoders.ENCODERS[options.encoder])
+        except StudyError as error:
+            yield f"weights of {options.encoder}", "", str(error).rpartition(": ")[2]
+    if options.encoder != PAPER:
+        return
+    for repository, (size, systems) in WEIGHTS.items():
+        if not cached(repository):
+            yield (f"{repository} ({systems})", f"{size} GB", f"hf download {repository}")
+    if choose(options.device).type != "cuda":
+        yield "a GPU that torch sees", "", "another machine, or torch's CUDA build"
+    if PAPER not in encoders.ENCODERS:
+        yield f"the encoder {PAPER}", "", "not in this version: ENCODER=efficientnet-lite0 is"
+
+
+def cached(repository):
+    """Whether the weights of a Hugging Face repository lie in its cache."""
+    from huggingface_hub import try_to_load_from_cache
+
+    names = "model.safetensors", "pytorch_model.bin"
+    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
+
+
+def screen(options, lacking):
+    """One screen: what is missing, how large, where to get it, and what to do then."""
+    table = pd.DataFrame(lacking, columns=["missing", "size", "where to get it"])
+    place = options.given or options.archives / options.dataset
+    target = f"make reproduce-{options.table} DATASET={options.dataset}"
+    return (f"{options.table} on {options.dataset} wants what is not here:\n\n"
+            f"{table.to_markdown(index=False, disable_numparse=True)}\n\n"
+            f"Archives go to {place}, or to a folder DIR with FROM=DIR; `make data DATASET="
+            f"{options.dataset}` downloads them.\nThen: {target}\n"
+            f"With the small frozen encoder, on any machine: {target} ENCODER=efficientnet-lite0 "
+            "PROFILE=default")
+
+
+if __name__ == "__main__":
+    sys.exit(ended(main))
