@@ -1,12 +1,13 @@
 """The site: built by `make book` from the committed, executed notebooks; nothing is executed."""
 
+import json
 import shutil
 from importlib.metadata import files
 from pathlib import Path
 
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from book.status import silent, status
+from book.status import answer, contents, made_of, silent, status
 
 project = "Temporal fidelity"
 author = "The authors of this study"
@@ -15,14 +16,15 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
 # Sphinx must see one file of each pair: the executed notebook.
-include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "run.ipynb"]
+include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "lab.ipynb", "run.ipynb"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # captions carry formulas
 nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline",
                           "substitution"]
 # Reference pages print tables that are made from the committed results here and now.
-myst_substitutions = {"status": status(), "silent": silent()}
+myst_substitutions = {"status": status(), "silent": silent(), "contents": contents(),
+                      "answer": answer()}
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
@@ -80,6 +82,16 @@ def copy_mathjax(app):
     shutil.copy(source.locate(), target)
 
 
+def add_foot(app, name, source):
+    """Say under a chapter what it was made of: its stamp, in words."""
+    if name[:2].isdigit():
+        notebook = json.loads(source[0])
+        notebook["cells"].append({"cell_type": "markdown", "id": "made-of", "metadata": {}, "source":
+                                  made_of(name, notebook["metadata"]["tfe"]["reads"])})
+        source[0] = json.dumps(notebook)
+
+
 def setup(app):
+    app.connect("source-read", add_foot)
     app.connect("builder-inited", copy_mathjax)
     app.add_post_transform(AltText)

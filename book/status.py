@@ -1,10 +1,57 @@
-"""Tables of the reference pages, made from committed files whenever the site is built."""
+"""Parts of the pages that are made from committed files whenever the site is built."""
 
 import json
+import re
 
+import nbformat
 import pandas as pd
 
-from tfe.paths import RESULTS
+from tfe.paths import BOOK, RESULTS, ROOT
+
+NOTEBOOKS = "[0-9][0-9]_*.ipynb"
+
+
+def contents():
+    """The map of the book: every chapter that exists, and the question that it opens with."""
+    lines = ["| | chapter | question |", "|---|---|---|"]
+    for path in sorted(BOOK.glob(NOTEBOOKS)):
+        prose = "\n\n".join(cell.source for cell in nbformat.read(path, 4).cells
+                            if cell.cell_type == "markdown")
+        number, title = re.search(r"^# (\d+)\. (.+)$", prose, re.M).groups()
+        question = re.search(r"\*\*Question\.?\*\*\s+(.+?)(?=\n\s*\n|\Z)", prose, re.S)
+        words = " ".join(question.group(1).split()) if question else ""
+        if len(words) > 180:  # what leads up to the question stays in the chapter
+            words = " ".join(sentence for sentence in re.split(r"(?<=[.?])\s+(?=[A-Z])", words)
+                             if sentence.endswith("?"))
+        lines.append(f"| {number} | [{title}]({path.name}) | {words} |")
+    return "\n".join(lines)
+
+
+def answer():
+    """The answer in a sentence or two, as `make publish` wrote it into the README."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- answer:.*?-->\s*(.*?)<!-- /answer -->", text, re.S).group(1)
+    return block.split("\n\n")[0].strip()
+
+
+def made_of(stem, reads):
+    """The foot of a chapter's page: the code and results it was made of, the claims it bears on.
+
+    reads: `{path from the root: digest}`, the stamp of the executed notebook.
+    """
+    def files(folder):
+        return ", ".join(f"{{download}}`{path} <../{path}>`" for path in reads
+                         if path.startswith(folder)) or "none"
+
+    claims = pd.read_csv(RESULTS / "claims.csv")
+    here = claims[claims.evidence.str.startswith(f"{stem},")]
+    judged = "; ".join(f"{row.where}: {row.verdict}" for row in here.itertuples())
+    return "\n".join([
+        ":::{dropdown} What this chapter was made of", ":class-container: made-of", "",
+        f"**Source**: {{download}}`book/{stem}.py <{stem}.py>`, which says whatever is said here.",
+        "", f"**Code**: {files('tfe/')}", "", f"**Results**: {files('results/')}", "",
+        f"**Claims of the paper judged on it** ([all](19_claims.ipynb)): {judged or 'none'}.",
+        ":::"])
 
 
 def status():
