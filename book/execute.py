@@ -26,8 +26,8 @@ from tfe.provenance import digest, sources
 
 
 def chapters():
-    """The `.py` of every chapter, in the order of the book; the papermill template last."""
-    return sorted(BOOK.glob("[0-9][0-9]_*.py")) + [BOOK / "run.py"]
+    """The `.py` of every chapter, in the order of the book; laboratory and papermill template last."""
+    return sorted(BOOK.glob("[0-9][0-9]_*.py")) + [BOOK / "lab.py", BOOK / "run.py"]
 
 
 def reads(source):
@@ -61,6 +61,10 @@ def execute(source):
         # Timing would change the file at every execution; the kernel runs where the chapter lies.
         NotebookClient(notebook, timeout=600, record_timing=False, config=config,
                        resources={"metadata": {"path": str(BOOK)}}).execute()
+    for cell in notebook.cells:
+        if "live" in cell.metadata.get("tags", []):
+            cell.outputs = []  # a dial without its kernel is dead, and its id changes every time
+    notebook.metadata.pop("widgets", None)
     notebook.metadata["tfe"] = {"reads": reads(source)}
     with atomic(source.with_suffix(".ipynb")) as temporary:
         nbformat.write(notebook, temporary)
