@@ -116,6 +116,48 @@ def test_stamp_is_that_of_what_lies_here(path, tool):
     assert changed == [], f"execute again: python book/execute.py {path.stem}"
 
 
+def form(notebook):
+    """What a chapter counts: cells, figures, exercises, solutions, and the lines of its cells."""
+    codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    body, _, exercises = prose.partition("## Exercises")
+    return {
+        "cells": len(codes),
+        "lines": [sum(map(bool, cell.source.splitlines())) for cell in codes],
+        "captions": sum("**Figure (" in str(output.get("data", {}).get("text/markdown", ""))
+                        for cell in codes for output in cell.outputs),
+        "pictures": sum("image/png" in (data := output.get("data", {}))
+                        or 'class="slide"' in str(data.get("text/html", ""))
+                        for cell in codes for output in cell.outputs),
+        "exercises": len(re.findall(r"^(?:\*\*\d|\d+\. )", exercises, re.M)),
+        "solutions": exercises.count("<details><summary>Solution</summary>"),
+        "question": bool(re.search(r"\*\*Question\.\*\*[^#]*?\?", body)),
+        "summary": "\n## Summary\n" in body,
+    }
+
+
+@pytest.mark.parametrize("path", [p for p in NOTEBOOKS if p.stem[:2].isdigit()],
+                         ids=lambda path: path.stem)
+def test_a_chapter_has_its_form(path):
+    found = form(nbformat.read(path, 4))
+    assert found["question"] and found["summary"]
+    assert 8 <= found["cells"] <= 18
+    assert sorted(found["lines"])[found["cells"] // 2] <= 9 and max(found["lines"]) <= 24
+    assert 1 <= found["captions"] == found["pictures"] <= 6
+    assert 3 <= found["exercises"] == found["solutions"]
+
+
+@pytest.mark.parametrize("spoil, fault", [
+    (lambda text: text.replace("Question", "Answer"), "question"),
+    (lambda text: text.replace("## Summary", "## End"), "summary"),
+    (lambda text: text.replace("<summary>Solution", "<summary>Hint"), "solutions"),
+    (lambda text: text.replace("**Figure (", "**Picture ("), "captions")])
+def test_a_fault_of_form_is_seen(spoil, fault):
+    text = NOTEBOOKS[0].read_text(encoding="utf-8")
+    sound, spoilt = (form(nbformat.reads(t, 4)) for t in (text, spoil(text)))
+    assert {key for key in sound if sound[key] != spoilt[key]} == {fault}
+
+
 FIGURE = {"output_type": "display_data", "data": {"image/png": "", "text/plain": ""},
           "metadata": {"image/png": {"alt": "a line"}}}
 
