@@ -18,7 +18,8 @@
 # happen to that amount when data are processed?
 #
 # The paper's two objectives, Eqs. (1) and (2), are sums of mutual
-# informations. Before we ask whether they do what is claimed (chapters 2 to
+# informations. (Eq. (2) stands below, at "The toy of this book"; Eq. (1)
+# is the subject of chapter 2.) Before we ask whether they do what is claimed (chapters 2 to
 # 5), we need to be able to compute every term *exactly*. That is possible
 # when all variables are discrete and small: then the joint law is a table,
 # and information is arithmetic on the table. Nothing in this chapter is
@@ -112,6 +113,11 @@ plots.show(fig, "binary-entropy",
 # This is the **data processing inequality** (DPI): computing never adds
 # information. Exercise 1 proves it. Here we draw a random law of $(x, y)$
 # and 3,000 random encoders, from noisy to nearly deterministic.
+#
+# In code, `encode(p_xy, z=...)` takes the joint table of $x$ and $y$ and a
+# table $p(z \mid x)$, or a list of names, one for each $x$; it returns the
+# joint law of all three. `law.I("x; z")` then reads an information off it,
+# and `law.H("x | y")` an entropy.
 
 # %%
 rng = np.random.default_rng(0)
@@ -180,6 +186,7 @@ REGIONS = {"x | y z": (-0.95, 0.5), "y | x z": (0.95, 0.5),
            "x; y; z": (0, 0.05)}
 
 
+# %%
 def draw(ax, law, title):
     for name, (a, b) in CENTRES.items():
         ax.add_patch(plt.Circle((a, b), 0.85, fill=False, ec="0.4"))

@@ -49,7 +49,8 @@ plots.style()
 # $$p(z \mid x) \propto p(z) \,
 #   2^{-\beta \, KL(p(y \mid x) \,\|\, p(y \mid z))}:$$
 #
-# a point goes to the codes that predict its label well, and to popular
+# with $KL(p \,\|\, q) = \sum_y p(y) \log_2 (p(y) / q(y))$, the price in bits
+# of taking $q$ for $p$. In words, a point goes to the codes that predict its label well, and to popular
 # codes. Given the encoder, Bayes' rule returns $p(z)$ and $p(y \mid z)$.
 # Alternating the two is the Blahut-Arimoto iteration. One round of it takes
 # five lines.
@@ -131,7 +132,7 @@ def draw(ax, smooth, at, **labels):
 
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
 draw(left, line[:, 0], traced[:, 0], xlabel="$I(x;z)$", ylabel="$I(z;y)$")
 draw(right, fine, betas, xlabel="$\\beta$", xscale="log")
 left.axline((0, 0), slope=1, color="k", lw=1, ls=":")
@@ -232,36 +233,54 @@ ax.axhline(h_y, color="k", lw=1)
 ax.set(xlabel="$\\beta$", ylabel="$I(x;z)$ at the minimum [bits]")
 ax.legend(loc="center right")
 plots.show(fig, "deterministic-bottleneck",
-           "When y = f(x), the Lagrangian jumps from nothing to H(y); the"
+           "When y = f(x), the linear form jumps from nothing to H(y); the"
            " squared form visits the points between.",
            "Two curves over beta. The linear form is 0 below beta = 1 and"
            " H(y), a horizontal rule, above. The squared form climbs in a"
            " straight line until it meets the rule.")
 
 # %% [markdown]
-# Turn the dial yourself: the objective along the edge, and its minimum.
+# The lines between markers only guide the eye; the circles jump.
+#
+# Turn the dial yourself. Left, the smooth curve of the Gaussians: the best
+# point is where a line of slope $1/\beta$ touches it, and it slides. Right,
+# the straight edge of $y = f(x)$: the linear form's best point jumps from
+# one end to the other as $\beta$ passes 1, the squared form's slides.
+
+# %%
+def dial(b):
+    fig, (left, right) = plt.subplots(1, 2, figsize=(6.8, 2.8))
+    best = gaussian_bottleneck(spectrum, b)
+    left.plot(*line.T)
+    left.axline(best, slope=1 / b, color="k", lw=1, ls=":")
+    left.plot(*best, "o")
+    left.set(xlim=(-0.1, 3.6), ylim=(-0.05, 0.85))
+    ends = [edge[c.argmin()] for c in (edge - b * edge, edge**2 - b * edge)]
+    right.plot([0, h_y, 3], [0, h_y, h_y])
+    for end, mark, name in zip(ends, "os", ("linear", "squared")):
+        right.plot(end, end, mark, label=name)
+    return fig, (left, right), (*best, *ends)
+
+
+def frame(b):
+    fig, axes, at = dial(b)
+    axes[1].legend(loc="lower right")
+    for ax, title in zip(axes, ("two Gaussians", "$y = f(x)$")):
+        ax.set(xlabel="$I(x;z)$", ylabel="$I(z;y)$", title=title)
+    words = ("Gaussians: keeps {:.2f} bits, of which {:.2f} of the label."
+             " Function: linear form at {:.2f} bits, squared at {:.2f}.")
+    return f"beta = {b:g}", fig, words.format(*at)
+
 
 # %% tags=["nbval-ignore-output"]
-def dial(b):
-    fig, axes = plt.subplots(1, 2, figsize=(6.4, 2.4))
-    for ax, cost in zip(axes, (edge - b * edge, edge**2 - b * edge)):
-        ax.plot(edge, cost)
-        ax.plot(edge[cost.argmin()], cost.min(), "o")
-        ax.set(ylim=(-5, 2.5), xlabel="$I(x;z) = I(z;y)$ [bits]")
-    axes[0].set(title="$I(x;z) - \\beta I(z;y)$", ylabel="objective")
-    axes[1].set(title="$I(x;z)^2 - \\beta I(z;y)$")
-    return fig, (f"Weight {b:g}. Left: minimum at"
-                 f" {edge[(edge - b * edge).argmin()]:.2f} bits. Right: at"
-                 f" {edge[(edge**2 - b * edge).argmin()]:.2f} bits.")
-
-
-plots.slide([(f"beta = {b:g}", *dial(b)) for b in weights[::2]], "dial",
-            "Both objectives along the edge of the curve; the dot is the"
-            " minimum. The left one jumps, the right one slides.")
+dials = [0.5, 0.9, 1.1, 1.4, 1.6, 2, 2.5, 3, 4, 6, 10]
+plots.slide([frame(b) for b in dials], "beta",
+            "The best point of each curve at one weight, in bits; dotted, a"
+            " line of slope 1/beta. On the left it leaves the origin at the"
+            " critical weight and slides; on the right it jumps.")
 
 # %% [markdown]
-# The lines between markers only guide the eye; the circles jump. Two
-# lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$ is no
+# Two lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$ is no
 # dial but a switch. Second, the target is known in advance: it is the
 # corner $I(x; z) = I(z; y) = H(y)$, called *maximum compression*. Pan et
 # al. (2021) proposed the disentangled bottleneck in order to aim at that
@@ -275,7 +294,7 @@ plots.slide([(f"beta = {b:g}", *dial(b)) for b in weights[::2]], "dial",
 # - Eq. (1) weighs both terms equally, is never negative by data processing,
 #   and has a constant $z_S$ among its minimisers.
 # - When the label is a function of the input, the curve is a straight edge
-#   with a corner. The Lagrangian only finds its two ends.
+#   with a corner. The linear form $F_\beta$ finds only its two ends.
 #
 # ## Exercises
 #

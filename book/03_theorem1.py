@@ -14,8 +14,9 @@
 # %% [markdown]
 # # 3. Theorem 1: does the objective compress?
 #
-# **Question.** The paper splits a video $x$ into a salient part $z_S$ and a
-# non-salient part $z_N$, and minimises
+# **Question.** Does the paper's objective, when it is minimised, keep the
+# label and nothing else? The paper splits a video $x$ into a salient part
+# $z_S$ and a non-salient part $z_N$, and minimises
 #
 # $$\mathcal L_{DIB} = -I(z_S; y) + I(z_N; y) + I(z_S; z_N). \tag{2}$$
 #
@@ -328,7 +329,7 @@ def draw(ax, objective):
 
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.4), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
 draw(axes[0], "dib")
 draw(axes[1], "complete")
 axes[0].set(xlabel="excess of Eq. (2)", ylabel="left side [bits]")

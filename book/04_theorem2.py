@@ -15,17 +15,19 @@
 # # 4. Theorem 2: may one term be dropped?
 #
 # **Question.** Eq. (2) has three terms, and the third, $I(z_S; z_N)$, is
-# hard to estimate. Theorem 2 says that it may be left out. Split the
-# objective in two:
+# hard to estimate. May it be left out, as Theorem 2 says?
+#
+# Split the objective in two:
 #
 # $$\mathcal L_{DIB} = \underbrace{-I(z_S; y) + I(z_N; y)}_{\mathcal L_1}
 #   + \underbrace{I(z_S; z_N)}_{\mathcal L_2}.$$
 #
 # The theorem: the optimum of $\mathcal L_{DIB}$ is the minimiser of
 #
-# $$\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]
-#   = H(y \mid z_S) - H(y \mid z_N)
-#   = -I(z_S; y) + I(z_N; y). \tag{3}$$
+# $$\begin{aligned}
+#   \mathbb E[-\log p(y \mid z_S) &+ \log p(y \mid z_N)] \\
+#   &= H(y \mid z_S) - H(y \mid z_N) \\
+#   &= -I(z_S; y) + I(z_N; y). \end{aligned} \tag{3}$$
 #
 # (The last step is $H(y \mid z) = H(y) - I(z; y)$; the two $H(y)$ cancel.)
 # So Eq. (3) *is* $\mathcal L_1$. The claim is about $\mathcal L_1$ and
@@ -43,7 +45,8 @@
 # $p(z_S \mid x)$ and $p(z_N \mid x)$, each with coins of its own, as in
 # [chapter 3](03_theorem1.ipynb). **Masks** are far fewer: $x$ is a list of
 # segments, $z_S$ is those in the mask and $z_N$ is the rest. A **budget**
-# allows only the masks of $k$ segments.
+# allows only the masks of $k$ segments. Informations are in bits, and a
+# *law* is a joint table of probabilities, as before.
 
 # %%
 import matplotlib.pyplot as plt
@@ -128,6 +131,20 @@ budget = pd.DataFrame({"L1": terms.l1[one], "L2": terms.l2[one],
                        "L_DIB": terms.dib[one]}, ["{1}", "{2}", "{3}"])
 assert budget.L_DIB.idxmin() == "{1}" and budget.L1.idxmin() == "{2}"
 budget.round(3) + 0.0
+
+# %%
+fig, ax = plt.subplots(figsize=(5.6, 2.2))
+for n, name in enumerate(budget):
+    ax.barh(np.arange(3) + 0.25 * (n - 1), budget[name], 0.25, label=name)
+ax.axvline(0, color="k", lw=1)
+ax.set(yticks=range(3), yticklabels=budget.index, ylim=(2.5, -0.5),
+       xlabel="bits", ylabel="segment kept")
+ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+plots.show(fig, "budget-of-one",
+           "Three masks of one segment. The lowest L1 belongs to the"
+           " label's segment {2}, the lowest L_DIB to the noise {1}.",
+           "Grouped bars. Mask 1: L1 is 1, L2 is 0, L_DIB is 1. Mask 2: -1,"
+           " 3 and 2. Mask 3: 1, 3 and 4.")
 
 # %% [markdown]
 # Only segment 2 shows the label. $\mathcal L_1$ picks it. Eq. (2) picks

@@ -338,7 +338,7 @@ score = {(part, style): [accuracy(a, b, part) for a, b in zip(train, world)]
 assert np.isclose(score["x1 x2", "--"][-1], 0.5)
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(8, 2.9))
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 2.9))
 for mask, label in ((1, "action"), (2, "context"), (3, "both")):
     left.plot(rhos, dib[mask], label=label)
 left.set(xlabel="$\\rho$", ylabel="Eq. (2) [bits]")

@@ -19,15 +19,17 @@
 # sample, and what does the network see at test time?
 #
 # The paper writes
-# $\mathbf{m} = \text{Gumbel-softmax}(\alpha(\mathbf{x}), k)$ and cites AIL
-# (Liang et al., 2020), which follows L2X (Chen et al., 2018). Their
-# sampler, and hence this study's reading of Eq. (8), is
+# $\mathbf{m} = \text{Gumbel-softmax}(\alpha(\mathbf{x}), k)$ and cites
+# adversarial infidelity learning (AIL; Liang et al., 2020), which follows
+# learning to explain (L2X; Chen et al., 2018). Their sampler, and hence
+# this study's reading of Eq. (8), is
 #
 # $$m = \max_{j = 1 \dots k} \;
 #   \text{softmax}\left(\frac{\alpha + g_j}{\tau}\right),
 #   \qquad g_{jt} \sim \text{Gumbel}(0, 1),$$
 #
-# the element-wise maximum over $k$ soft draws at temperature $\tau$. We
+# the element-wise maximum over $k$ soft draws at temperature $\tau$. The
+# *logits* $\alpha$ are scores, one for each segment: Eq. (9), chapter 7. We
 # take it apart: one draw, $k$ draws, exact laws to compare with, sums,
 # gradients. Each row of the $T \times T$ logits $\alpha$ is masked by
 # itself, so one row is all we need here.
@@ -175,9 +177,11 @@ fig, ax = plt.subplots(figsize=(6.4, 2.9))
 for n, (name, law) in enumerate(laws.items()):
     ax.bar(np.arange(1, 9) + 0.2 * (n - 1.5), law, 0.2, label=name)
 ax.set(xlabel="segment, from largest to smallest logit", ylabel="inclusion")
-ax.legend(ncols=2, loc="upper right", fontsize=8)
+ax.legend(ncols=2, loc="upper right")
 plots.show(fig, "inclusion",
-           "How likely each of 8 segments is to be picked, k = 4.",
+           "How likely each of 8 segments is to be picked, k = 4. Compare"
+           " the pink bars, what the test does, with the blue, what"
+           " training saw.",
            "Grouped bars. All laws fall from left to right; Eq. (8) is"
            " below Plackett-Luce in every group; top-k is 1, then 0.")
 
@@ -206,7 +210,7 @@ for name, gap in bias.items():
     ax.plot(taus, gap, "o-", ms=4, label=f"against {name}")
 ax.axvline(tau, color="k", lw=1, ls=":")
 ax.set(xscale="log", xlabel="$\\tau$", ylabel="largest error of a mean")
-ax.legend(fontsize=8)
+ax.legend()
 plots.show(fig, "khot-bias",
            "The mean relaxed mask against three exact laws (8 segments,"
            " k = 4). Dotted: the temperature of AIL, 0.5.",
@@ -221,24 +225,41 @@ plots.show(fig, "khot-bias",
 
 # %% tags=["nbval-ignore-output"]
 def draw_at(t):
-    fig, ax = plt.subplots(figsize=(6, 1.9))
-    same = [relaxed_khot(logits, n, t, torch.Generator().manual_seed(1))
-            for n in (2, 4, 6)]
-    ax.imshow(torch.stack(same), vmin=0, vmax=1, cmap="cividis")
+    fig, ax = plt.subplots(figsize=(6.4, 2.2))
+    same = torch.stack([relaxed_khot(logits, n, t, rng.manual_seed(1))
+                        for n in (2, 4, 6)])
+    ax.imshow(same, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     ax.set(xlabel="segment", xticks=range(8), xticklabels=range(1, 9))
     ax.set(yticks=range(3), yticklabels=["k = 2", "k = 4", "k = 6"])
-    return fig, f"Masks over 8 segments at temperature {t:g}: {tops(same)}"
+    bright = " ".join(map(str, (same > 0.5).sum(1).tolist()))
+    return f"tau = {t:g}", fig, f"Weights above one half: {bright}, of 8."
 
 
-def tops(masks):
-    bright = [int((mask > 0.5).sum()) for mask in masks]
-    return " ".join(f"k = {k} has {n} weights above one half;"
-                    for k, n in zip((2, 4, 6), bright))
-
-
-plots.slide([(f"tau = {t:g}", *draw_at(t)) for t in taus], "temperature",
+plots.slide([draw_at(t) for t in taus], "temperature",
             "One draw of Eq. (8) for three budgets; bright is kept. Cold"
             " masks are 0/1, warm ones keep only the order.")
+
+# %% [markdown]
+# And the other dial, the budget $k$, in the cold limit: what training
+# includes, and what the test keeps. They agree at no $k$, and even at
+# $k = T$ training leaves segments out.
+
+# %% tags=["nbval-ignore-output"]
+def budget(k):
+    fig, ax = plt.subplots(figsize=(6.4, 2.4))
+    law = inclusion(logits, k)
+    ax.bar(range(1, 9), law, color=plots.PALETTE[0], label="training")
+    ax.step(np.arange(0.5, 9), [*hard_khot(logits, k), 0], "k",
+            where="post", label="test")
+    ax.set(xlabel="segment", ylabel="inclusion", ylim=(0, 1.35))
+    ax.legend(loc="upper right", ncols=2)
+    return f"k = {k}", fig, (f"Training includes {law.sum():.2f} of 8"
+                             f" segments on average, the test {k}.")
+
+
+plots.slide([budget(n) for n in range(1, 9)], "k",
+            "How likely Eq. (8) is to include each of 8 segments (bars),"
+            " and the top k that the test keeps (line), by budget.")
 
 # %% [markdown]
 # ## Row sums, in training and at test
@@ -247,7 +268,7 @@ plots.slide([(f"tau = {t:g}", *draw_at(t)) for t in taus], "temperature",
 # sum of $m$ is the *scale* of $z_S$. A softmax attention row sums to 1. A
 # relaxed k-hot row lies anywhere between 1 and $k$, depending on $\tau$ and
 # on how peaked the logits are; the hard mask at test sums to $k$. Below,
-# the logits are flat ("x 0") or Gaussian with standard deviation 3 ("x 3").
+# all logits are equal ("x 0") or Gaussian with standard deviation 3 ("x 3").
 
 # %%
 def row_sums(spread, k, tau, rows=4000):
@@ -255,7 +276,7 @@ def row_sums(spread, k, tau, rows=4000):
     return relaxed_khot(spread * noise, k, tau, rng).sum(-1)
 
 
-sums = pd.DataFrame({f"logits x {spread}, tau {t}":
+sums = pd.DataFrame({f"x {spread}, tau {t}":
                      [row_sums(spread, n, t).mean().item()
                       for n in (4, 8, 16)]
                      for t in (0.5, 0.1) for spread in (0, 3)},
@@ -324,7 +345,7 @@ ax.plot(taus, spreads, "s--", ms=4, label="standard deviation, one sample")
 ax.axvline(tau, color="k", lw=1, ls=":")
 ax.set(xscale="log", yscale="log", xlabel="$\\tau$",
        ylabel="relative to the true gradient")
-ax.legend(fontsize=8)
+ax.legend()
 plots.show(fig, "khot-gradient",
            "The gradient through the relaxed mask: cold is noisy, hot is"
            " biased.",
@@ -371,14 +392,14 @@ plots.show(fig, "khot-gradient",
 #
 # </details>
 #
-# **2.** With equal logits, how large must $k$ be so that Eq. (8) covers 90
-# % of $T = 16$ segments in the cold limit?
+# **2.** With equal logits, how large must $k$ be so that Eq. (8) covers nine
+# tenths of $T = 16$ segments in the cold limit?
 #
 # <details><summary>Solution</summary>
 #
 # $1 - (15/16)^k \ge 0.9$ needs $k \ge \ln 10 / \ln (16/15) \approx 35.7$,
 # so $k = 36$, more than twice $T$. Eq. (8) allows only $k \le T$, where the
-# coverage is 64 %.
+# coverage is 0.64.
 #
 # </details>
 #

@@ -19,8 +19,7 @@
 # Eqs. (4), (5) and (12). $A_S$ reads $z_S$ and answers with
 # $q_S(y \mid z_S)$, $A_N$ reads $z_N$; the disentangler $D$ writes both. We
 # also call $A_N$ the *critic*. Does this game minimise what Theorem 2 asks
-# for?
-# And when the adversary's loss $\mathcal{L}_N$ is high, has the label left
+# for? And when the adversary's loss $\mathcal{L}_N$ is high, has the label left
 # $z_N$?
 #
 # $$\min_{A_S, A_N} \; (\mathcal{L}_S + \mathcal{L}_N), \qquad
@@ -82,8 +81,9 @@ assert np.allclose((loss_s - loss_n) / np.log(2), l1)
 #
 # ## Where gentle play ends
 #
-# Alternate the two phases by gradient descent on softmax tables, small
-# steps, 200 random starts. A round is one step of $A_S$ and $A_N$, then one
+# Alternate the two phases by gradient descent on softmax tables (a table of
+# free numbers, of which each row is put through a softmax), small steps,
+# 200 random starts. A round is one step of $A_S$ and $A_N$, then one
 # of $D$.
 
 # %%
@@ -99,7 +99,7 @@ print(f"L1 of {len(ends)} games: all within {1 + l1.max():.2f} bits of -1")
 # 200 games end.
 
 # %%
-fig, (left, right) = plt.subplots(1, 2, figsize=(7.6, 3))
+fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
 left.plot(gentle.losses[:, :20, 1], color=plots.COLOURS["non-salient"],
           lw=0.7, alpha=0.6)
 left.axhline(H_y, color="k", lw=1)
@@ -212,8 +212,8 @@ plots.show(fig, "hasty-play",
 #
 # The last is what AIL does, the work from which the paper takes its scheme;
 # AIL never minimises minus a cross-entropy. The cap is bounded below by
-# $-H(y)$, the others by 0. We play each at four speeds and ask a fresh
-# probe what is left in $z_N$.
+# $-H(y)$, the others by 0. We play each, and the literal form, at four
+# speeds of $D$ and ask a fresh probe what is left in $z_N$.
 
 # %%
 rates = [1, 30, 100, 300]
@@ -281,8 +281,8 @@ critic = additive().detach()
 kl, loss = (f(joint, hidden, critic) for f in (prior, cross_entropy))
 fresh = cross_entropy(joint, hidden, best_response(joint, hidden))
 assert abs(loss - H_y) < 1e-6 and abs(kl) < 1e-6 and fresh == 0
-print(f"additive critic {loss.item():.3f} nats, its KL to the prior "
-      f"{abs(kl.item()):.3f}; a fresh table probe {fresh.item():.3f}")
+print(f"additive critic {loss.item():.3f} nats, KL to the prior "
+      f"{abs(kl.item()):.3f}\na fresh table probe {fresh.item():.3f} nats")
 
 # %% [markdown]
 # Hence the rule of this study: $\mathcal{L}_N$ is reported but never read

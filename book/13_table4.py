@@ -18,6 +18,10 @@
 # systems, with and without TFE. Which way of counting gives these eight
 # numbers, and what do the systems cost in truth?
 #
+# (One *FLOP* is one operation on floating-point numbers. A multiplication
+# together with the addition that follows it is one *MAC*, two FLOPs. The
+# two systems are MSQNet and BIKE at full size, with their image encoders.)
+#
 # A linear map from $a$ to $b$ numbers, applied to $n$ vectors, has
 #
 # $$ab + b \text{ parameters}, \qquad nab \text{ multiply-accumulates}
@@ -88,8 +92,10 @@ print([name for name in called if "dropout" not in name])
 #
 # ## The eight numbers
 #
-# `rebuilt` follows three conventions, the same for a system with and
-# without TFE: what a hook sees, $T=16$ frames, and FLOPs per MAC as below.
+# `printed` is the paper's number. `rebuilt` follows three conventions, the
+# same for a system with and without TFE: what a hook sees, $T=16$ frames,
+# and FLOPs per MAC as below. `true` counts everything, at 2 FLOPs a MAC.
+# `GFLOP` are thousand millions of operations, `M` millions of parameters.
 # The tool is not named in the paper; the conventions are inferred from the
 # match.
 
@@ -100,7 +106,8 @@ table["printed digit"] = [cost.agrees(*cell) for cell in zip(
 table["FLOPs a MAC"] = table.row.map(cost.PER_MAC).where(
     table.unit == "GFLOP", "")
 table["true / printed"] = (table.true / table.printed).round(2)
-table
+table.drop(columns="quantity").set_index(["row", "unit"]).rename_axis(
+    ["", ""])
 
 # %%
 print(table["printed digit"].value_counts().to_string())
@@ -139,6 +146,8 @@ pieces = pd.DataFrame([
      "GFLOP": 2 * p.macs / 1e9, "seen M": p.seen_params / 1e6,
      "seen GFLOP": 2 * min(p.macs, p.seen_macs) / 1e9}
     for row, system in cost.SYSTEMS.items() for p in system()])
+
+# %%
 UNITS = {"parameters (M)": "M", "GFLOP": "GFLOP"}  # as in the table
 PARTS = [*KINDS.values(), "temporal head", "TFE"]
 rows = list(cost.SYSTEMS)
@@ -159,16 +168,18 @@ def bars(ax, values, names, label):
     ax.set(xlabel=label, ylim=(len(rows) - 0.5, -0.5))
 
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3), sharey=True)
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True)
 for ax, unit in zip(axes, UNITS):
     bars(ax, parts[unit], PARTS, unit)
     mark = table[table.unit == UNITS[unit]]
     ax.plot(mark.printed, mark.row, "|", color="black", ms=16, mew=2,
             label="printed")
-fig.legend(*axes[0].get_legend_handles_labels(), ncols=3, fontsize=8,
+fig.legend(*axes[0].get_legend_handles_labels(), ncols=2,
            loc="outside lower center")
 plots.show(fig, "parts", "True cost of each row of Table 4 by part, and the"
-           " printed number as a black mark.",
+           " printed number as a black mark. (BIKE's printed operations are"
+           " multiply-accumulates, half of its FLOPs.)",
            alt="Stacked bars: the image encoder is nearly everything; the"
            " printed mark lies inside each bar, far inside for BIKE.")
 
@@ -177,11 +188,12 @@ plots.show(fig, "parts", "True cost of each row of Table 4 by part, and the"
 # bars without the encoders:
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 2.4), sharey=True)
+fig, axes = plt.subplots(1, 2, figsize=(7, 2.4), sharey=True)
 for ax, unit in zip(axes, UNITS):
     bars(ax, parts[unit], PARTS[3:], unit)
-axes[0].legend(fontsize=8)
-plots.show(fig, "head", "The temporal head and TFE alone, true cost.",
+axes[1].legend(loc="lower right")
+plots.show(fig, "head", "The temporal head and TFE alone, true cost: with"
+           " TFE both systems' heads are smaller.",
            alt="Stacked bars: with TFE the heads are smaller by about a"
            " third in MSQNet and by more in BIKE.")
 
@@ -221,13 +233,18 @@ pd.DataFrame(saved).T.round(2)
 # tokens. For MSQNet they need, too, one decoder layer for each of $A_S$
 # and $A_N$. That 5 encoder layers stay below rests on the printed layer
 # count alone: hooks do not see them. The paper names neither the number of
-# heads nor the widths of $f_S$, $f_N$, $f_{DS}$, $f_{DN}$. Hence a grid.
+# heads nor the widths of $f_S$, $f_N$, $f_{DS}$, $f_{DN}$. Hence a grid:
+# heads, full or narrow ones (of width $d$ or $d / H$), `head_ratio` and
+# `ratio`, how much wider the hidden layer of $f_S$, $f_N$ and of $f_{DS}$,
+# $f_{DN}$ is, whether one branch is counted or both, and whether hooks see
+# the projections.
 
 # %%
 fit, tried = cost.fitting()
 print(f"{len(fit)} of {tried} configurations have 16 d^2 seen weights")
-print({name: fit[name].unique().tolist() for name in fit})
-fit.head(8)
+for name in fit:
+    print(f"{name}: {', '.join(map(str, fit[name].unique()))}")
+fit.head(8).set_index("heads")
 
 # %% [markdown]
 # Table 4 therefore does not tell one TFE from another: the printed rows are
