@@ -95,6 +95,7 @@ def here(tmp_path, monkeypatch):
     """No folder of the repository is read or written."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(benchmark, "DATA", tmp_path / "data")
+    monkeypatch.setattr("tfe.pool.cores", lambda: 1)
     return tmp_path
 
 

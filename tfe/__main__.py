@@ -26,13 +26,17 @@ def parser():
         return one
 
     one = command("features", features, "Turn a dataset's videos into a feature store: 16 segments "
-                  "a video, a frozen encoder, every core; goes on where it was interrupted.")
+                  "a video, a frozen encoder, every core; goes on where it was interrupted.",
+                  epilog="several GPUs or machines: torchrun --nproc-per-node N -m tfe features ...; "
+                  "each process encodes a shard, process 0 merges, and any may be started again")
     one.add_argument("--data", required=True, metavar="DIR", help="the dataset folder")
     one.add_argument("--encoder", default="efficientnet-lite0", help="default: %(default)s")
     one.add_argument("--resolution", type=int, help="pixels a side (default: the encoder's own)")
     one.add_argument("--segments", type=int, default=16, metavar="T", help="default: %(default)s")
     one.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
     one.add_argument("--workers", type=int, help="processes (default: one a core)")
+    one.add_argument("--feed", action=argparse.BooleanOptionalAction, help="one process encodes what "
+                     "the others decode (default: on a GPU)")
 
     one = command("census", census, "Check a dataset: its official lists against the published "
                   "counts, its folder against the lists, every file by decoding a frame. Exit code "
@@ -100,7 +104,8 @@ def features(options):
         print(f"features of {dataset.name}: those in {own} are used as they are")
         return
     settings = features.settings_of(options.encoder, options.resolution, options.segments)
-    made, kept, skipped = features.extract(dataset, settings, options.device, options.workers)
+    made, kept, skipped = features.extract(dataset, settings, options.device, options.workers,
+                                           options.feed)
     folder = dataset.folder / "features" / options.encoder
     print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
           f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))

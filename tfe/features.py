@@ -8,14 +8,18 @@ never mix with these.
 
 import hashlib
 import json
+import resource
 import shutil
+import sys
+import time
 from dataclasses import asdict
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
 import pandas as pd
 
-from tfe import encoders, pool, store
+from tfe import encoders, pool, shards, store
 from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import atomic, write_text
@@ -49,25 +53,40 @@ def of_the_users_own(dataset, encoder):
     return None
 
 
-def extract(dataset, settings, device="cpu", workers=None):
+def extract(dataset, settings, device="cpu", workers=None, feed=None):
     """Make, or bring up to date, the store of `dataset` with `settings` (from `settings_of`).
 
-    Returns `(made, kept, skipped)`: numbers of videos. Raises StudyError where the folder holds a
-    store made otherwise, or where no video could be read.
+    Under `torchrun` each process encodes its shard, and process 0 merges. With `feed` one process
+    encodes what the others decode, which is the way on a GPU (the default there); without, each
+    does both. Returns `(made, kept, skipped)`: numbers of videos, of the shard in all processes but
+    0. Raises StudyError where the folder holds a store made otherwise, or where no video could be
+    read.
     """
-    choose(device)
+    shard = shards.here()
+    device = choose(shard.device(device))
     folder = dataset.folder / "features" / settings["encoder"]
     known = _known(dataset, folder, settings)
     parts = folder / f"parts-{_digest(settings)}"
     hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
-              if i in dataset.files}
+              if i in dataset.files and (shard.rank == 0 or shard.owns(i))}
     old_skips = _skips(folder)
     todo = {i: sha for i, sha in hashes.items()
             if sha not in known and old_skips.get((i, sha)) is None}
+    own = {i: sha for i, sha in todo.items() if shard.owns(i)}
+    encode = partial(_encode_all, dataset, own, parts, settings, device,
+                     shard.workers(workers, pool.cores()),
+                     device.type == "cuda" if feed is None else feed)
+    if shard.rank:
+        reasons = shards.handed_in(parts, shard, own) if own else {}
+        if reasons is None:
+            reasons = encode()
+            shards.hand_in(parts, shard, own, reasons)
+        return len(own) - len(reasons), len(hashes) - len(own), len(reasons)
     reasons = {i: "no file of that name in the videos folder"
                for i in dataset.videos.video_id if i not in hashes}
     reasons |= {i: old_skips[i, sha] for i, sha in hashes.items() if (i, sha) in old_skips}
-    reasons |= _encode_all(dataset, todo, parts, settings, device, workers)
+    reasons |= encode() | shards.gather(parts, shard, todo)
+    reasons = {i: reasons[i] for i in dataset.videos.video_id if i in reasons}
     rows = [i for i in dataset.videos.video_id if i not in reasons]
     if not rows:
         shutil.rmtree(parts, ignore_errors=True)
@@ -107,14 +126,56 @@ def _known(dataset, folder, settings):
     return {sha: (int(row),) for row, sha in zip(index.row, index.sha256)}
 
 
-def _encode_all(dataset, todo, parts, settings, device, workers):
+def _encode_all(dataset, todo, parts, settings, device, workers, feed):
     """Encode what has no part yet; return `{video_id: reason}` for what could not be read."""
     jobs = [(dataset.files[i], parts / f"{sha}.npy") for i, sha in todo.items()
             if not (parts / f"{sha}.npy").is_file()]
-    # One thread a process: decoding and small batches scale by processes alone.
-    results = pool.each(_encode, jobs, f"features of {dataset.name}", "video", workers,
-                        _start_worker, (settings, device))
+    results = (_fed if feed else _apart)(f"features of {dataset.name}", jobs, settings, device, workers)
     return {path.stem: reason for (path, _), reason in results if reason}
+
+
+def _apart(what, jobs, settings, device, workers):
+    """Each process decodes and encodes its videos, so that none waits for another's frames.
+
+    Prints which part of their time the processes computed.
+    """
+    if not jobs:
+        return
+    begun, used = time.perf_counter(), _used_by_children()
+    # One thread a process: decoding and small batches scale by processes alone.
+    yield from pool.each(_encode, jobs, what, "video", workers, _start_worker, (settings, device))
+    share = (_used_by_children() - used) / (time.perf_counter() - begun) / min(workers, len(jobs))
+    print(f"{what}: cores busy {share:.0%} of the time", file=sys.stderr)
+
+
+def _used_by_children():
+    """Seconds of processor time of the processes that this one started and that ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _fed(what, jobs, settings, device, workers):
+    """Processes decode, a few videos ahead, and this one encodes.
+
+    Prints which part of its time it waited for frames.
+    """
+    if not jobs:
+        return
+    encoder = encoders.load(settings["encoder"], settings["resolution"], str(device))
+    results = pool.each(partial(_decode, settings["sampling"]), jobs, what, "video", workers,
+                        ahead=2 * workers)
+    begun, waited = None, 0.0
+    while True:
+        asked = time.perf_counter()
+        job, decoded = next(results, (None, None))
+        # The wait for the first is the start of the processes.
+        begun, waited = (time.perf_counter(), 0.0) if begun is None else (
+            begun, waited + time.perf_counter() - asked)
+        if job is None:
+            break
+        yield job, decoded if isinstance(decoded, str) else _write(job, encoder, *decoded)
+    share = waited / max(time.perf_counter() - begun, 1e-9)
+    print(f"{what}: the encoder waited {share:.0%} of the time for frames", file=sys.stderr)
 
 
 def _start_worker(settings, device):
@@ -122,20 +183,38 @@ def _start_worker(settings, device):
 
     global _work
     torch.set_num_threads(1)
-    _work = encoders.load(settings["encoder"], settings["resolution"], device), settings["sampling"]
+    _work = (encoders.load(settings["encoder"], settings["resolution"], str(device)),
+             settings["sampling"])
 
 
 def _encode(job):
     """In a worker: sample, encode, write the part; return None, or why the video was skipped."""
+    encoder, sampling = _work
+    decoded = _decode(sampling, job)
+    return decoded if isinstance(decoded, str) else _write(job, encoder, *decoded)
+
+
+def _decode(sampling, job):
+    """The frames of a video and its lengths, or why there are none."""
     from tfe import video
 
-    (path, part), (encoder, sampling) = job, _work
+    path, _ = job
     try:
-        frames, lengths = video.measured_sample(path, **sampling)
-        features = encoder(frames).astype(np.float16)
+        return video.measured_sample(path, **sampling)
     except StudyError as error:
         return str(error)
     except Exception as error:  # whatever is wrong with this video, the others go on
+        return f"{path}: {type(error).__name__}: {error}"
+
+
+def _write(job, encoder, frames, lengths):
+    """Encode the frames and write the part; return None, or why the video was skipped."""
+    path, part = job
+    try:
+        features = encoder(frames).astype(np.float16)
+    except StudyError as error:
+        return str(error)
+    except Exception as error:
         return f"{path}: {type(error).__name__}: {error}"
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"

@@ -4,16 +4,19 @@ import os
 import signal
 import sys
 import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 
 from tqdm import tqdm
 
 
-def each(function, items, what, unit, workers=None, initializer=None, initargs=()):
+def each(function, items, what, unit, workers=None, initializer=None, initargs=(), ahead=None):
     """Yield `(item, function(item))` as the results come, computed by one process a core.
 
     `function` and `initializer(*initargs)`, which runs once in every process, must be importable.
+    At most `ahead` items are in hand at a time (default: 8 a process): large results must not pile
+    up.
     Stops cleanly: on an error or Ctrl-C the workers end what they have in hand, and they end with
     their parent even when that was killed.
     """
@@ -21,12 +24,19 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
     bar = {"total": len(items), "desc": what, "unit": unit, "disable": None, "file": sys.stderr}
     if not items:
         return
-    pool = ProcessPoolExecutor(min(workers or cores(), len(items)), get_context("spawn"),
-                               _start_worker, (initializer, initargs))
+    workers = min(workers or cores(), len(items))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (initializer, initargs))
     try:
-        futures = {pool.submit(function, item): item for item in items}
-        for future in tqdm(as_completed(futures), **bar):
-            yield futures[future], future.result()
+        waiting = iter(items)
+        running = {pool.submit(function, item): item for item in islice(waiting, ahead or 8 * workers)}
+        with tqdm(**bar) as progress:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    item = running.pop(future)
+                    running |= {pool.submit(function, more): more for more in islice(waiting, 1)}
+                    yield item, future.result()
+                    progress.update()
     finally:
         pool.shutdown(cancel_futures=True)
 
