@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-from book.status import answer, contents, made_of, silent, status
+from book import status
 
 project = "Temporal fidelity"
 author = "The authors of this study"
@@ -23,8 +23,9 @@ nb_merge_streams = True
 myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "attrs_inline",
                           "substitution"]
 # Reference pages print tables that are made from the committed results here and now.
-myst_substitutions = {"status": status(), "silent": silent(), "contents": contents(),
-                      "answer": answer()}
+myst_substitutions = {made.__name__: made() for made in (
+    status.status, status.versions, status.chapter_times, status.not_run, status.silent,
+    status.contents, status.answer)}
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]
 bibtex_default_style = "plain"
@@ -87,7 +88,7 @@ def add_foot(app, name, source):
     if name[:2].isdigit():
         notebook = json.loads(source[0])
         notebook["cells"].append({"cell_type": "markdown", "id": "made-of", "metadata": {}, "source":
-                                  made_of(name, notebook["metadata"]["tfe"]["reads"])})
+                                  status.made_of(name, notebook["metadata"]["tfe"]["reads"])})
         source[0] = json.dumps(notebook)
 
 

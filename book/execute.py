@@ -3,6 +3,7 @@
     python book/execute.py              every chapter whose stamp is out of date
     python book/execute.py 03_theorem1  that chapter, if out of date
     python book/execute.py --force ...  whether out of date or not
+    python book/execute.py --times      no notebook: what each costs, into results/chapters.csv
 
 The `.py` is the only file that a person edits. The stamp, `metadata.tfe.reads`, holds the digest of
 the `.py`, of the modules that it imports and of the committed result files that it names.
@@ -10,6 +11,7 @@ the `.py`, of the modules that it imports and of the committed result files that
 
 import argparse
 import ast
+import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,8 +23,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from tfe.paths import BOOK, RESULTS, ROOT, atomic
-from tfe.provenance import digest, sources
+from tfe.paths import BOOK, RESULTS, ROOT, atomic, write_text
+from tfe.provenance import digest, receipt, sources
 
 
 def chapters():
@@ -47,8 +49,8 @@ def current(source):
     return nbformat.read(notebook, 4).metadata.get("tfe", {}).get("reads") == reads(source)
 
 
-def execute(source):
-    """Run the chapter in a fresh kernel and write the notebook; raises CellExecutionError."""
+def run(source):
+    """Run the chapter in a fresh kernel; returns the notebook. Raises CellExecutionError."""
     notebook = jupytext.read(source)
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["jupytext"] = {"formats": "ipynb,py:percent"}
@@ -65,9 +67,32 @@ def execute(source):
         if "live" in cell.metadata.get("tags", []):
             cell.outputs = []  # a dial without its kernel is dead, and its id changes every time
     notebook.metadata.pop("widgets", None)
+    return notebook
+
+
+def execute(source):
+    """Run the chapter and write the notebook beside it, stamped; raises CellExecutionError."""
+    notebook = run(source)
     notebook.metadata["tfe"] = {"reads": reads(source)}
     with atomic(source.with_suffix(".ipynb")) as temporary:
         nbformat.write(notebook, temporary)
+
+
+def times(sources):
+    """Write what each chapter costs in seconds of one core, its kernel's start included.
+
+    Processor time, not the clock's: it says the same on a machine that is busy with other things.
+    """
+    made, lines = receipt("cpu", threads=1), []
+    for source in sources:
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        run(source)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        lines.append(f"{source.stem},{spent:.0f},{made['device']},{made['commit']}")
+        print(lines[-1], flush=True)
+    write_text(RESULTS / "chapters.csv",
+               "\n".join(["chapter,core_seconds,device,commit", *lines]) + "\n")
 
 
 def main(arguments=None):
@@ -75,11 +100,14 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", help="chapters, e.g. 03_theorem1 (default: all)")
     parser.add_argument("--force", action="store_true", help="even where nothing changed")
     parser.add_argument("--check", action="store_true", help="only say which are out of date")
+    parser.add_argument("--times", action="store_true", help="measure, and write no notebook")
     options = parser.parse_args(arguments)
     wanted = [p for p in chapters() if not options.names or p.stem in options.names]
     unknown = set(options.names) - {p.stem for p in wanted}
     if unknown:
         parser.error(f"no such chapter: {', '.join(sorted(unknown))}")
+    if options.times:
+        return times(wanted)
     stale = [p for p in wanted if options.force or not current(p)]
     if options.check:
         print("\n".join(f"out of date: {p.stem} (run `make chapters`)" for p in stale)

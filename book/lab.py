@@ -91,7 +91,7 @@ curve = interact(bottleneck, beta=(1.05, 20.0), correlation=(0.1, 0.95))
 # is still there.
 
 # %% tags=["live"]
-def game(form="literal", step=30):
+def game(form="literal", step=100):
     toy = np.kron(np.eye(2), np.ones((2, 1))) / 4  # x = (y, n)
     played = play(toy, form, games=1, rounds=200, rate=step,
                   generator=torch.Generator().manual_seed(0))
@@ -102,7 +102,9 @@ def game(form="literal", step=30):
     ax.axhline(np.log(2), color="k", lw=1)
     ax.set(xlabel="round", ylabel="nats", xscale="log")
     plt.show()
-    return {"left in z_N, bits": round(1 - probe[-1].item() / np.log(2), 2)}
+    left = 1 - float(probe[-1]) / np.log(2)
+    return {"worst loss of the critic": round(float(critic.max()), 2),
+            "left in z_N, bits": round(left, 2)}
 
 
 hand = interact(game, form=list(FORMS), step=(1, 300))

@@ -63,13 +63,42 @@ def status():
             continue
         runs = pd.read_csv(runs)
         once = runs.drop_duplicates(["row", "seed"]) if "row" in runs else runs
-        seconds = once.seconds.sum() if "seconds" in once else float("nan")
+        minutes = f"{once.seconds.sum() / 60:.1f}" if "seconds" in once else "not recorded"
         lines.append({"batch": path.stem, "dataset": receipt["dataset"],
                       "data": "synthetic" if receipt.get("synthetic") else "real",
-                      "runs": len(once), "training, minutes": f"{seconds / 60:.1f}",
-                      "device": receipt["device"], "torch": receipt["versions"]["torch"],
-                      "commit": receipt["commit"]})
+                      "runs": len(once), "training, minutes": minutes,
+                      "device": receipt["device"].split(" (")[0], "commit": receipt["commit"]})
     return pd.DataFrame(lines).to_markdown(index=False)
+
+
+def versions():
+    """The versions that the committed batches were run with, as their receipts name them."""
+    found = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        receipt = json.loads(path.read_text(encoding="utf-8"))
+        if "versions" in receipt:
+            for name, version in {"Python": receipt["python"], **receipt["versions"]}.items():
+                found.setdefault(name, set()).add(version)
+    return "; ".join(f"{name} {', '.join(sorted(them))}" for name, them in found.items())
+
+
+def chapter_times():
+    """What each chapter cost when it was last measured, in seconds of one core."""
+    path = RESULTS / "chapters.csv"
+    if not path.is_file():
+        return "Not measured yet: `python book/execute.py --times` does it."
+    times = pd.read_csv(path)
+    each = ", ".join(f"{row.chapter} {row.core_seconds}" for row in times.itertuples())
+    return (f"{each}. Together {times.core_seconds.sum()}, on {times.device[0]}, "
+            f"commit {times.commit[0]}.")
+
+
+def not_run():
+    """Claims that wait for a benchmark or for more seeds, and what would test them."""
+    claims = pd.read_csv(RESULTS / "claims.csv")
+    waiting = claims[claims.verdict == "not testable here"]
+    return waiting[["where", "claim", "evidence"]].rename(
+        columns={"evidence": "what would test it, or what did not tell"}).to_markdown(index=False)
 
 
 def silent():
