@@ -24,10 +24,11 @@
 #
 # The theorem: the optimum of $\mathcal L_{DIB}$ is the minimiser of
 #
-# $$\begin{aligned}
-#   \mathbb E[-\log p(y \mid z_S) &+ \log p(y \mid z_N)] \\
-#   &= H(y \mid z_S) - H(y \mid z_N) \\
-#   &= -I(z_S; y) + I(z_N; y). \end{aligned} \tag{3}$$
+# $$\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]. \tag{3}$$
+#
+# In informations this is
+#
+# $$H(y \mid z_S) - H(y \mid z_N) = -I(z_S; y) + I(z_N; y).$$
 #
 # (The last step is $H(y \mid z) = H(y) - I(z; y)$; the two $H(y)$ cancel.)
 # So Eq. (3) *is* $\mathcal L_1$. The claim is about $\mathcal L_1$ and
