@@ -46,10 +46,11 @@ def masks(k=4, tau=0.5, spread=1.8):
     rng = torch.Generator().manual_seed(0)
     drawn = [relaxed_khot(logits, k, tau, rng) for _ in range(3)]
     seen = torch.stack([*drawn, hard_khot(logits, k)])
-    plt.matshow(seen, vmin=0, vmax=1, cmap="cividis")
-    plt.yticks(range(4), ["draw 1", "draw 2", "draw 3", "test"])
+    fig, ax = plt.subplots(figsize=(6.4, 2.4))
+    ax.imshow(seen, vmin=0, vmax=1, cmap="cividis", aspect="auto")
+    ax.set_yticks(range(4), ["draw 1", "draw 2", "draw 3", "test"])
     plt.show()
-    return {"row sums": seen.sum(1).numpy().round(2).tolist()}
+    return {"row sums": [round(row, 2) for row in seen.sum(1).tolist()]}
 
 
 mask = interact(masks, k=(1, 8), tau=(0.02, 3.0, 0.02), spread=(0.0, 6.0))

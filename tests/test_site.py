@@ -4,9 +4,13 @@ Skipped, with the reason, where no Chromium is installed.
 """
 
 import json
+import re
 import subprocess
 import sys
+from html import unescape
+from urllib.parse import unquote
 
+import nbformat
 import pytest
 
 from book import pages
@@ -43,6 +47,41 @@ def test_every_chapter_stands_in_a_table_of_contents(site):
     assert not missing
 
 
+def test_the_first_page_maps_every_chapter(site):
+    index = site[0].with_name("index.html").read_text(encoding="utf-8")
+    table = index[index.index('id="the-chapters"'):]
+    assert all(f'href="{path.stem}.html"' in table for path in BOOK.glob("[0-9][0-9]_*.ipynb"))
+
+
+def test_every_chapter_names_what_it_was_made_of(site):
+    for path in BOOK.glob("[0-9][0-9]_*.ipynb"):
+        page = (site[0].parent / f"{path.stem}.html").read_text(encoding="utf-8")
+        foot = page[page.rindex("What this chapter was made of"):]
+        missing = [name for name in nbformat.read(path, 4).metadata.tfe.reads
+                   if name.startswith(("tfe/", "results/")) and name not in foot]
+        assert not missing, path.stem
+
+
+def lost(page):
+    """The links of a page that lead to no file or to no place in one."""
+    text = page.read_text(encoding="utf-8")
+    for link in {unescape(link) for link in re.findall(r'<a [^>]*?href="([^"]+)"', text)}:
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, place = unquote(link).partition("#")
+        target = page.parent / name if name else page
+        if not target.is_file() or (place and target.suffix == ".html" and not re.search(
+                rf'id="{re.escape(place)}"', target.read_text(encoding="utf-8"))):
+            yield link
+
+
+def test_every_link_inside_leads_somewhere(site, tmp_path):
+    assert {path.name: links for path in site if (links := list(lost(path)))} == {}
+    (tmp_path / "a.html").write_text('<a href="b.html">b</a> <a href="#c">c</a> <a href="#d">d</a>'
+                                     '<p id="d">')
+    assert sorted(lost(tmp_path / "a.html")) == ["#c", "b.html"]
+
+
 @needs_browser
 @pytest.mark.parametrize("width", pages.WIDTHS)
 def test_every_page_is_whole(site, browser, width):
@@ -77,7 +116,7 @@ def test_no_serious_barrier(site, browser, scheme):
 
 @needs_browser
 def test_sliders_move_the_picture_by_keyboard(site, browser):
-    page, sliders = browser.new_page(), 0
+    page, names = browser.new_page(), []
     shown = "(f) => [...f.querySelectorAll('img')].filter((i) => !i.hidden).map((i) => i.alt)"
     for path in site:
         pages.look(page, path, pages.WIDTHS[1])
@@ -88,6 +127,9 @@ def test_sliders_move_the_picture_by_keyboard(site, browser):
             after = figure.evaluate(shown)
             assert len(before) == len(after) == 1 and before != after, path.name
             assert dial.get_attribute("aria-valuetext") == figure.locator("output").inner_text()
-            sliders += 1
+            names.append(figure.locator("label").inner_text())
+            assert page.get_by_role("slider", name=names[-1]).count() == 1  # as a screen reader sees it
+            page.keyboard.press("End")
+            assert figure.evaluate(shown) == [figure.locator("img").last.get_attribute("alt")]
     page.close()
-    assert sliders >= 2
+    assert {"beta", "temperature", "k", "shortcut"} <= set(names)
