@@ -3,7 +3,7 @@
     python book/slides.py [--out FILE] [CHAPTER ...]
 
 A chapter gives its title and question, every figure with its caption, and its summary; arrow keys
-turn the slides. Nothing is written twice: all of it is taken from the committed notebooks.
+turn the slides, and move a figure's slider while it has the focus. Nothing is written twice: all of it is taken from the committed notebooks.
 """
 
 import argparse
@@ -20,17 +20,23 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 from tfe.paths import BOOK, write_text
 
 STYLE = """
-html { scroll-snap-type: y mandatory; font: 1.6rem/1.5 system-ui, sans-serif; }
+html { scroll-snap-type: y mandatory; font: 1.5rem/1.45 system-ui, sans-serif; }
 body { margin: 0; color: #1c1e21; background: #fff; }
-section { box-sizing: border-box; min-height: 100vh; padding: 5vh 9vw; scroll-snap-align: start;
+section { box-sizing: border-box; min-height: 100vh; padding: 4vh 8vw; scroll-snap-align: start;
           display: flex; flex-direction: column; justify-content: center; }
-section img { align-self: center; width: min(100%, 62rem); max-height: 66vh; object-fit: contain; }
-section li { margin: 0.2rem 0; } section:has(li) { font-size: 1.35rem; }
-h1 { font-size: 2.6rem; margin: 0 0 1rem; } h2 { font-size: 2rem; margin: 0 0 1rem; }
-.caption { font-size: 1.15rem; color: #444; }
+section img { align-self: center; width: min(100%, 62rem); max-height: 62vh; object-fit: contain; }
+section li, section p { margin: 0.3rem 0; } section:has(li) { font-size: 1.2rem; }
+section:has(table), section:has(li:nth-child(5)) { font-size: 1.05rem; } section:has(table):has(li) { font-size: 0.8rem; }
+table { border-collapse: collapse; margin: 0.4rem 0; } td, th { padding: 0.1rem 0.8rem; text-align: left; }
+tr { border-bottom: 1px solid #ccc; }
+h1 { font-size: 2.4rem; margin: 0 0 1rem; } h2 { font-size: 1.7rem; margin: 0 0 0.6rem; }
+.caption { font-size: 1.1rem; color: #444; }
+figure { margin: 0; text-align: center; } figure [hidden] { display: none; }
+figure label { display: inline-flex; gap: 1rem; } figure input { width: 20rem; }
 """
 TURN = """
 addEventListener("keydown", (event) => {
+  if (event.target.matches("input")) return;
   const step = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1,
                 ArrowLeft: -1, ArrowUp: -1, PageUp: -1}[event.key];
   if (!step) return;
@@ -50,10 +56,10 @@ def chapter(path):
     for cell in cells:
         outputs = cell.get("outputs", [])
         for picture, words in zip(outputs, outputs[1:]):
-            if "image/png" in picture.get("data", {}) and "text/markdown" in words.get("data", {}):
-                slides.append(figure(picture, words.data["text/markdown"]))
+            if shown(picture) and "text/markdown" in words.get("data", {}):
+                slides.append(figure(shown(picture), words.data["text/markdown"]))
     summary = re.search(r"^## Summary\n(.+?)(?=^## |\Z)", prose, re.M | re.S)
-    return slides + ([section("##", f"{title}: summary", summary.group(1))] if summary else [])
+    return slides + ([section("##", f"Summary: {title}", summary.group(1))] if summary else [])
 
 
 def section(mark, title, text):
@@ -62,12 +68,18 @@ def section(mark, title, text):
     return f"<section>{MARKDOWN.render(f'{mark} {title}' + chr(10) * 2 + text)}</section>"
 
 
-def figure(output, caption):
+def shown(output):
+    """The HTML of a picture, or of a slider's pictures; None of any other output."""
+    data = output.get("data", {})
+    if "image/png" in data:
+        alt = output.metadata.get("image/png", {}).get("alt", "")
+        return f'<img alt="{escape(alt)}" src="data:image/png;base64,{data["image/png"].strip()}">'
+    return data["text/html"] if 'class="slide"' in data.get("text/html", "") else None
+
+
+def figure(picture, caption):
     """A slide of one figure."""
-    alt = output.metadata.get("image/png", {}).get("alt", "")
-    return (f'<section><img alt="{escape(alt)}" src="data:image/png;base64,'
-            f'{output.data["image/png"].strip()}"><div class="caption">'
-            f"{MARKDOWN.render(caption)}</div></section>")
+    return f'<section>{picture}<div class="caption">{MARKDOWN.render(caption)}</div></section>'
 
 
 def _formula(text, options):
@@ -75,7 +87,7 @@ def _formula(text, options):
     return left + escape(text) + right
 
 
-MARKDOWN = MarkdownIt().use(dollarmath_plugin, renderer=_formula)
+MARKDOWN = MarkdownIt().enable("table").use(dollarmath_plugin, renderer=_formula)
 
 
 def deck(paths):

@@ -11,7 +11,8 @@ CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
 
 
 def pictures(path):
-    return sum("image/png" in output.get("data", {})
+    return sum("image/png" in (data := output.get("data", {}))
+               or 'class="slide"' in data.get("text/html", "")
                for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", []))
 
 
@@ -22,13 +23,19 @@ def test_every_chapter_gives_its_title_its_figures_and_its_summary():
             cell.source for cell in nbformat.read(path, 4).cells), re.M).group(1)
         assert re.sub(r"[$\\].*", "", title)[:12] in made[0]
         assert sum("<img" in slide for slide in made) == pictures(path)
-        assert "summary" in made[-1]
+        assert "Summary" in made[-1]
 
 
 def test_the_file_asks_no_host():
     text = slides.deck(CHAPTERS[:2])
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", text.partition("<script>")[0])
     assert text.count("<section>") == text.count("</section>") > 4
+
+
+def test_a_slider_comes_along_and_a_table_is_a_table():
+    made = slides.chapter(BOOK / "06_khot.ipynb")
+    assert sum('type="range"' in slide for slide in made) == 2
+    assert "<td>fails</td>" in slides.section("##", "T", "| a |\n|---|\n| fails |")
 
 
 def test_formulas_go_to_the_renderer_and_links_lose_their_target():
