@@ -13,6 +13,7 @@ from functools import cache
 from importlib import metadata
 from itertools import product
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 
 import yaml
@@ -20,7 +21,7 @@ import yaml
 from tfe import pool, provenance, store
 from tfe.device import choose
 from tfe.errors import StudyError
-from tfe.paths import BOOK, DATA, LOCAL, write_text
+from tfe.paths import BOOK, DATA, LOCAL, atomic, write_text
 
 KEYS = {"table", "dataset", "folds", "encoder", "profile", "seeds", "rows", "grid", "device",
         "splits"}
@@ -41,9 +42,10 @@ class Run:
 
     @property
     def metrics(self):
-        """What the run measured, or None where it has not finished."""
+        """What the run measured, or None where it has not finished: its notebook comes last."""
         path = self.folder / "metrics.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+        finished = path.is_file() and (self.folder / "run.ipynb").is_file()
+        return json.loads(path.read_text(encoding="utf-8")) if finished else None
 
 
 def read(path, **overrides):
@@ -223,10 +225,16 @@ def _papermill(job):
             os.environ["JUPYTER_RUNTIME_DIR"] = runtime
             sockets = {"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}
             try:
-                papermill.execute_notebook(
-                    str(BOOK / "run.ipynb"), str(folder / "run.ipynb"), parameters, cwd=str(BOOK),
-                    progress_bar=False, log_output=False, config=Config(sockets))
-                (folder / "failed.txt").unlink(missing_ok=True)  # of an earlier try
+                with atomic(folder / "run.ipynb") as temporary:
+                    try:
+                        papermill.execute_notebook(
+                            str(BOOK / "run.ipynb"), str(temporary), parameters, cwd=str(BOOK),
+                            progress_bar=False, log_output=False, config=Config(sockets))
+                    except papermill.PapermillExecutionError:
+                        copyfile(temporary, folder / "failed.ipynb")  # for whoever asks why
+                        raise
+                for name in ("failed.txt", "failed.ipynb"):  # of an earlier try
+                    (folder / name).unlink(missing_ok=True)
                 return None
             except papermill.PapermillExecutionError as error:
                 reason = f"{error.ename}: {error.evalue}"

@@ -12,6 +12,7 @@ import resource
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from importlib.metadata import version
@@ -22,7 +23,7 @@ import pandas as pd
 from tfe import encoders, pool, shards, store
 from tfe.device import choose
 from tfe.errors import StudyError
-from tfe.paths import atomic, write_text
+from tfe.paths import alone, atomic, write_text
 
 
 def settings_of(encoder, resolution=None, segments=16, where="middle"):
@@ -65,6 +66,11 @@ def extract(dataset, settings, device="cpu", workers=None, feed=None):
     shard = shards.here()
     device = choose(shard.device(device))
     folder = dataset.folder / "features" / settings["encoder"]
+    with nullcontext() if shard.rank else alone(folder):
+        return _extract(dataset, folder, settings, shard, device, workers, feed)
+
+
+def _extract(dataset, folder, settings, shard, device, workers, feed):
     known = _known(dataset, folder, settings)
     parts = folder / f"parts-{_digest(settings)}"
     hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
@@ -128,10 +134,25 @@ def _known(dataset, folder, settings):
 
 def _encode_all(dataset, todo, parts, settings, device, workers, feed):
     """Encode what has no part yet; return `{video_id: reason}` for what could not be read."""
-    jobs = [(dataset.files[i], parts / f"{sha}.npy") for i, sha in todo.items()
-            if not (parts / f"{sha}.npy").is_file()]
+    jobs, reasons = [], {}
+    for video_id, sha in todo.items():
+        part = parts / f"{sha}.npy"
+        told = _told(part)
+        if told.is_file():
+            reasons[video_id] = told.read_text(encoding="utf-8")
+        elif not part.is_file():
+            jobs.append((dataset.files[video_id], part))
     results = (_fed if feed else _apart)(f"features of {dataset.name}", jobs, settings, device, workers)
-    return {path.stem: reason for (path, _), reason in results if reason}
+    for (path, part), reason in results:
+        if reason:
+            reasons[path.stem] = reason
+            write_text(_told(part), reason)
+    return reasons
+
+
+def _told(part):
+    """Where an interrupted run finds why a video has no part."""
+    return part.with_suffix(".txt")
 
 
 def _apart(what, jobs, settings, device, workers):
@@ -230,7 +251,7 @@ def _write_lengths(folder, parts, hashes):
     claims = {}
     if path.is_file():
         claims = {row[0]: row for row in store.read_table(path, columns)[list(columns)].to_numpy()}
-    for note in parts.glob("*.json"):
+    for note in parts.glob("[!.]*.json"):
         claims[note.stem] = [note.stem, *json.loads(note.read_text(encoding="utf-8")).values()]
     rows = [(i, *claims[sha]) for i, sha in hashes.items() if sha in claims]
     table = pd.DataFrame(rows, columns=["video_id", *columns])

@@ -1,7 +1,9 @@
 """Every path, from the repository's root; and the one way in which files are written."""
 
+import fcntl
 import os
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 
@@ -10,26 +12,73 @@ DATA = ROOT / "data"
 BOOK = ROOT / "book"
 RESULTS = ROOT / "results"
 LOCAL = RESULTS / "local"
+UNFINISHED = ".unfinished-"
+_swept = set()
 
 
 @contextmanager
 def atomic(path):
     """Give a temporary path beside `path`; on success fsync it and rename it onto `path`.
 
-    A reader sees the old file or the new one, never a part; a failure leaves the old one.
+    A reader sees the old file or the new one, never a part; a failure leaves the old one. What a
+    killed process left half written is removed by the next one that writes into the folder.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(path.parent)
     # The suffix stays, because writers such as numpy and PyAV choose the format by it.
-    temporary = path.with_name(f".{path.stem}-{token_hex(4)}{path.suffix}")
+    temporary = path.with_name(f"{UNFINISHED}{token_hex(8)}{path.suffix}")
+    with _locked(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o666)):
+        try:
+            yield temporary
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
+            os.replace(temporary, path)
+            _sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(folder):
+    """Be the only command at work in `folder`: wait, and say so, while another one is."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"waiting: another command is at work in {folder}", file=sys.stderr)
+    except OSError:  # a file system that locks no folders, such as NFS
+        pass
+    with _locked(descriptor):
+        yield
+
+
+@contextmanager
+def _locked(descriptor):
+    """Hold the lock of an open file, and close it; the lock ends with its process in any case."""
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _sweep(folder):
+    """Remove, once a process, unfinished files of writers that are gone: nobody locks them."""
+    if folder in _swept:
+        return
+    _swept.add(folder)
+    for left in folder.glob(f"{UNFINISHED}*"):
+        with suppress(OSError):
+            descriptor = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                left.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def write_text(path, text):

@@ -1,0 +1,184 @@
+"""The five pieces of work that the suites interrupt, each small enough for hundreds of trials.
+
+A stage is `prepare(folder)`, done once, and `work(folder)`, done in a child that may be killed; `work`
+says `unit()` whenever it begins a unit of work: a video, an epoch, a run, a table.
+"""
+
+import hashlib
+import json
+import os
+import runpy
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import wraps
+from multiprocessing import get_context
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+import papermill
+import torch
+
+from data import planted
+from data.common import render
+from tfe import batch, encoders, features, plots, pool, report, store, summary, systems, training
+from tfe.paths import UNFINISHED, ROOT
+
+SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
+PLAN = training.Schedule(epochs=4, batch_size=4, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
+ROWS = [{"row": "BIKE", "backbone": "bike", "method": "vanilla"},
+        {"row": "BIKE+TFE", "backbone": "bike", "method": "tfe", "against": "BIKE"}]
+UNITS = "units.log"
+BYPRODUCTS = {UNITS, "kernel.log"}
+
+
+@dataclass(frozen=True)
+class Stage:
+    prepare: object
+    work: object
+    unit: str
+
+
+def few(videos):
+    """The generator's arguments for so many training videos, and one to test on."""
+    return ["--train", str(videos), "--val", "0", "--test", "1", "--shifted", "0"]
+
+
+def made_features(folder):
+    planted.main(["--features-only", "--out", str(folder / "toy"), "--train", "12", "--val", "0",
+                  "--test", "8", "--shifted", "0"])
+
+
+def rendered(folder):
+    planted.main(["--out", str(folder / "toy"), *few(2)])
+    (folder / "toy" / "videos" / "train_0001.mp4").write_bytes(b"no video")
+
+
+def nothing(folder):
+    pass
+
+
+def render_work(folder):
+    planted.main(["--out", str(folder / "toy"), *few(2)])
+
+
+def features_work(folder):
+    features.extract(store.open_dataset(folder / "toy"), SETTINGS)
+
+
+def training_work(folder):
+    draw = np.random.default_rng(0)
+    x = draw.normal(size=(12, 6, 10)).astype(np.float32)
+    targets = (draw.random((12, 3)) < 0.4).astype(np.float32)
+    training.seed_everything(0)
+    system = systems.build("tfe", "bike", 3, 10, "multilabel")
+    training.fit(system, x, targets, PLAN, seed=0, folder=folder / "run")
+
+
+def runs_of(folder):
+    dataset = store.open_dataset(folder / "toy")
+    grid = {"rows": ROWS, "seeds": [0], "splits": ["test"], "profile": "smoke"}
+    with patch.object(batch, "LOCAL", folder):
+        return dataset, batch.plan(grid, dataset, "planted")
+
+
+def batch_work(folder):
+    failed = batch.execute(runs_of(folder)[1])
+    if failed:
+        raise OSError(failed[0][1])
+
+
+def ran(folder):
+    made_features(folder)
+    batch_work(folder)
+
+
+def report_work(folder):
+    unit()
+    dataset, runs = runs_of(folder)
+    report.write("toy", dataset, runs, ["test"], folder / "report")
+
+
+STAGES = {"render": Stage(nothing, render_work, "video"),
+          "features": Stage(rendered, features_work, "video"),
+          "training": Stage(nothing, training_work, "epoch"),
+          "batch": Stage(made_features, batch_work, "run"),
+          "report": Stage(ran, report_work, "table")}
+
+_log = None
+
+
+def unit():
+    """Note that a unit of work begins; one short line appended is never torn."""
+    if _log is not None:
+        os.write(_log, b".")
+
+
+def begin_log(folder):
+    global _log
+    _log = os.open(folder / UNITS, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+
+
+def units(folder):
+    path = folder / UNITS
+    return path.stat().st_size if path.is_file() else 0
+
+
+def counted(function):
+    @wraps(function)
+    def counting(*arguments):
+        unit()
+        return function(*arguments)
+    return counting
+
+
+def in_process(notebook, output, parameters, **_):
+    """In Jupyter's place: the notebook's cells as one script, its parameters filled in.
+
+    What Jupyter adds is seconds a trial; `test_kills.py` pulls the plug on real kernels as well.
+    """
+    source = (Path(notebook).with_suffix(".py")).read_text(encoding="utf-8")
+    head, _, rest = source.partition('# %% tags=["parameters"]')
+    given, _, rest = rest.partition("\n# %%")
+    given += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
+    script = Path(output).with_suffix(".code.py")
+    exec(compile(given + "\n# %%" + rest, str(script), "exec"), {"__name__": "run"})
+    Path(output).write_text(json.dumps({"metadata": {"papermill": {"parameters": parameters}}}))
+
+
+def warm():
+    """Load everything once, and put forks in place of fresh processes: a trial then takes no second."""
+    torch.set_num_threads(1)
+    stack, encoder = ExitStack(), encoders.load("efficientnet-lite0", 32)
+    for module, name, value in (
+            (pool, "get_context", lambda _: get_context("fork")), (pool, "cores", lambda: 1),
+            (encoders, "load", lambda *_, **__: encoder), (summary, "REPEATS", 5),
+            (papermill, "execute_notebook", in_process), (plots, "show", lambda *_, **__: None),
+            (render, "write_video", counted(render.write_video)),
+            (features, "_encode", counted(features._encode)),
+            (batch, "_papermill", counted(batch._papermill)),
+            (training, "_epoch_generators", counted(training._epoch_generators))):
+        stack.enter_context(patch.object(module, name, value))
+    os.chdir(ROOT / "book")
+    return stack
+
+
+def artifacts(folder):
+    """`{path: hash}` of all that a stage made, without seconds, logs and unfinished files."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file() and path.name not in BYPRODUCTS and UNFINISHED not in path.name:
+            content = path.read_bytes()
+            if path.suffix == ".json":
+                content = json.dumps(timeless(json.loads(content))).encode()
+            if path.suffix == ".csv" and b"seconds" in content.split(b"\n")[0]:
+                content = pd.read_csv(path).drop(columns="seconds").to_csv().encode()
+            found[str(path.relative_to(folder))] = hashlib.sha256(content).hexdigest()
+    return found
+
+
+def timeless(value):
+    if isinstance(value, dict):
+        return {key: timeless(each) for key, each in value.items() if key != "seconds"}
+    return value
