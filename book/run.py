@@ -39,6 +39,7 @@ disentangler = {}  # options of tfe.Disentangler
 head = {}  # options of the backbone, or of the pooling
 schedule = {}  # options of tfe.training.Schedule
 splits = ["val", "test", "shifted"]  # where to measure
+protocol = "single-view"  # or multi-clip, of features of 4 clips
 out = ""  # a folder for metrics and predictions; none: write nothing
 
 # %%
@@ -49,8 +50,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tfe import (evaluation, plots, probes, provenance, store, systems,
-                 training)
+from tfe import (evaluation, plots, probes, protocols, provenance, store,
+                 systems, training)
 from tfe.erasure import erasure
 
 torch.set_num_threads(threads)
@@ -65,10 +66,11 @@ dataset = store.open_dataset(data)
 features = store.open_features(dataset, encoder)
 rows = dataset.rows(features.video_ids)
 targets = dataset.targets(features.video_ids)
-truth = dataset.truth(features.video_ids, features.x.shape[1])
-x = features.x
+views = protocols.views(features.x, protocol)  # (clips, N, T, f)
+truth = dataset.truth(features.video_ids, views.shape[2])
 if method == "oracle-mask":
-    x = systems.oracle(x, truth)
+    views = np.stack([systems.oracle(view, truth) for view in views])
+x = views[len(views) // 2]  # one clip to learn from
 print({split: len(of_split) for split, of_split in rows.items()})
 
 # %%
@@ -109,7 +111,8 @@ for split in splits:
     at = rows[split]
     if not len(at) or history.status == "diverged":
         continue
-    predictions[split] = evaluation.predict(system, x[at], targets[at])
+    predictions[split] = protocols.predict(
+        system, views[:, at], targets[at])
     # An oracle sees the segments rearranged: no fidelity along time.
     known = truth is not None and method != "oracle-mask"
     measured[split] = evaluation.measure(

@@ -28,7 +28,8 @@ KEYS = {"table", "dataset", "folds", "encoder", "profile", "seeds", "rows", "gri
 ROW = {"row", "against"}
 # Files that draw or describe a run; no number of it can depend on them.
 NEUTRAL = {"tfe/plots.py", "tfe/provenance.py", "tfe/paths.py", "tfe/errors.py"}
-PARAMETERS = {"backbone", "method", "game", "disentangler", "head", "schedule", "profile"}
+PARAMETERS = {"backbone", "method", "game", "disentangler", "head", "schedule", "profile",
+              "protocol"}
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,8 @@ def predict(system, features, targets, batch_size=256):
 def measure(predictions, targets, truth, task):
     """The metric in 0..1, and fidelity where `truth (N, C, T)` is known; a flat dict.
 
+    Beside macro mAP stand the numbers that the peers' code would call mAP, in `peers`.
+
     `fidelity` is read per true class off leave_one_out (the headline), `attention_fidelity` per
     video off the system's own attention, against the segments that show any action.
     """
@@ -45,6 +47,8 @@ def measure(predictions, targets, truth, task):
                 "videos": len(targets)}
     if task == "multilabel":
         measured["absent_classes"] = len(metrics.absent_classes(targets))
+        measured["peers"] = {peer: function(targets, predictions["scores"])
+                             for peer, function in metrics.PEERS.items() if peer != "macro"}
     if truth is not None:
         measured["fidelity"] = fidelity.score(predictions["leave_one_out"], truth,
                                               positive=targets > 0)
