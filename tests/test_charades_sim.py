@@ -108,3 +108,14 @@ def test_the_full_scale(shared, tmp_path):
     assert (videos.split == "test").sum() == 1863
     dataset, features = make(lists, tmp_path / "sim", "--videos", "60")
     assert features.x.shape == (60, 16, 128) and set(dataset.videos.split) >= {"train", "test"}
+
+
+def test_the_plain_store_of_the_benchmark_holds_the_same(lists, tmp_path):
+    import torch
+    from baselines.charades_sim import one_file_a_video
+
+    _, features = make(lists, tmp_path / "sim")
+    one_file_a_video(lists, tmp_path / "plain")
+    for row, video_id in enumerate(features.video_ids):
+        plain = torch.load(tmp_path / "plain" / "features" / f"{video_id}.pt", weights_only=True)
+        assert (plain.numpy() == features.x[row]).all()
