@@ -107,12 +107,17 @@ def disentangler(dim, branches=2):
 
 
 def concept_spotting(place, dim):
-    """BIKE's approximator: each word of each class against each segment; no weights, not seen.
+    """BIKE's approximator: each word of each class against each segment; one weight, the scale.
 
     Then each class sums the segments by its weights, and takes a dot product with the sum.
     """
     return [products(place, dim, CLASSES * WORDS, SEGMENTS, times=1),
-            products(place, dim, CLASSES, SEGMENTS + 1, times=1)]
+            products(place, dim, CLASSES, SEGMENTS + 1, times=1), held(place, 1)]
+
+
+def group_linear(place, dim):
+    """MSQNet's head: one weight vector and offset a class, held directly."""
+    return Piece(place, "layers", CLASSES * (dim + 1), CLASSES * dim)
 
 
 def bike(tfe=False, branches=2):
@@ -151,5 +156,5 @@ def msqnet(tfe=False, branches=2):
               norm(place, dim, SEGMENTS, seen=False),
               *(piece.times(decoders) for piece in decode),
               norm(place, dim, CLASSES).times(heads),
-              held(place, CLASSES * (dim + 1)).times(heads)]  # one weight vector a class
+              group_linear(place, dim).times(heads)]
     return pieces + (disentangler(dim, branches) if tfe else [])

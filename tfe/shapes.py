@@ -1,100 +1,56 @@
-"""The systems of Table 4 as modules without weights, so that their operations can be counted."""
+"""The systems of Table 4 at full size, on the meta device, so that their operations can be counted."""
 
 import torch
-from einops import einsum
 from torch import nn
 
-from tfe import cost
-from tfe.backbones.bike import Block
-from tfe.disentangler import Disentangler
-from tfe.ledger import CLASSES, SEGMENTS, WORDS
+from tfe import backbones, cost, systems
+from tfe.ledger import CLASSES, SEGMENTS
 
-MODELS = {
-    "clip-b16": dict(hidden_size=768, intermediate_size=3072, num_hidden_layers=12,
-                     num_attention_heads=12, patch_size=16, image_size=224),
-    "clip-l14": dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
-                     num_attention_heads=16, patch_size=14, image_size=336, projection_dim=768),
-}
+HEADS = {"bike": 12, "msqnet": 8}  # of D; what it costs does not depend on them
 
 
 def measure(row):
-    """`(parameters, FLOPs)` of a row of Table 4, counted part by part on the meta device."""
-    name, _, tfe = row.partition("+")
+    """`(parameters, FLOPs)` of a row of Table 4, counted operation by operation."""
+    name = next(key for key, printed in backbones.NAMES.items() if row.startswith(printed))
+    tfe = row.endswith("+TFE")
     with torch.device("meta"):
-        counts = [cost.count(module, *inputs) for module, *inputs in PARTS[name](bool(tfe))]
-    return tuple(map(sum, zip(*counts)))
+        system = build(name, tfe)
+        frames = torch.empty(1, SEGMENTS, 3, *2 * [resolution(system)])
+        return cost.count(Both(system) if tfe else Whole(system), frames)
 
 
-def bike(tfe):
-    """Yield `(module, inputs)` of BIKE at full size."""
-    from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
+def build(name, tfe):
+    """The system `name` as the rows of Table 4 have it, on the device that is set.
 
-    x = torch.empty(1, SEGMENTS, 768)
-    yield CLIPVisionModelWithProjection(CLIPVisionConfig(**MODELS["clip-l14"])), frames(336)
-    yield Held(WORDS, 768), x
-    yield (disentangler(768, 12) if tfe else stack(6)), x
-    for _ in range(2 if tfe else 1):
-        yield ConceptSpotting(), x, torch.empty(CLASSES, WORDS, 768), torch.empty(CLASSES, 768)
-
-
-def msqnet(tfe):
-    """Yield `(module, inputs)` of MSQNet at full size."""
-    from transformers import (CLIPVisionConfig, CLIPVisionModel, TimesformerConfig,
-                              TimesformerModel)
-
-    x, queries = torch.empty(1, SEGMENTS, 512), torch.empty(1, CLASSES, 512)
-    yield TimesformerModel(TimesformerConfig(num_frames=SEGMENTS)), frames(224).unsqueeze(0)
-    yield CLIPVisionModel(CLIPVisionConfig(**MODELS["clip-b16"])), frames(224)
-    yield nn.Linear(768, 512, bias=False), torch.empty(1, SEGMENTS, 768)
-    yield nn.Linear(512 + 768, 512, bias=False), torch.empty(1, CLASSES, 512 + 768)
-    yield Held(CLASSES, 512), queries
-    whole = nn.Transformer(512, batch_first=True, num_encoder_layers=5 if tfe else 6,
-                           num_decoder_layers=1 if tfe else 6)
-    yield whole.encoder, x
-    if tfe:
-        yield disentangler(512, 8), x
-    for _ in range(2 if tfe else 1):
-        yield whole.decoder, queries, x
-        yield Held(CLASSES, 512 + 1), queries  # one weight vector and offset a class
-
-
-PARTS = {"BIKE": bike, "MSQNet": msqnet}
-
-
-def frames(side):
-    """The 16 frames of one video."""
-    return torch.empty(SEGMENTS, 3, side, side)
-
-
-def stack(blocks):
-    """BIKE's temporal blocks, one after the other."""
-    return nn.Sequential(*(Block(768, 12) for _ in range(blocks)))
-
-
-def disentangler(dim, heads):
-    """D at its defaults, but for the mask: a hard one looks at values, and meta tensors have none.
-
-    Ranking the segments is no matrix product, so that the count is the same.
+    BIKE's approximators have no layer of their own there: its 16 d^2 are D's. D's mask is soft,
+    because a hard one looks at values, which meta tensors have not; ranking is no matrix product.
     """
-    return Disentangler(dim, heads, k=4, test_mask="soft")
+    head = {"preset": "paper"} | ({"adapter": False} if name == "bike" else {})
+    options = {"disentangler": {"heads": HEADS[name], "test_mask": "soft"}} if tfe else {}
+    return systems.build("tfe" if tfe else "vanilla", name, CLASSES, None, "singlelabel",
+                         head=head, **options)
 
 
-class Held(nn.Module):
-    """Parameters without a matrix product: they are added, or multiplied element by element."""
+def resolution(system):
+    """The side in pixels of the frames that a system's encoder takes."""
+    return next(m.resolution for m in system.modules() if hasattr(m, "resolution"))
 
-    def __init__(self, *shape):
+
+class Whole(nn.Module):
+    """A system with its own head, from frames to logits."""
+
+    def __init__(self, system):
         super().__init__()
-        self.values = nn.Parameter(torch.empty(*shape))
+        self.system = system
 
-    def forward(self, x):
-        return x
+    def forward(self, frames):
+        return self.system.classify(self.system.embed(frames))[0]
 
 
-class ConceptSpotting(nn.Module):
-    """BIKE's approximator at full size: 77 words a class weigh the segments."""
+class Both(Whole):
+    """A system with TFE from frames to the logits of both approximators."""
 
-    def forward(self, segments, words, classes):
-        likeness = einsum(words, segments, "c w d, b t d -> b c w t")
-        attention = likeness.softmax(dim=-1).mean(dim=2)
-        spotted = einsum(attention, segments, "b c t, b t d -> b c d")
-        return einsum(spotted, classes, "b c d, c d -> b c")
+    def forward(self, frames):
+        x, context = self.system.encode(frames)
+        z_s, z_n, _ = self.system.disentangler(x)
+        return self.system.salient(z_s, context)[0], self.system.non_salient(z_n, context)[0]

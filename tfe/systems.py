@@ -83,8 +83,8 @@ class Vanilla(nn.Module):
         return logits, attention, None
 
     def players(self):
-        """One player: every parameter."""
-        return {"all": list(self.parameters())}
+        """One player: every parameter, but for a frozen encoder's."""
+        return {"all": trainable(self)}
 
     def update(self, batch, optimisers, generator=None):
         """One training step; returns the losses, detached."""
@@ -126,8 +126,7 @@ class TFE(nn.Module):
         A frozen player is left out.
         """
         approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
-        disentangler, encoder = list(self.disentangler.parameters()), list(
-            self.backbone.parameters())
+        disentangler, encoder = list(self.disentangler.parameters()), trainable(self.backbone)
         joins = self.game.encoder
         players = {"approximators": approximators + encoder * (joins == "approximators"),
                    "disentangler": disentangler + encoder * (joins in ("disentangler", "salient"))}
@@ -153,6 +152,11 @@ class Plus(TFE):
     def classify(self, x, positions=None):
         z_s, _, m = self.disentangler(x)
         return self.salient(z_s)[0], m.squeeze(2), self.disentangler.saliency(x)
+
+
+def trainable(module):
+    """The parameters that are not frozen."""
+    return [p for p in module.parameters() if p.requires_grad]
 
 
 def oracle(features, truth):

@@ -18,7 +18,10 @@ NAMES = {"msqnet": "MSQNet", "bike": "BIKE", "text4vis": "Text4Vis"}
 def build(name, num_classes, *, shallow=False, preset="small", **options):
     """The backbone of that name, e.g. `build("bike", 12, feature_dim=1280)`.
 
-    `shallow` keeps the layers that stay below TFE. `options` are the preset's own, see the class.
+    `shallow` keeps the layers that stay below TFE. preset: "small", for stored features of any
+    encoder; "paper", the published size; "narrow", the same system tiny, for tests. The last two begin
+    at random weights, without a file (`weights.initialise`). `options` are the preset's own, see the
+    class; they win.
     """
     if name not in NAMES:
         raise StudyError(f"backbone {name!r} is unknown: choose one of {', '.join(NAMES)}")
@@ -26,10 +29,8 @@ def build(name, num_classes, *, shallow=False, preset="small", **options):
     presets = module.PRESETS
     if preset not in presets:
         raise StudyError(f"{name} has no preset {preset!r}: choose one of {', '.join(presets)}")
-    settings = {**presets[preset], **options}
-    if shallow:
-        settings |= module.SHALLOW[preset]
-    return module.System(num_classes, **settings)
+    below = module.SHALLOW[preset] if shallow else {}
+    return module.System(num_classes, **presets[preset] | below | options)
 
 
 class Backbone(nn.Module):

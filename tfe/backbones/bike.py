@@ -7,30 +7,70 @@ from einops import einsum
 from torch import nn
 from torch.nn import functional as F
 
-from tfe.backbones import Backbone, FeatureEmbedding
+from tfe.backbones import Backbone, FeatureEmbedding, towers
+from tfe.errors import StudyError
 
-PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, blocks=2)}
-# Below TFE no block stays: the disentangler and the approximator are the 2 layers of Table 4.
-SHALLOW = {"small": dict(blocks=0, adapter=True)}
+PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, blocks=2),
+           "paper": dict(tower="clip-l14-336", dim=768, heads=12, blocks=6),
+           "narrow": dict(tower="clip-narrow", dim=128, heads=2, blocks=6)}
+# Below TFE no block stays: the disentangler and the approximator, which gets a layer of its own, are
+# the 2 layers of Table 4.
+SHALLOW = {preset: dict(blocks=0, adapter=True) for preset in PRESETS}
+PROMPT = "This is a video about {}"
+WORDS = 77  # text positions of CLIP, padding included
 
 
 class System(Backbone):
-    """BIKE-style: position embedding, pre-norm blocks, outer residual; video concept spotting.
+    """BIKE: position embedding, pre-norm blocks, outer residual; video concept spotting.
 
-    In the small preset the class embeddings are learnt, one token a class. `adapter` gives each
-    approximator a linear layer of its own, where the original has no weights to train.
+    In the small preset the class embeddings are learnt, one token a class. With a `tower` they are
+    those of CLIP's frozen text encoder (`set_text`; random until then), and what comes in is frames
+    `(B, T, 3, R, R)`, 0 to 255, or the tower's stored features, where `feature_dim` is given.
+
+    adapter: each approximator gets a linear layer of its own, where the original has no weights to
+    train; with a tower it begins as the identity. spotting: "words" weighs segments by each word of a
+    class, "mean" takes the mean segment (the original's "DP"). contrast: "classes" is the
+    cross-entropy over all classes, "batch" the original's contrast within a batch.
     """
 
-    def __init__(self, num_classes, *, feature_dim, dim, heads, blocks, adapter=False,
-                 task="multilabel"):
+    prompt = PROMPT
+
+    def __init__(self, num_classes, *, feature_dim=None, dim, heads, blocks, adapter=False,
+                 task="multilabel", tower=None, spotting="words", contrast="classes", **encoder):
         super().__init__(num_classes, dim, task)
-        self.embed = FeatureEmbedding(feature_dim, dim)
+        if spotting not in ("words", "mean") or contrast not in ("classes", "batch"):
+            raise StudyError(f"spotting is {spotting!r}, contrast {contrast!r}: use words or mean, "
+                             "and classes or batch")
+        self.embed = (towers.clip(tower, feature_dim, **encoder) if tower else
+                      FeatureEmbedding(feature_dim, dim))
         self.position = nn.Parameter(0.02 * torch.randn(77, dim))
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(blocks))
-        self.adapter = adapter
+        self.adapter, self.tower = adapter, tower
+        self.spotting, self.contrast = spotting, contrast
+        if tower:
+            self.blocks.apply(_published_start)
+            self.register_buffer("class_text", torch.randn(num_classes, dim))
+            self.register_buffer("word_text", torch.randn(num_classes, WORDS, dim))
 
     def make_approximator(self):
-        return ConceptSpotting(self.num_classes, self.dim, self.adapter)
+        if not self.tower:
+            return ConceptSpotting(self.num_classes, self.dim, self.adapter)
+        if self.spotting == "mean":
+            from tfe.backbones.text4vis import TextCosine  # which builds on this file
+
+            return self._with_text(TextCosine)
+        return self._with_text(WordSpotting)
+
+    def _with_text(self, kind):
+        """An approximator that reads the class embeddings from the context.
+
+        Our offset stands only where labels are many: softmax needs none.
+        """
+        made = kind(self.num_classes, self.dim, self.adapter, offset=self.task == "multilabel")
+        if self.adapter:
+            nn.init.eye_(made.adapter.weight)
+            nn.init.zeros_(made.adapter.bias)
+        return made
 
     def temporal(self, x, positions=None):
         place = self.position[:x.shape[1]] if positions is None else self.position[positions]
@@ -40,7 +80,43 @@ class System(Backbone):
         return h + x if self.blocks else h
 
     def context(self, x):
-        return None
+        return (self.class_text, self.word_text) if self.tower else None
+
+    def set_text(self, text):
+        """Take the class and word embeddings of a `weights.Text`."""
+        for held, given in ((self.class_text, text.classes), (self.word_text, text.words)):
+            held.copy_(given)
+
+    def loss(self, logits, target, reduction="mean"):
+        # Against a prior `(C,)` there is no batch: an uninformed critic answers over classes.
+        if self.contrast == "classes" or target.ndim == 1:
+            return super().loss(logits, target, reduction)
+        each = in_batch(logits, target)
+        return each.mean() if reduction == "mean" else each
+
+    def param_groups(self):
+        return towers.groups(self, [self.embed] if self.tower else [])
+
+    @property
+    def spec(self):
+        return super().spec | ({"tower": self.tower} if self.tower else {})
+
+
+def in_batch(logits, target):
+    """BIKE's loss: each video against the texts of its batch, and each text against the videos.
+
+    logits `(B, C)`, target one-hot `(B, C)` -> `(B,)` nats. With p the softmax of 10 [same label]
+    over the batch, it is the mean of KL(p || q) over both directions. Text is frozen, so that the
+    texts of a batch are columns of the logits over classes. Raises StudyError unless one-hot.
+    """
+    if ((target != 0).sum(1) != 1).any():
+        raise StudyError("contrast within a batch needs one label an instance: train on the "
+                         "intervals (tfe.clips.instances), or set contrast to classes")
+    pairs = logits[:, target.argmax(1)]
+    p = (10 * (target @ target.T)).softmax(dim=1)
+    both = [F.kl_div(each.log_softmax(dim=1), p, reduction="none").sum(1)
+            for each in (pairs, pairs.T)]
+    return (both[0] + both[1]) / 2
 
 
 class Block(nn.Module):
@@ -57,6 +133,13 @@ class Block(nn.Module):
         x = x + self.attn(h, h, h, need_weights=False)[0]
         h = self.c_fc(self.ln_2(x))
         return x + self.c_proj(h * (1.702 * h).sigmoid())
+
+
+def _published_start(module):
+    """How the original draws its head's linear maps."""
+    if isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
 
 
 class ConceptSpotting(nn.Module):
@@ -81,4 +164,27 @@ class ConceptSpotting(nn.Module):
         attention = (likeness / self.TEMPERATURE).softmax(dim=-1)
         # The weighted sum of unit segment vectors, dotted with the class, is the weighted likeness.
         spotted = einsum(attention, likeness, "b c t, b c t -> b c")
+        return self.logit_scale.exp() * spotted + self.bias, attention
+
+
+class WordSpotting(nn.Module):
+    """As `ConceptSpotting`, with the text of the context: each word of a class weighs the segments.
+
+    z `(B, T, d)`, context (classes `(C, d)`, words `(C, W, d)`) -> logits `(B, C)`, attention
+    `(B, C, T)`, the mean over the words.
+    """
+
+    def __init__(self, num_classes, dim, adapter, *, offset):
+        super().__init__()
+        self.adapter = nn.Linear(dim, dim) if adapter else nn.Identity()
+        self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
+        self.bias = nn.Parameter(torch.zeros(num_classes)) if offset else 0.0
+
+    def forward(self, z, context):
+        classes, words = (F.normalize(text, dim=-1) for text in context)
+        segments = F.normalize(self.adapter(z), dim=-1)
+        likeness = einsum(words, segments, "c w d, b t d -> b c w t")
+        attention = (likeness / ConceptSpotting.TEMPERATURE).softmax(dim=-1).mean(dim=2)
+        spotted = einsum(attention, segments, "b c t, b t d -> b c d")
+        spotted = einsum(spotted, classes, "b c d, c d -> b c")
         return self.logit_scale.exp() * spotted + self.bias, attention

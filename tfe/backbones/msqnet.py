@@ -6,62 +6,129 @@ import torch
 from einops import einsum, rearrange, repeat
 from torch import nn
 
-from tfe.backbones import Backbone, FeatureEmbedding
+from tfe.backbones import Backbone, FeatureEmbedding, towers
 
-PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, encoder_layers=2, decoder_layers=2)}
+PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, encoder_layers=2, decoder_layers=2),
+           "paper": dict(tower="timesformer-b16", guide="clip-b16", dim=512, heads=8,
+                         encoder_layers=6, decoder_layers=6),
+           "narrow": dict(tower="timesformer-narrow", guide="clip-narrow", dim=64, heads=8,
+                          encoder_layers=6, decoder_layers=6)}
 # Below TFE all encoder layers but the last stay, and one decoder layer serves each approximator:
 # at full size this is the reading that gives the printed 12 -> 7 layers (5 + 1 + 1).
-SHALLOW = {"small": dict(encoder_layers=1, decoder_layers=1)}
+SHALLOW = {"small": dict(encoder_layers=1, decoder_layers=1),
+           **{preset: dict(encoder_layers=5, decoder_layers=1) for preset in ("paper", "narrow")}}
+PROMPT = "{}"
 
 
 class System(Backbone):
-    """MSQNet-style: encoder over segments, decoder from class queries, group-wise linear head.
+    """MSQNet: encoder over segments, decoder from class queries, group-wise linear head.
 
     In the small preset the class queries are learnt and the guide is the mean of x; the guide
-    carries no gradient, as the frozen guide of the original carries none.
+    carries no gradient, as the frozen guide of the original carries none. With a `tower` what comes
+    in is frames `(B, T, 3, R, R)`, 0 to 255, or what the tower and the frozen CLIP guide make of them,
+    side by side, where `feature_dim` is given; x is then `(B, T, d + g)` with the guide behind, and
+    the queries, which begin as CLIP's text (`set_text`; random until then), serve every approximator.
     """
 
-    def __init__(self, num_classes, *, feature_dim, dim, heads, encoder_layers, decoder_layers,
-                 task="multilabel", dropout=0.1):
+    prompt = PROMPT
+
+    def __init__(self, num_classes, *, feature_dim=None, dim, heads, encoder_layers, decoder_layers,
+                 task="multilabel", dropout=0.1, tower=None, guide=None, **encoder):
         super().__init__(num_classes, dim, task)
-        self.embed = FeatureEmbedding(feature_dim, dim)
+        self.embed = (GuidedEmbedding(dim, tower, guide, feature_dim, **encoder) if tower else
+                      FeatureEmbedding(feature_dim, dim))
         self.dropout = nn.Dropout(dropout)
         layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, encoder_layers, nn.LayerNorm(dim),
                                              enable_nested_tensor=False)
         self.decoder = dict(heads=heads, layers=decoder_layers, dropout=dropout)
+        self.tower = tower
+        if tower:
+            self.queries = nn.Parameter(torch.randn(num_classes, dim))
+            self.join = nn.Linear(dim + self.embed.guide_dim, dim, bias=False)
 
     def make_approximator(self):
-        return QueryDecoder(self.num_classes, self.dim, **self.decoder)
+        return QueryDecoder(self.num_classes, self.dim, own_queries=not self.tower, **self.decoder)
 
     def temporal(self, x, positions=None):
+        x = x[..., :self.dim]
         if positions is None:
             positions = torch.arange(x.shape[1], device=x.device)
         return self.encoder(self.dropout(x + sinusoids(positions, self.dim).to(x)))
 
     def context(self, x):
-        return x.mean(dim=1).detach()
+        if not self.tower:
+            return x.mean(dim=1).detach()
+        return self.join(guided(self.queries, x[..., self.dim:].mean(dim=1).detach()))
+
+    def set_text(self, text):
+        """Begin the queries at the pooled class embeddings of a `weights.Text`."""
+        self.queries.data.copy_(text.pooled)
+
+    def param_groups(self):
+        return towers.groups(self, [self.embed.video] if self.tower else [])
+
+    @property
+    def spec(self):
+        return super().spec | ({"tower": self.tower} if self.tower else {})
+
+
+class GuidedEmbedding(nn.Module):
+    """Frames, or `(B, T, w + g)` stored of them, to `(B, T, d + g)`: segments, and the guide behind.
+
+    The guide, CLIP's image encoder before its projection, is never trained.
+    """
+
+    def __init__(self, dim, tower, guide, feature_dim, *, tune="encoder", checkpointing=True,
+                 precision="fp32", legacy_pooling=False):
+        super().__init__()
+        width, self.guide_dim = (size["hidden_size"] for size in (
+            {"hidden_size": 768} | towers.TIMESFORMER[tower], towers.CLIP[guide]))
+        if feature_dim is None:
+            self.video = towers.TimesformerTower(
+                tower, tune=tune, checkpointing=checkpointing, precision=precision,
+                legacy_pooling=legacy_pooling)
+            self.guide = towers.ClipTower(guide, projected=False, tune="head", precision=precision)
+        else:
+            self.video = towers.Stored(feature_dim, width + self.guide_dim)
+            self.guide = None
+        self.linear = nn.Linear(width, dim, bias=False)
+
+    def forward(self, frames):
+        both = self.video(frames)
+        if self.guide is not None:
+            both = torch.cat([both, self.guide(frames)], dim=-1)
+        width = self.linear.in_features
+        return torch.cat([self.linear(both[..., :width]), both[..., width:]], dim=-1)
+
+
+def guided(queries, guide):
+    """Each class's query joined with its video's guide: `(C, d)`, `(B, g)` -> `(B, C, d + g)`."""
+    return torch.cat([repeat(queries, "c d -> b c d", b=len(guide)),
+                      repeat(guide, "b d -> b c d", c=len(queries))], dim=-1)
 
 
 class QueryDecoder(nn.Module):
     """Class queries joined with the guide, decoded against the segments, one weight vector a class.
 
-    z `(B, T, d)`, guide `(B, d)` -> logits `(B, C)`, last cross-attention `(B, C, T)`.
+    z `(B, T, d)`, guide `(B, d)` (without `own_queries` the joined queries `(B, C, d)`) -> logits
+    `(B, C)`, last cross-attention `(B, C, T)`.
     """
 
-    def __init__(self, num_classes, dim, heads, layers, dropout):
+    def __init__(self, num_classes, dim, heads, layers, dropout, own_queries=True):
         super().__init__()
-        self.queries = nn.Parameter(torch.randn(num_classes, dim))
-        self.join = nn.Linear(2 * dim, dim, bias=False)
+        self.own_queries = own_queries
+        if own_queries:
+            self.queries = nn.Parameter(torch.randn(num_classes, dim))
+            self.join = nn.Linear(2 * dim, dim, bias=False)
         layer = AttendingDecoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, layers, nn.LayerNorm(dim))
         self.weight = nn.Parameter(torch.randn(num_classes, dim) / dim**0.5)
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
-    def forward(self, z, guide):
-        queries = torch.cat([repeat(self.queries, "c d -> b c d", b=len(z)),
-                             repeat(guide, "b d -> b c d", c=len(self.queries))], dim=-1)
-        decoded = self.decoder(self.join(queries), z)
+    def forward(self, z, context):
+        queries = self.join(guided(self.queries, context)) if self.own_queries else context
+        decoded = self.decoder(queries, z)
         logits = einsum(decoded, self.weight, "b c d, c d -> b c") + self.bias
         return logits, self.decoder.layers[-1].attention
 
