@@ -48,7 +48,7 @@ def drawn(shapes, seed=SEED):
 
 
 def inputs(size, resolution, seed=SEED):
-    """Frames `(2, T, 3, R, R)`, 0 to 255, and token ids `(C, 77)` that end in the highest."""
+    """Frames `(1, T, 3, R, R)`, 0 to 255, and token ids `(C, 77)` that end in the highest."""
     rng = np.random.default_rng(seed + 1)
     frames = rng.integers(0, 256, (1, size["segments"], 3, resolution, resolution))
     ids = rng.integers(1, size["vocabulary"] - 1, (size["classes"], 77))
@@ -211,7 +211,8 @@ def main():
         str(home / "MSQNet" / "multi-label-action-main" / "utils")]
     stored, rows = {}, []
     for name in COMMITS:
-        for size in (NARROW, FULL):
+        # Frames do not meet in CLIP: four of them say as much as sixteen.
+        for size in (NARROW, FULL if name == "msqnet" else FULL | {"segments": 4}):
             shapes, call = theirs(name, home, size)
             weights = drawn(shapes)
             expected, found = call(weights), answers(name, weights, size)

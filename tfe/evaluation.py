@@ -6,12 +6,12 @@ from einops import einsum
 
 from tfe import fidelity, metrics
 from tfe.paths import atomic
-from tfe.systems import leave_one_out
+from tfe.systems import without_each
 
 
 @torch.no_grad()
 def predict(system, features, targets, batch_size=256):
-    """Run a trained system over `features (N, T, f)`; a dict of float32 arrays.
+    """Run a trained system over `features (N, T, f)`, or `clips.Clips`; a dict of float32 arrays.
 
     scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out per class; attention
     `(N, T)`, the system's own: TFE's mask, else the mean over the true classes of its attention.
@@ -23,10 +23,11 @@ def predict(system, features, targets, batch_size=256):
         rows = slice(start, start + batch_size)
         x = torch.as_tensor(np.asarray(features[rows]), dtype=torch.float32, device=device)
         target = torch.as_tensor(targets[rows], dtype=torch.float32, device=device)
-        logits, attention, mask = system.classify(system.embed(x))
+        x = system.embed(x)
+        logits, attention, mask = system.classify(x)
         if mask is None:
             mask = system.backbone.saliency(attention, target)
-        parts.append((system.backbone.scores(logits), leave_one_out(system, x), mask))
+        parts.append((system.backbone.scores(logits), without_each(system, x), mask))
     names = "scores", "leave_one_out", "attention"
     return {name: torch.cat(each).float().cpu().numpy() for name, each in zip(names, zip(*parts))}
 

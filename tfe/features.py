@@ -35,7 +35,7 @@ def settings_of(encoder, resolution=None, segments=16, where="middle"):
     if segments < 1 or (resolution is not None and resolution < 32):
         raise StudyError(f"segments is {segments}, resolution {resolution}: give 1 segment or "
                          "more, and 32 pixels or more")
-    return {"origin": "tfe", "encoder": encoder, "weights_sha256": recipe.sha256, "T": segments,
+    return {"origin": "tfe", "encoder": encoder, "weights_sha256": recipe.identity(), "T": segments,
             "d": recipe.dim, "resolution": resolution or recipe.resolution,
             "sampling": {"segments": segments, "where": where,
                          "frames_per_segment": recipe.frames_per_segment},

@@ -181,7 +181,12 @@ def leave_one_out(system, features):
     The headline read-out: it asks the model what it uses, not what it draws. Logits, because
     probabilities near 0 or 1 would hide the fall. Raises StudyError for a single segment.
     """
-    x = system.embed(features)
+    return without_each(system, system.embed(features))
+
+
+@torch.no_grad()
+def without_each(system, x):
+    """`leave_one_out` of what is embedded already, x `(B, T, d)`."""
     if x.shape[1] < 2:
         raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
     everything = torch.arange(x.shape[1], device=x.device)

@@ -71,13 +71,16 @@ def seed_everything(*seed):
 def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None):
     """Train `system` in place on features `(N, T, f)` and targets `(N, C)`; return its `History`.
 
+    In place of features, `clips.Clips` fine-tune: they are decoded and augmented as they are wanted.
+
     Every epoch is a pure function of (seed, epoch, state at its start), so that a run resumed from
     the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
     number of threads. Stops at a loss that is not finite and says so in the history.
     """
     device = choose(device)
     system.to(device).train()
-    features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
+    if not hasattr(features, "batches"):
+        features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
     targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
     if not len(features):
         raise StudyError("there is no training video: give videos.csv lines with split train")
@@ -92,9 +95,10 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     for epoch in range(len(history.rows), schedule.epochs):
         order, noise = _epoch_generators(seed, epoch, len(features), device)
         losses = []
-        for step, rows in enumerate(order.split(schedule.batch_size)):
+        chunks = order.split(schedule.batch_size)
+        for step, (rows, x) in enumerate(zip(chunks, _inputs(features, chunks, (seed, epoch)))):
             _set_rate(optimisers, schedule, epoch + (step + 1) / batches)
-            batch = {"features": features[rows], "targets": targets[rows], "prior": prior}
+            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
             losses.append(system.update(batch, optimisers, noise))
         row = {"epoch": epoch, **{name: torch.stack([each[name] for each in losses]).mean().item()
                                   for name in losses[0]}}
@@ -118,6 +122,13 @@ def _epoch_generators(seed, epoch, videos, device):
     word = seed_everything(seed, epoch)  # dropout draws from the global generator
     order = torch.randperm(videos, generator=torch.Generator().manual_seed(word)).to(device)
     return order, torch.Generator(device).manual_seed(word)
+
+
+def _inputs(features, chunks, key):
+    """What a system reads of each chunk of rows: features, or the frames of fresh clips."""
+    if torch.is_tensor(features):
+        return (features[rows] for rows in chunks)
+    return features.batches([rows.tolist() for rows in chunks], key)
 
 
 def _groups(system, parameters):

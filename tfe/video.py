@@ -51,7 +51,7 @@ class Lengths:
         return self.declared in (None, self.decoded) and self.indexed == self.decoded
 
 
-def sample(path, segments, frames_per_segment=1, where="middle", seed=None):
+def sample(path, segments, frames_per_segment=1, where="middle", seed=None, span=(0, 1)):
     """Decode a few frames, evenly spread: uint8 `(segments * frames_per_segment, H, W, 3)` RGB.
 
     The clip is cut into `segments * frames_per_segment` equal parts; `where` says which moment
@@ -59,16 +59,20 @@ def sample(path, segments, frames_per_segment=1, where="middle", seed=None):
     constant frame rate, or where timestamps cannot be used, part m of M of n frames gives the
     frame of index floor((m + moment) n / M); at a variable rate the parts are equal in time, and
     the frame displayed at the moment is taken. A clip of fewer frames repeats them. Rotation
-    and mirror metadata are applied; all frames have the size of the first.
+    and mirror metadata are applied; all frames have the size of the first. `span` takes a part of
+    the clip for the whole: where it starts and ends, as fractions.
 
     Raises StudyError, naming the file and the reason, where nothing can be decoded.
     """
-    return measured_sample(path, segments, frames_per_segment, where, seed)[0]
+    return measured_sample(path, segments, frames_per_segment, where, seed, span)[0]
 
 
-def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=None):
+def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=None, span=(0, 1)):
     """As `sample`, and the `Lengths` that were seen on the way."""
     wishes = moments(segments, frames_per_segment, where, seed)
+    if span != (0, 1):
+        # Rounding must not reach the end, where there is no frame.
+        wishes = [min(span[0] + float(m) * (span[1] - span[0]), 1 - 1e-9) for m in wishes]
     announced = _announced(path)
     expected = announced.indices(wishes)
     # The packets foretell the frames. Where the decoder disagrees it is right, so once more.

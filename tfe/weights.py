@@ -81,8 +81,10 @@ def _cached(name):
     """A file of the model hub in its own cache, or None; no network."""
     if name not in FILES or not FILES[name].source.startswith(HUB):
         return None
-    from huggingface_hub import try_to_load_from_cache
-
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:  # it comes with transformers
+        return None
     found = try_to_load_from_cache(FILES[name].source.removeprefix(HUB), name.partition("/")[2])
     return Path(found) if isinstance(found, str) else None
 
@@ -163,6 +165,14 @@ def initialise(system, classes, files, where=None, trust=()):
             system.backbone.set_text(official.text(state["text"], ids))
             filled[path.name].append("text")
     return filled
+
+
+def published(name):
+    """What a known file holds: its `parts` (`official.parts`) and its config's `normalisation`."""
+    from tfe.backbones import official
+
+    path = find(name)
+    return {"parts": official.parts(read(path)), "normalisation": normalisation(path)}
 
 
 def normalisation(path):

@@ -193,7 +193,7 @@ def tokens(prompts, vocabulary, length=77):
     from transformers import CLIPTokenizer
 
     lines = gzip.decompress(vocabulary.read_bytes()).decode("utf-8").split("\n")
-    merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1]]
+    merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1] if line]
     units = _units()
     words = [*units, *(f"{unit}</w>" for unit in units), *("".join(pair) for pair in merges),
              "<|startoftext|>", "<|endoftext|>"]

@@ -79,6 +79,17 @@ class ClipTower(Tower):
         return rearrange(each[self.output], "(b t) d -> b t d", b=len(frames))
 
 
+class FrameByFrame(nn.Module):
+    """A tower that reads single frames, `(N, 3, R, R)` -> `(N, d)`."""
+
+    def __init__(self, tower):
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, frames):
+        return self.tower(frames.unsqueeze(1)).squeeze(1)
+
+
 class TimesformerTower(Tower):
     """TimeSformer, one embedding a frame: `(B, T, 3, R, R)` -> `(B, T, d)`.
 
