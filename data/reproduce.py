@@ -26,11 +26,7 @@ from tfe.store import SUFFIXES
 
 TABLES = {"table1": ("charades",), "table2": ("ucf101", "hmdb51"),
           "table3": ("charades", "ucf101", "hmdb51")}
-PAPER = "clip-vit-large-patch14-336"  # the encoder of BIKE and Text4Vis in their best rows
-# What the paper-size systems are made of: repository, GB, what wants it.
-WEIGHTS = {"openai/clip-vit-base-patch16": (0.6, "MSQNet's queries and guide"),
-           "facebook/timesformer-base-finetuned-k400": (0.5, "MSQNet's encoder"),
-           f"openai/{PAPER}": (1.7, "BIKE, Text4Vis")}
+PAPER = "clip-l14-336"  # the encoder of BIKE and Text4Vis in their best rows
 
 
 def main(arguments=None):
@@ -105,31 +101,17 @@ def of_data(options, out):
 
 def of_encoder(options):
     """What is missing to encode: weights, a GPU, or the encoder itself."""
-    from tfe import encoders
+    from tfe import encoders, weights
     from tfe.device import choose
 
-    if options.encoder in encoders.ENCODERS:
+    recipe = encoders.ENCODERS.get(options.encoder)
+    if recipe:
         try:
-            encoders.read_weights(encoders.ENCODERS[options.encoder])
+            encoders.read_weights(recipe) if recipe.package else weights.find(recipe.file)
         except StudyError as error:
             yield f"weights of {options.encoder}", "", str(error).rpartition(": ")[2]
-    if options.encoder != PAPER:
-        return
-    for repository, (size, systems) in WEIGHTS.items():
-        if not cached(repository):
-            yield (f"{repository} ({systems})", f"{size} GB", f"hf download {repository}")
-    if choose(options.device).type != "cuda":
+    if options.encoder == PAPER and choose(options.device).type != "cuda":
         yield "a GPU that torch sees", "", "another machine, or torch's CUDA build"
-    if PAPER not in encoders.ENCODERS:
-        yield f"the encoder {PAPER}", "", "not in this version: ENCODER=efficientnet-lite0 is"
-
-
-def cached(repository):
-    """Whether the weights of a Hugging Face repository lie in its cache."""
-    from huggingface_hub import try_to_load_from_cache
-
-    names = "model.safetensors", "pytorch_model.bin"
-    return any(isinstance(try_to_load_from_cache(repository, name), str) for name in names)
 
 
 def screen(options, lacking):

@@ -337,10 +337,11 @@ def test_a_folder_that_is_none_and_a_reader_that_is_absent(here, monkeypatch):
 
 @pytest.mark.parametrize("table, name, said", [
     ("table1", "charades", ["Charades.zip", "13 GB", "prior.allenai.org", "openai/clip-vit-large"]),
-    ("table2", "ucf101", ["UCF101_videos.zip or UCF101.rar", "6.96 GB", "crcv.ucf.edu", "timesformer"]),
+    ("table2", "ucf101", ["UCF101_videos.zip or UCF101.rar", "6.96 GB", "crcv.ucf.edu", "ViT-L-14-336px.pt"]),
     ("table2", "hmdb51", ["hmdb51_org.rar", "2.1 GB", "serre-lab", "make data DATASET=hmdb51"])])
 def test_what_is_missing_fits_one_screen_and_ends_with_2(here, monkeypatch, capsys, table, name, said):
-    monkeypatch.setattr(reproduce, "cached", lambda repository: False)
+    monkeypatch.setenv("TFE_WEIGHTS", str(here / "weights"))
+    monkeypatch.setenv("HF_HUB_CACHE", str(here / "cache"))
     command = [table, name, "--archives", str(here / "archives"), "--out", str(here / "out")]
     assert ended(reproduce.main, command) == 2
     screen = capsys.readouterr().out

@@ -71,7 +71,7 @@ def find(name, where=None):
         if cached := _cached(each):
             return cached
     known = FILES.get(names[0], File(names[0], "its authors"))
-    raise StudyError(f"the weights {where / known.name} are missing: get them from {known.source}"
+    raise StudyError(f"the weights {where / known.name} are missing: get {names[0]} from {known.source}"
                      + (f", sha256 {known.sha256}" if known.sha256 else "")
                      + (f", or {names[1]} from {FILES[names[1]].source}" if len(names) > 1 else "")
                      + " (TFE_WEIGHTS names another folder)")
