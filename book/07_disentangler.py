@@ -294,6 +294,8 @@ effects["effect"] = effects.apply(
 shown = choices.merge(effects[["row", "effect"]], on="row", how="left")
 shown = shown.fillna("not run")[
     ["open question", "our default", "the other way", "effect"]]
+zero = (effects.difference_low < 0) & (effects.difference_high > 0)
+print(f"{zero.sum()} of {len(zero)} intervals hold zero")
 HTML(shown.to_html(index=False, border=0, classes="prose"))
 
 # %% [markdown]

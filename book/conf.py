@@ -87,8 +87,11 @@ def add_foot(app, name, source):
     """Say under a chapter what it was made of: its stamp, in words."""
     if name[:2].isdigit():
         notebook = json.loads(source[0])
-        notebook["cells"].append({"cell_type": "markdown", "id": "made-of", "metadata": {}, "source":
-                                  status.made_of(name, notebook["metadata"]["tfe"]["reads"])})
+        prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"]
+                          if cell["cell_type"] == "markdown")
+        notebook["cells"].append({
+            "cell_type": "markdown", "id": "made-of", "metadata": {},
+            "source": status.made_of(name, notebook["metadata"]["tfe"]["reads"], prose)})
         source[0] = json.dumps(notebook)
 
 

@@ -34,21 +34,25 @@ def answer():
     return block.split("\n\n")[0].strip()
 
 
-def made_of(stem, reads):
+def made_of(stem, reads, prose):
     """The foot of a chapter's page: the code and results it was made of, the claims it bears on.
 
-    reads: `{path from the root: digest}`, the stamp of the executed notebook.
+    reads: `{path from the root: digest}`, the stamp of the executed notebook; prose: its text.
     """
     def files(folder):
         return ", ".join(f"{{download}}`{path} <../{path}>`" for path in reads
                          if path.startswith(folder)) or "none"
 
+    named = {int(number) for run in re.findall(r"Eqs?\.\s((?:\(\d+\)|,|and|to|\s)+)", prose)
+             for number in re.findall(r"\d+", run)}
+    equations = ", ".join(f"({number})" for number in sorted(named)) or "none"
     claims = pd.read_csv(RESULTS / "claims.csv")
     here = claims[claims.evidence.str.startswith(f"{stem},")]
     judged = "; ".join(f"{row.where}: {row.verdict}" for row in here.itertuples())
     return "\n".join([
         ":::{dropdown} What this chapter was made of", ":class-container: made-of", "",
         f"**Source**: {{download}}`book/{stem}.py <{stem}.py>`, which says whatever is said here.",
+        "", f"**Equations of the paper** that it names ([symbols](notation.md)): {equations}",
         "", f"**Code**: {files('tfe/')}", "", f"**Results**: {files('results/')}", "",
         f"**Claims of the paper judged on it** ([all](19_claims.ipynb)): {judged or 'none'}.",
         ":::"])
@@ -97,7 +101,8 @@ def not_run():
     """Claims that wait for a benchmark or for more seeds, and what would test them."""
     claims = pd.read_csv(RESULTS / "claims.csv")
     waiting = claims[claims.verdict == "not testable here"]
-    return waiting[["where", "claim", "evidence"]].rename(
+    together = waiting.groupby(["where", "evidence"], sort=False).claim.agg("; ".join).reset_index()
+    return together[["where", "claim", "evidence"]].rename(
         columns={"evidence": "what would test it, or what did not tell"}).to_markdown(index=False)
 
 
