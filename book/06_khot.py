@@ -231,8 +231,8 @@ def draw_at(t):
     ax.imshow(same, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     ax.set(xlabel="segment", xticks=range(8), xticklabels=range(1, 9))
     ax.set(yticks=range(3), yticklabels=["k = 2", "k = 4", "k = 6"])
-    bright = " ".join(map(str, (same > 0.5).sum(1).tolist()))
-    return f"tau = {t:g}", fig, f"Weights above one half: {bright}, of 8."
+    sums = ", ".join(f"{row:.2f}" for row in same.sum(1).tolist())
+    return f"tau = {t:g}", fig, f"At {t:g} the three rows sum to {sums}."
 
 
 plots.slide([draw_at(t) for t in taus], "temperature",
