@@ -26,7 +26,7 @@ def spin(turns):
 def test_every_item_has_one_limit_and_a_unit():
     for item in collect().values():
         assert item.limit is None or item.allowed is None
-        assert item.unit in _measure.SECONDS and item.device in ("cpu", "cuda")
+        assert item.unit in {*_measure.SECONDS, "M", "GFLOP"} and item.device in ("cpu", "cuda")
 
 
 def test_a_ratio_is_ours_over_the_baseline(toy):

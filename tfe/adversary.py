@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from tfe.device import arithmetic
 from tfe.errors import StudyError
 
 CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass"),
@@ -69,13 +70,18 @@ def play(system, batch, generator=None, frozen=False):
     batch: `features (B, T, f)`, `targets (B, C)` and the training set's `prior (C,)`. `frozen`
     runs everything below A without gradient: all that phase 1 needs.
     """
-    with torch.set_grad_enabled(not frozen):
-        x, context = system.encode(batch["features"])
-        z_s, z_n, _ = system.disentangler(x, generator)
-    loss, target, prior = system.backbone.loss, batch["targets"], batch["prior"]
-    logits_n = system.non_salient(z_n, context)[0]
+    target, prior = batch["targets"], batch["prior"]
+    loss = system.backbone.loss
+    with arithmetic(system.precision, target.device):
+        with torch.set_grad_enabled(not frozen):
+            x, context = system.encode(batch["features"])
+            z_s, z_n, _ = system.disentangler(x, generator)
+        # A_N first: where dropout draws, the order is part of a seed's result.
+        logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
+    # Losses are taken in the targets' arithmetic, whatever that of the products was.
+    logits_s, logits_n = logits_s.to(target), logits_n.to(target)
     each_n = loss(logits_n, target, reduction="none")
-    return Play(loss(system.salient(z_s, context)[0], target), each_n.mean(),
+    return Play(loss(logits_s, target), each_n.mean(),
                 _reward(system, logits_n, each_n, prior))
 
 
@@ -127,7 +133,8 @@ def _gradient(loss, parameters):
 
 def _apply(optimiser, parameters, gradients):
     for parameter, gradient in zip(parameters, gradients):
-        parameter.grad = gradient
+        # A fused optimiser on CPU reads memory in order: laid out otherwise, it would be scrambled.
+        parameter.grad = None if gradient is None else gradient.contiguous()
     optimiser.step()
 
 
@@ -157,8 +164,10 @@ def _losses(now):
 
 def supervised_update(system, batch, optimisers):
     """One step of a system that plays no game; returns `{"loss_s"}`, detached."""
-    logits, _, _ = system.classify(system.embed(batch["features"]))
-    loss = system.backbone.loss(logits, batch["targets"])
+    target = batch["targets"]
+    with arithmetic(system.precision, target.device):
+        logits, _, _ = system.classify(system.embed(batch["features"]))
+    loss = system.backbone.loss(logits.to(target), target)
     for optimiser in optimisers.values():
         optimiser.zero_grad(set_to_none=True)
     loss.backward()

@@ -1,4 +1,4 @@
-"""The device that a name asks for, or one clear line where there is none."""
+"""The device and the arithmetic that names ask for, or one clear line where there is none."""
 
 from tfe.errors import StudyError
 
@@ -20,3 +20,15 @@ def choose(name):
         raise StudyError(f"device {name} was asked for, but torch sees no CUDA device: "
                          "use device cpu, or install torch's CUDA build")
     return device
+
+
+def arithmetic(precision, device):
+    """A context in which matrix products run in "fp32", or in "bf16" with weights kept in fp32.
+
+    Raises StudyError for another precision.
+    """
+    import torch
+
+    if precision not in ("fp32", "bf16"):
+        raise StudyError(f"precision {precision!r} is unknown: use fp32 or bf16")
+    return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")

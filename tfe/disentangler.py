@@ -146,7 +146,7 @@ class Disentangler(nn.Module):
 
 def feed_forward(inputs, hidden, outputs):
     """The feed-forward network of the Transformer: linear, ReLU, linear."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
 
 
 def _choose(name, value, choices):

@@ -23,8 +23,10 @@ def relaxed_khot(logits, k, tau, generator=None):
     if not tau > 0:
         raise StudyError(f"tau is {tau}: choose a temperature above 0")
     draws = int(counts.max())
+    # Half precision would round the noise, and the top of a softmax with it.
+    dtype = torch.promote_types(logits.dtype, torch.float32)
     # -log of a standard exponential is a standard Gumbel variable.
-    gumbel = -torch.empty(draws, *logits.shape, dtype=logits.dtype, device=logits.device
+    gumbel = -torch.empty(draws, *logits.shape, dtype=dtype, device=logits.device
                           ).exponential_(generator=generator).log()
     masks = ((logits + gumbel) / tau).softmax(dim=-1)
     if counts.numel() > 1:  # a head with fewer draws ignores the rest

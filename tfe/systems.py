@@ -64,6 +64,8 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
 class Vanilla(nn.Module):
     """A backbone with its own head: x -> temporal layers -> one approximator."""
 
+    precision = "fp32"  # of the matrix products of a training step: `training.Schedule` sets it
+
     def __init__(self, backbone):
         super().__init__()
         self.backbone = backbone
@@ -96,6 +98,8 @@ class TFE(nn.Module):
 
     `plain` puts two streams of ordinary attention in D's place (variants 1 to 3).
     """
+
+    precision = "fp32"  # as in `Vanilla`
 
     def __init__(self, backbone, *, game=Game(), plain=False, heads=4, k=DEFAULT_K, **options):
         super().__init__()

@@ -19,7 +19,10 @@ from tfe.paths import atomic, write_text
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2)."""
+    """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2).
+
+    precision: of the matrix products, "fp32" or "bf16"; weights, optimiser and losses stay in fp32.
+    """
 
     epochs: int
     batch_size: int
@@ -27,6 +30,7 @@ class Schedule:
     weight_decay: float
     warmup_epochs: int
     betas: tuple = (0.9, 0.999)
+    precision: str = "fp32"
 
     def rate(self, epoch):
         """The factor on the learning rate at a (fractional) epoch."""
@@ -79,6 +83,7 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     """
     device = choose(device)
     system.to(device).train()
+    system.precision = schedule.precision
     if not hasattr(features, "batches"):
         features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
     targets = torch.as_tensor(targets, dtype=torch.float32, device=device)

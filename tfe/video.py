@@ -1,7 +1,9 @@
 """Frames out of video files: exactly those that decoding everything would give.
 
 Headers lie about lengths, timestamps are broken or absent, and seeking lands on wrong frames. So
-every frame is decoded, and only the wanted ones are converted, which is where most time goes.
+every frame is decoded, and only the wanted ones are converted, which is where most time goes. Where
+header, packets and timestamps of an mp4 agree (H.264), frames that no wanted one is built on are not
+decoded either; to the last bit it is the same picture.
 """
 
 from contextlib import contextmanager
@@ -64,24 +66,31 @@ def sample(path, segments, frames_per_segment=1, where="middle", seed=None, span
 
     Raises StudyError, naming the file and the reason, where nothing can be decoded.
     """
-    return measured_sample(path, segments, frames_per_segment, where, seed, span)[0]
+    wishes = _wishes(segments, frames_per_segment, where, seed, span)
+    announced = _announced(path)
+    wanted = announced.indices(wishes)
+    pictures = _decode_few(path, announced, wanted)
+    if pictures is None:
+        pictures, wanted, _ = _decode_whole(path, announced, wishes)
+    return np.stack([pictures[index] for index in wanted])
 
 
 def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=None, span=(0, 1)):
-    """As `sample`, and the `Lengths` that were seen on the way."""
-    wishes = moments(segments, frames_per_segment, where, seed)
-    if span != (0, 1):
-        # Rounding must not reach the end, where there is no frame.
-        wishes = [min(span[0] + float(m) * (span[1] - span[0]), 1 - 1e-9) for m in wishes]
+    """As `sample`, and the `Lengths` that were seen on the way: every frame is decoded."""
+    wishes = _wishes(segments, frames_per_segment, where, seed, span)
     announced = _announced(path)
-    expected = announced.indices(wishes)
-    # The packets foretell the frames. Where the decoder disagrees it is right, so once more.
-    pictures, timeline = _decode(path, expected)
-    wanted = timeline.indices(wishes)
-    if wanted != expected:
-        pictures, _ = _decode(path, wanted)
+    pictures, wanted, timeline = _decode_whole(path, announced, wishes)
     lengths = Lengths(declared_frames(path), len(announced.starts), len(timeline.starts))
     return np.stack([pictures[index] for index in wanted]), lengths
+
+
+def _wishes(segments, frames_per_segment, where, seed, span):
+    """The moments to sample, as fractions of the whole clip."""
+    wishes = moments(segments, frames_per_segment, where, seed)
+    if span == (0, 1):
+        return wishes
+    # Rounding must not reach the end, where there is no frame.
+    return [min(span[0] + float(m) * (span[1] - span[0]), 1 - 1e-9) for m in wishes]
 
 
 def declared_frames(path):
@@ -141,20 +150,94 @@ def _announced(path):
         return _timeline(stamps, stream)
 
 
+def _decode_whole(path, announced, wishes):
+    """Decode everything: pictures by index, the indices that the wishes are, and the timeline."""
+    expected = announced.indices(wishes)
+    # The packets foretell the frames. Where the decoder disagrees it is right, so once more.
+    pictures, timeline = _decode(path, expected)
+    wanted = timeline.indices(wishes)
+    if wanted != expected:
+        pictures, _ = _decode(path, wanted)
+    return pictures, wanted, timeline
+
+
 def _decode(path, wanted):
     """Decode everything: pictures `{index: (H, W, 3)}` of the wanted indices, and the timeline."""
     pictures, stamps, wanted = {}, [], set(wanted)
     with _opened(path) as (container, stream):
         for index, frame in enumerate(_frames(container, stream)):
             if not index:
-                size = {"width": frame.width, "height": frame.height}
-                transposed, down, across = _orientation(frame)
+                look = _look(frame)
             if index in wanted:
-                picture = frame.to_ndarray(format="rgb24", **size)
-                picture = picture.swapaxes(0, 1) if transposed else picture
-                pictures[index] = picture[::down, ::across]
+                pictures[index] = _picture(frame, look)
             stamps.append((frame.pts, frame.duration))
         return pictures, _timeline(stamps, stream)
+
+
+def _decode_few(path, announced, wanted):
+    """The wanted pictures as by `_decode`, decoding what they are built on; None where in doubt.
+
+    Frames that no other is built on are left to the decoder to pass over, and what follows the last
+    wanted frame of a group is not even sent.
+    """
+    index = {announced.starts[n]: n for n in {0, *wanted}} if announced.clock else {}
+    frames = {}
+    with _opened(path) as (container, stream):
+        context = stream.codec_context
+        if not (index and context.name == "h264" and "mp4" in container.format.name
+                and stream.frames == len(announced.starts)):
+            return None
+        try:
+            for packet in _needed(container, stream, index):
+                wants = packet is None or packet.pts in index
+                context.skip_frame = "DEFAULT" if wants else "NONREF"
+                for frame in context.decode(packet):
+                    if frame.is_corrupt or frame.interlaced_frame:
+                        return None
+                    if frame.pts in index:
+                        frames[index[frame.pts]] = frame
+        except (av.error.FFmpegError, _OpenGroup):
+            return None
+        if len(frames) < len(index):
+            return None
+        look = _look(frames[0])
+        return {n: _picture(frames[n], look) for n in set(wanted)}
+
+
+class _OpenGroup(Exception):
+    """A group of pictures that leans on the one before it."""
+
+
+def _needed(container, stream, wanted):
+    """Yield of every group its packets up to the last one of a wanted timestamp; at the end None."""
+    def upto_wanted():
+        return group[:max((n for n, p in enumerate(group, 1) if p.pts in wanted), default=0)]
+
+    group, left = [], len(wanted)
+    for packet in _packets(container, stream):
+        if packet is None or packet.is_keyframe:
+            yield from upto_wanted()
+            left -= sum(p.pts in wanted for p in group)
+            group = []
+            if not left:
+                break
+        if packet is not None:
+            group.append(packet)
+            if packet.pts < group[0].pts:
+                raise _OpenGroup
+    yield None
+
+
+def _look(frame):
+    """How the first frame looks: its size, and its orientation as by `_orientation`."""
+    return {"width": frame.width, "height": frame.height}, _orientation(frame)
+
+
+def _picture(frame, look):
+    """A frame as RGB `(H, W, 3)`, in the size and orientation of the first."""
+    size, (transposed, down, across) = look
+    picture = frame.to_ndarray(format="rgb24", **size)
+    return (picture.swapaxes(0, 1) if transposed else picture)[::down, ::across]
 
 
 def _frames(container, stream):

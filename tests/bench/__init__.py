@@ -25,11 +25,19 @@ class NotRun(Exception):
 
 @dataclass(frozen=True)
 class Case:
-    """The two ways to do one piece of work. `per` is how many units of it a call does."""
+    """The two ways to do one piece of work. `pieces` is how many of them a call of each does."""
 
     baseline: Callable
     ours: Callable
-    per: int = 1
+    pieces: tuple = (1, 1)
+
+
+@dataclass(frozen=True)
+class Known:
+    """Two numbers that no clock is needed for, in the item's unit, e.g. parameters."""
+
+    baseline: float
+    ours: float
 
 
 @dataclass(frozen=True)
@@ -38,12 +46,12 @@ class Item:
 
     limit: the highest ratio ours / baseline that is good enough, where `allowed` is None; else
     `allowed`, in `unit`, is what ours may take at most, whatever the baseline. unit: "s", "ms" or "us" a
-    piece. threads: of torch and of the libraries under it. device: "cpu" or "cuda". why: what to
+    piece; of `Known` numbers, anything. threads: of torch and of the libraries under it. device: "cpu" or "cuda". why: what to
     know beside the number, and why it misses its limit where it does.
     """
 
     name: str
-    prepare: Callable  # smoke: bool -> Case, or a list of them, whose geometric means count
+    prepare: Callable  # smoke: bool -> Known, Case, or Cases, whose geometric means count
     limit: float | None = None
     allowed: float | None = None
     unit: str = "ms"
