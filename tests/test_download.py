@@ -1,12 +1,12 @@
 """Downloads from a server on loopback that cuts, lies, forgets and refuses: resumed, or one line."""
 
 import errno
-import fcntl
 import hashlib
 import shutil
 import ssl
 import subprocess
 import threading
+import time
 from collections import namedtuple
 
 import pytest
@@ -200,11 +200,18 @@ def test_a_full_disk_is_told_before_and_while(server, tmp_path, monkeypatch):
         fetch(source(server), tmp_path)
 
 
-def test_two_commands_do_not_write_one_file(server, tmp_path):
-    with open(tmp_path / ".a.zip.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(StudyError, match="a.zip is being downloaded by another command"):
-            fetch(source(server), tmp_path)
+def test_of_two_commands_one_waits_and_finds_the_file(server, tmp_path, capfd):
+    go = threading.Event()
+    server.faults = [lambda handler: go.wait(5) and False]
+    threads = [threading.Thread(target=fetch, args=(source(server), tmp_path)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    while "waiting" not in capfd.readouterr().err:
+        time.sleep(0.01)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert left(tmp_path) == ["a.zip"] and server.asked == [("/a.zip", None)]
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl, which makes the certificate, is absent")

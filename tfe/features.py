@@ -18,9 +18,8 @@ from functools import partial
 from importlib.metadata import version
 
 import numpy as np
-import pandas as pd
 
-from tfe import encoders, pool, shards, store
+from tfe import encoders, pool, shards, skips, store
 from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import alone, atomic, write_text
@@ -75,7 +74,7 @@ def _extract(dataset, folder, settings, shard, device, workers, feed):
     parts = folder / f"parts-{_digest(settings)}"
     hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
               if i in dataset.files and (shard.rank == 0 or shard.owns(i))}
-    old_skips = _skips(folder)
+    old_skips = skips.read(folder)
     todo = {i: sha for i, sha in hashes.items()
             if sha not in known and old_skips.get((i, sha)) is None}
     own = {i: sha for i, sha in todo.items() if shard.owns(i)}
@@ -98,8 +97,8 @@ def _extract(dataset, folder, settings, shard, device, workers, feed):
         shutil.rmtree(parts, ignore_errors=True)
         raise StudyError(f"{dataset.folder}: none of the {len(dataset.videos)} videos could be "
                          f"read; the first: {next(iter(reasons.values()))}")
-    _write_skips(folder, reasons, hashes)
-    _write_lengths(folder, parts, {i: hashes[i] for i in rows})
+    skips.write(folder, reasons, hashes)
+    skips.write_lengths(folder, parts, {i: hashes[i] for i in rows})
     unchanged = not todo and [known.get(hashes[i], (None,))[0] for i in rows] == [
         *range(len(known))]
     if not unchanged:
@@ -245,43 +244,5 @@ def _write(job, encoder, frames, lengths):
         np.save(temporary, features)
 
 
-def _write_lengths(folder, parts, hashes):
-    """List in `lengths.csv` the videos that hold another number of frames than they claim."""
-    path, columns = folder / "lengths.csv", ("sha256", "declared", "indexed", "decoded")
-    claims = {}
-    if path.is_file():
-        claims = {row[0]: row for row in store.read_table(path, columns)[list(columns)].to_numpy()}
-    for note in parts.glob("[!.]*.json"):
-        claims[note.stem] = [note.stem, *json.loads(note.read_text(encoding="utf-8")).values()]
-    rows = [(i, *claims[sha]) for i, sha in hashes.items() if sha in claims]
-    table = pd.DataFrame(rows, columns=["video_id", *columns])
-    _write_table(path, table)
-
-
 def _digest(settings):
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _skips(folder):
-    """What was skipped before, and why: `{(video_id, sha256): reason}`."""
-    path = folder / "skipped.csv"
-    if not path.is_file():
-        return {}
-    table = store.read_table(path, ("video_id", "sha256", "reason"))
-    return {(r.video_id, r.sha256): r.reason for r in table.itertuples(index=False) if r.sha256}
-
-
-def _write_skips(folder, reasons, hashes):
-    table = pd.DataFrame([(i, hashes.get(i, ""), reason) for i, reason in reasons.items()],
-                         columns=["video_id", "sha256", "reason"])
-    _write_table(folder / "skipped.csv", table)
-
-
-def _write_table(path, table):
-    """Write a table that exists only while it has rows, and only where it changes."""
-    if table.empty:
-        path.unlink(missing_ok=True)
-        return
-    text = table.to_csv(index=False, lineterminator="\n")
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)

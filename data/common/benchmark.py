@@ -1,7 +1,7 @@
 """From official archives, or from what lies in a folder, to a dataset folder: the way of all three.
 
 First the lists are had and read, then the videos of which they speak, then the tables are written,
-`dataset.toml` last. Each step finds what an earlier call did.
+`dataset.toml` last.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from data.common import acquire, adopt, download, rar
 from tfe import pool
 from tfe.census import look
 from tfe.errors import StudyError
-from tfe.paths import DATA, write_text
+from tfe.paths import DATA, alone, write_text
 from tfe.store import SUFFIXES, TASKS, open_dataset, read_table, write_dataset
 
 ARCHIVES = DATA / "archives"
@@ -33,14 +33,20 @@ def main(benchmark, text, arguments=None):
     work = acquire.Work(benchmark, out, options.given, options.archives / benchmark.name, page)
     if work.choose(videos).name.endswith(".rar") and not work.given:
         rar.reader()  # its absence is told before gigabytes are fetched
+    with alone(out):
+        make(work, lists, videos, split, options.val)
+
+
+def make(work, lists, videos, split, val):
+    """Lists, videos, tables: each step finds what an earlier call did."""
     listing = acquire.listing(work, lists, split)
     for sentence, count in listing.notes.items():
-        print(f"{benchmark.name}: {count} {sentence}")
-    if options.val:
+        print(f"{work.benchmark.name}: {count} {sentence}")
+    if val:
         listing.videos.loc[held_out(listing.videos), "split"] = "val"
-    gone = [i for i, reason in _absent(out).items() if reason == ABSENT]
+    gone = [i for i, reason in _absent(work.out).items() if reason == ABSENT]
     missing = acquire.videos(work, videos, listing.videos, gone,
-                             folder_of(benchmark.name, 1) / "videos")
+                             folder_of(work.benchmark.name) / "videos")
     tables(work, listing, missing, split)
 
 

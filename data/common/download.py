@@ -6,7 +6,6 @@ takes its own name when size and hash are right. TLS certificates are always che
 a file is taken only if its hash is known.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -23,7 +22,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tfe.errors import StudyError
-from tfe.paths import write_text
+from tfe.paths import alone, write_text
 
 SOURCES = Path(__file__).with_name("sources.toml")
 CHUNK = 2**20
@@ -79,13 +78,11 @@ def fetch(source, folder):
     Raises StudyError, in one line with the file and the remedy. What a later call can go on from
     stays as `.part`; what proved wrong is removed.
     """
-    target = Path(folder) / source.name
-    if target.is_file():
-        check(target, source)
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    reasons = []
-    with _alone(target.with_name(f".{source.name}.lock")):
+    target, reasons = Path(folder) / source.name, []
+    with alone(target.parent):  # two commands must not write one `.part`
+        if target.is_file():
+            check(target, source)
+            return target
         for url in source.urls:
             part = target.with_name(f"{source.name}.part")
             try:
@@ -245,18 +242,3 @@ def _room(part, needed):
 
 def _note(part):
     return part.with_name(f"{part.name}.json")
-
-
-@contextmanager
-def _alone(path):
-    """Hold a lock file, so that two commands do not write one `.part`."""
-    with open(path, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise StudyError(f"{path.name[1:-5]} is being downloaded by another command: wait for it"
-                             ) from None
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
