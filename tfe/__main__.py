@@ -65,6 +65,16 @@ def parser():
     one.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
                      "Slurm; \"local\": as jobs of this machine")
 
+    one = command("predict", predict, "Show a video of your own to trained heads: class scores, and "
+                  "a picture of where in time vanilla and TFE look.",
+                  epilog="example: python -m tfe predict clip.mp4")
+    one.add_argument("video", metavar="VIDEO")
+    one.add_argument("--run", action="append", default=[], metavar="KEY", help="the head of this "
+                     "run of results/local/, once or more (default: the heads that ship with the "
+                     "study, trained on synthetic videos)")
+    one.add_argument("--out", metavar="PNG", help="default: results/local/predict/VIDEO.png")
+    one.add_argument("--device", default="cpu", help="cpu, cuda or auto (default: %(default)s)")
+
     one = command("report", report, "Draw the committed figures again, judge the claims, or make "
                   "one random run of every committed table again and compare.",
                   epilog="example: python -m tfe report --verify table1")
@@ -77,6 +87,8 @@ def parser():
 
     one = command("publish", publish, "Make the tables of results/local/ the committed ones.")
     one.add_argument("tables", nargs="+", metavar="TABLE", help="e.g. table1")
+    one.add_argument("--heads", action="store_true", help="instead: make the first seed's trained "
+                     "heads of these tables the committed ones, in results/heads/")
 
     one = command("theorems", theorems, "Check every statement of the theory on finite tables and "
                   "write results/theorems.csv; every verdict is recomputed.")
@@ -156,6 +168,12 @@ def _encoder(dataset, asked, usual):
     return there[0] if len(there) == 1 and usual not in there else usual
 
 
+def predict(options):
+    from tfe import predict
+
+    predict.run(options.video, options.run, options.out, options.device)
+
+
 def report(options):
     from tfe import report, verify
 
@@ -185,8 +203,13 @@ def report(options):
 
 
 def publish(options):
-    from tfe.publish import publish
+    from tfe.publish import publish, publish_heads
 
+    if options.heads:
+        for name in options.tables:
+            for folder in publish_heads(name):
+                print(f"wrote {folder.name}")
+        return
     for name in options.tables:
         for path in publish(name):
             print(f"wrote {path.name}")

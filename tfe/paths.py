@@ -35,6 +35,11 @@ def atomic(path):
                 os.fsync(written.fileno())
             os.replace(temporary, path)
             _sync_folder(path.parent)
+        except Exception as error:
+            # Writers in Rust, such as safetensors, have their own word for a disk that is full.
+            if "(os error" in str(error) and not isinstance(error, OSError):
+                raise OSError(f"{path}: {error}") from None
+            raise
         finally:
             temporary.unlink(missing_ok=True)
 

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from tfe import batch, phase, report, statistics
+from tfe import batch, phase, report, statistics, store
 from tfe.errors import StudyError
 from tfe.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
 
@@ -62,6 +62,23 @@ def publish(name):
     if name == "table1":
         write_answer(ROOT / "README.md", pd.read_csv(RESULTS / "table1_summary.csv"))
     return [RESULTS / path.name for path in files]
+
+
+def publish_heads(name):
+    """Write the first seed's head of every row of a batch to `results/heads/`; yield the folders.
+
+    Raises StudyError where the batch has not been run here.
+    """
+    from tfe import heads
+
+    grid = batch.read(BOOK / "batches" / f"{name}.yaml")
+    grid["seeds"] = grid["seeds"][:1]
+    dataset = store.open_dataset(batch.dataset_folder(grid))
+    runs = batch.plan(grid, dataset, grid["encoder"])
+    if any(run.metrics is None for run in runs):
+        raise StudyError(f"{name}: not all rows have run here with seed {grid['seeds'][0]}: run "
+                         f"`python -m tfe batch {BOOK.name}/batches/{name}.yaml` first")
+    yield from heads.publish(runs, dataset, store.open_features(dataset, grid["encoder"]))
 
 
 def write_answer(readme, lines):
