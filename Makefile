@@ -42,12 +42,12 @@ set -o pipefail; $(if $(DATA),folder=$$($(PY) data/folder.py "$(DATA)" | tee /de
 test -f $(SCRIPT) || { echo "error: there is no $(SCRIPT): see data/*.py for the datasets" >&2; exit 2; }; \
 folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) $(SCRIPT) --out "$$folder" $(GIVEN))
 endef
-encode = $(PY) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
+encode = $(PY) $(if $(PROCESSES),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
 data: $(READY)  ## make or fetch DATASET (planted; ucf101, hmdb51, charades: FROM=DIR SPLIT=1), or adopt DATA=
 	@$(call prepare,planted)
 
-features: $(READY)  ## the frozen encoder's features of it
+features: $(READY)  ## the frozen encoder's features of it (PROCESSES=N: by torchrun, a GPU each)
 	@$(call prepare,planted) && $(encode)
 
 reproduce-table1: STAND_IN := planted

@@ -283,6 +283,29 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # *real* labels and intervals of Charades and simulated features, for
 # whoever has the lists.
 #
+# ## To get them
+#
+# ```
+# make data DATASET=ucf101                   # downloads; goes on if cut off
+# make data DATASET=hmdb51 FROM=~/archives   # takes what lies there
+# python -m tfe census charades              # counts, files, lengths
+# ```
+#
+# | trap | what happens |
+# |---|---|
+# | `HandstandPushups` holds `v_HandStandPushups_...` | capitals are ignored |
+# | HMDB-51 is a rar of 51 rars | unpacked one by one, by an optional reader |
+# | 7 intervals of Charades end before their start | left out, label kept |
+# | intervals past the end of the video | cut |
+# | videos without any action (174 and 49) | kept: a test is of all videos |
+# | a listed video is absent or broken | listed in `absent.csv`, not fatal |
+# | no official validation split | all of train, or `--val`, by groups |
+#
+# UCF101's zip and both archives of HMDB-51 are known by their hash. Of
+# Charades none is published: that of the first archive that proves sound
+# is recorded, and compared from then on. No archive was downloaded here:
+# what was tested are small ones in the same form.
+#
 # ## Summary
 #
 # - On Charades an action mostly fills a small part of its video, and

@@ -1,22 +1,21 @@
 """The whole way for a real benchmark: archives, dataset folder, features, runs, the table.
 
-  python data/reproduce.py table1 charades                  at published size, on a GPU
+  python data/reproduce.py table1 charades                  frozen CLIP ViT-L/14 at 336 px, on a GPU
   python data/reproduce.py table2 ucf101 --from ~/archives  takes the archives from there
   python data/reproduce.py table2 hmdb51 --encoder efficientnet-lite0 --profile default
-                                                            the small heads on frozen features
+                                                            a small frozen encoder, on any machine
 
 First it looks for everything that it will want: archives (in the folder of --from, or among those that
 `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there it says
 what, how large it is and where to get it, and ends with exit code 2. It downloads archives only with
---download.
+--download. Fine-tuning the encoder, too, is chapter 17's way.
 """
 
 import argparse
 import importlib
 import sys
 from pathlib import Path
-
-import pandas as pd
+from textwrap import wrap
 
 from data.common import benchmark, download, rar
 from data.common.acquire import Work, home_of_lists
@@ -66,7 +65,7 @@ def parser():
                    help="the folder with the archives, or with the unpacked lists and videos")
     p.add_argument("--download", action="store_true", help="download archives that are missing")
     p.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
-    p.add_argument("--encoder", default=PAPER, help="default: %(default)s, as in the paper")
+    p.add_argument("--encoder", default=PAPER, help="whose frozen features (default: %(default)s)")
     p.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
     p.add_argument("--seeds", help="how many, or which: 5, or 0,3,7")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
@@ -116,15 +115,18 @@ def of_encoder(options):
 
 def screen(options, lacking):
     """One screen: what is missing, how large, where to get it, and what to do then."""
-    table = pd.DataFrame(lacking, columns=["missing", "size", "where to get it"])
     place = options.given or options.archives / options.dataset
     target = f"make reproduce-{options.table} DATASET={options.dataset}"
-    return (f"{options.table} on {options.dataset} wants what is not here:\n\n"
-            f"{table.to_markdown(index=False, disable_numparse=True)}\n\n"
-            f"Archives go to {place}, or to a folder DIR with FROM=DIR; `make data DATASET="
-            f"{options.dataset}` downloads them.\nThen: {target}\n"
-            f"With the small frozen encoder, on any machine: {target} ENCODER=efficientnet-lite0 "
-            "PROFILE=default")
+    lines = [f"{options.table} on {options.dataset} wants what is not here:", ""]
+    for what, size, where in lacking:
+        lines += [f"  {what}" + f" ({size})" * bool(size),
+                  *wrap(where, 90, initial_indent="      ", subsequent_indent="      ",
+                        break_long_words=False, break_on_hyphens=False)]
+    lines += ["", f"Archives go to {place}, or to a folder DIR with FROM=DIR;",
+              f"`make data DATASET={options.dataset}` downloads them. Then: {target}",
+              "With a small frozen encoder, on any machine:",
+              f"  {target} ENCODER=efficientnet-lite0 PROFILE=default"]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ def test_torchrun_on_two_processes_killed_and_started_again(dataset, alone):
                "-m", "tfe", "features", "--data", str(dataset.folder), "--resolution", "32",
                "--segments", "2", "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as run:
-        until = time.monotonic() + 100
+        until = time.monotonic() + 300
         while not list(dataset.folder.rglob("*.npy")) and time.monotonic() < until:
             time.sleep(0.02)
         for process in [*psutil.Process(run.pid).children(recursive=True), run]:
