@@ -23,6 +23,7 @@ COLUMNS = {
     "bench.csv": "item,baseline,ours,ratio,limit,unit,device,threads,commit",
     "theorems.csv": "statement,distribution,method,cases,worst,verdict",
     "claims.csv": "id,where,claim,verdict,evidence",
+    "parity.csv": "system,part,official_commit,relative_error,shape,size,seed,torch",
     "reported.csv": "system,dataset,metric,value,protocol,source",
     "comparability.csv": "labels,videos,classes,prior,strength,measure,batch,seeds,value,difference,"
                          "low,high",

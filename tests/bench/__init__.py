@@ -34,10 +34,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Known:
-    """Two numbers that no clock is needed for, in the item's unit, e.g. parameters."""
+    """Two numbers in the item's unit that are known when it is prepared, e.g. parameters, or seconds
+    of what is run only once. `memory` is the peak of each in MB, where it was looked at."""
 
     baseline: float
     ours: float
+    memory: tuple | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ class Item:
     unit: str = "ms"
     threads: int = 1
     device: str = "cpu"
+    asked: bool = False  # takes minutes: run only where it is asked for by name
     why: str = ""
 
 

@@ -32,7 +32,8 @@ def main(arguments=None):
     known, smoke = collect(), options.profile == "smoke"
     if unknown := set(options.items) - set(known):
         raise StudyError(f"item {sorted(unknown)[0]!r} is unknown: choose from {', '.join(known)}")
-    wanted = [name for name in known if not options.items or name in options.items]
+    wanted = [name for name, it in known.items() if name in options.items
+              or not (options.items or it.asked)]
     made, failed = [], []
     for name in wanted:
         try:

@@ -28,7 +28,8 @@ def measure(name, smoke):
     except NotRun as wanted:
         return row | {"device": f"{item.device}: not run", "why": f"not run: {wanted}"}
     if isinstance(cases, Known):
-        return row | vars(cases) | {"ratio": cases.ours / cases.baseline}
+        told = {name: value for name, value in vars(cases).items() if value is not None}
+        return row | told | {"ratio": cases.ours / cases.baseline}
     cases = [cases] if isinstance(cases, Case) else cases
     peaks = [(_peak(case.baseline, item.device), _peak(case.ours, item.device)) for case in cases]
     laps = _in_turns(cases, _clock(item.device), BUDGET[smoke], ROUNDS[smoke])
