@@ -23,8 +23,8 @@ from data.common import benchmark
 from data.common.acquire import Benchmark
 from tfe.errors import ended
 
-HMDB51 = Benchmark("hmdb51", "singlelabel", "CC BY 4.0 for the collection; the clips are their owners'",
-                   (("*_test_split?.txt",), ("train_rgb_split_?.txt", "val_rgb_split_?.txt")), splits=3)
+HMDB51 = Benchmark("hmdb51", "singlelabel", "collection: CC BY 4.0; the clips are their owners'",
+                   (("*_test_split?.txt",), ("train_rgb_split_?.txt", "val_rgb_split_?.txt")), 3)
 
 
 def main(arguments=None):

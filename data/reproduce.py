@@ -5,10 +5,10 @@
   python data/reproduce.py table2 hmdb51 --encoder efficientnet-lite0 --profile default
                                                             a small frozen encoder, on any machine
 
-First it looks for everything that it will want: archives (in the folder of --from, or among those that
-`make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there it says
-what, how large it is and where to get it, and ends with exit code 2. It downloads archives only with
---download. Fine-tuning the encoder, too, is chapter 17's way.
+First it looks for everything that it will want: archives (in the folder of --from, or among those
+that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
+it says what, how large it is and where to get it, and ends with exit code 2. It downloads archives
+only with --download. Fine-tuning the encoder, too, is chapter 17's way.
 """
 
 import argparse
@@ -69,11 +69,13 @@ def parser():
     p.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
     p.add_argument("--seeds", help="how many, or which: 5, or 0,3,7")
     p.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
-    p.add_argument("--out", type=Path, metavar="DIR", help="the dataset folder (default: as data/*.py)")
+    p.add_argument("--out", type=Path, metavar="DIR",
+                   help="the dataset folder (default: as data/*.py)")
     p.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
                    help="where downloads lie (default: data/archives)")
     p.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
-    p.add_argument("--batch", type=Path, metavar="FILE", help="the runs (default: book/batches/TABLE.yaml)")
+    p.add_argument("--batch", type=Path, metavar="FILE",
+                   help="the runs (default: book/batches/TABLE.yaml)")
     return p
 
 

@@ -157,8 +157,8 @@ def test_each_bad_archive_is_refused_in_one_line(tmp_path, name):
     message = str(caught.value)
     assert "\n" not in message and archive.name in message
     # Of two members of one name the first is whole; nothing else may be there, hidden or not.
-    assert written(tmp_path) in ([archive.name], sorted([archive.name, f"out/{'A' if 'capitals' in name else 'a'}.avi"]))
-    assert "one file" in message or written(tmp_path) == [archive.name]
+    first = {"out/a.avi", "out/A.avi"} if "one file" in message else set()
+    assert set(written(tmp_path)) - first == {archive.name}
 
 
 def test_more_bytes_than_declared_never_reach_the_disk(tmp_path):

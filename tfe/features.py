@@ -141,7 +141,8 @@ def _encode_all(dataset, todo, parts, settings, device, workers, feed):
             reasons[video_id] = told.read_text(encoding="utf-8")
         elif not part.is_file():
             jobs.append((dataset.files[video_id], part))
-    results = (_fed if feed else _apart)(f"features of {dataset.name}", jobs, settings, device, workers)
+    way = _fed if feed else _apart
+    results = way(f"features of {dataset.name}", jobs, settings, device, workers)
     for (path, part), reason in results:
         if reason:
             reasons[path.stem] = reason

@@ -25,10 +25,12 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
     if not items:
         return
     workers = min(workers or cores(), len(items))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _start_worker, (initializer, initargs))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"),
+                               _start_worker, (initializer, initargs))
     try:
         waiting = iter(items)
-        running = {pool.submit(function, item): item for item in islice(waiting, ahead or 8 * workers)}
+        first = islice(waiting, ahead or 8 * workers)
+        running = {pool.submit(function, item): item for item in first}
         with tqdm(**bar) as progress:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)

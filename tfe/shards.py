@@ -23,7 +23,7 @@ POLL = 0.5
 
 @dataclass(frozen=True)
 class Shard:
-    """The part of a job that one of `world` processes does, `local_world` of them on this machine."""
+    """The part of one of `world` processes, `local_world` of which run on this machine."""
 
     rank: int = 0
     world: int = 1
@@ -53,7 +53,8 @@ def here():
         shard = Shard(*(int(value) for value in given.values()))
     except ValueError:
         shard = None
-    if not shard or not (0 <= shard.rank < shard.world and 0 <= shard.local_rank < shard.local_world):
+    if not shard or not (0 <= shard.rank < shard.world
+                         and 0 <= shard.local_rank < shard.local_world):
         said = " ".join(f"{name}={value}" for name, value in given.items())
         raise StudyError(f"{said}: these are no process of torchrun: unset them, or start with "
                          "`torchrun --nproc-per-node N -m tfe features ...`")
@@ -61,12 +62,12 @@ def here():
 
 
 def hand_in(parts, shard, todo, reasons):
-    """Say that of the videos `todo`, `{video_id: sha256}`, all parts are there but for `reasons`."""
+    """Say that of `todo`, `{video_id: sha256}`, all parts are there but for `reasons`."""
     write_text(_list(parts, shard), json.dumps({"of": _digest(todo), "reasons": reasons}))
 
 
 def handed_in(parts, shard, todo):
-    """`{video_id: reason}` of what the shard could not read; None where it is not done with `todo`."""
+    """`{video_id: reason}` of what the shard could not read; None while it is not done."""
     try:
         said = json.loads(_list(parts, shard).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -92,8 +93,9 @@ def gather(parts, shard, todo):
                 print(f"waiting for shard {rank} of {shard.world}: {there} parts are there",
                       file=sys.stderr)
             if time.monotonic() - last > PATIENCE:
-                raise StudyError(f"{parts}: shard {rank} of {shard.world} made nothing for {PATIENCE:g} "
-                                 "s: start the same command again; every shard goes on where it was")
+                raise StudyError(f"{parts}: shard {rank} of {shard.world} made nothing for "
+                                 f"{PATIENCE:g} s: start the same command again; every shard goes "
+                                 "on where it was")
             time.sleep(POLL)
         if its and rank != shard.rank:
             reasons |= found

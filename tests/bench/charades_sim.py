@@ -39,8 +39,8 @@ def store(smoke):
     return Case(baseline, ours)
 
 
-@item("charades-sim-epoch", unit="s", threads=2, why="one epoch over the 6,928 training videos from the "
-      "memory map, BIKE-style head with TFE, default profile; the plain way: the head without TFE")
+@item("charades-sim-epoch", unit="s", threads=2, why="one epoch over the 6,928 training videos "
+      "of the memory map, BIKE-style head with TFE, default profile; the plain way: without TFE")
 def epoch(smoke):
     from data import charades_sim
     from tfe import store, systems, training
