@@ -367,7 +367,7 @@ plots.show(fig, "shortcut",
 # label information. The claim to suppress spurious correlations can hold
 # only for context that is independent of the label; at $\rho = 0$ both
 # masks tie. The picture does not say how much a *network* would take from
-# the scene: that stays to be measured.
+# the scene: [chapter 16](16_when.ipynb) measures that.
 #
 # ## Summary
 #

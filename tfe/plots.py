@@ -12,6 +12,7 @@ from PIL.Image import open as open_picture
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
+PAGE = 7  # the width of the page's text, in inches at the resolution of the figures
 # One meaning, one colour, through the whole book.
 COLOURS = {"salient": PALETTE[0], "non-salient": PALETTE[1], "truth": PALETTE[2],
            "vanilla": PALETTE[6], "tfe": PALETTE[0], "tfe-bounded": PALETTE[5],
@@ -31,8 +32,10 @@ def style():
 def show(fig, name, caption, alt):
     """Display `fig` as a PNG with alternative text `alt`, and `caption` under it.
 
-    `name` is the figure's name in the book; links and the list of figures use it.
+    `name` is the figure's name in the book; links and the list of figures use it. A wider figure than
+    the page's text is narrowed before it is drawn, so that its letters keep their size.
     """
+    fig.set_figwidth(min(fig.get_figwidth(), PAGE))
     display(Image(_png(fig), alt=alt, metadata={"name": name}))
     display(Markdown(f"**Figure ({name}).** {caption}"))
 
