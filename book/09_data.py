@@ -107,7 +107,7 @@ for name in ("charades", "ucf101", "hmdb51", "planted"):
     sizes = counts(name, "videos a class")
     left.plot(sizes.index / len(sizes), sizes / sizes.max(),
               label=names[name], color=colours[name])
-left.set(xlabel="classes, from the largest to the smallest (share)",
+left.set(xlabel="classes, largest to smallest (share)",
          ylabel="videos against the largest", ylim=(0, None))
 left.legend(fontsize=8)
 for name in ("charades", "planted"):
@@ -143,10 +143,10 @@ for name in timed:
         share = counts(name, quantity).cumsum()
         ax.step([0, *share.index + width], [0, *share / share.iloc[-1]],
                 where="post", label=names[name], color=colours[name])
-left.set(xlabel="share of the video that an action fills, at most",
+left.set(xlabel="share of the video filled, at most",
          ylabel="share of the pairs")
-right.set(xlabel=f"of {segments} segments that show it, fewer than",
-          xticks=range(0, segments + 2, 4), xlim=(-0.8, 32))
+right.set(xlabel=f"of {segments} segments, fewer than",
+          xticks=range(0, segments + 2, 4), xlim=(-0.8, 40))
 right.legend(fontsize=7, loc="center right")
 plots.show(
     fig, "filled", "How much of its video an action fills, cumulated over "
