@@ -61,12 +61,10 @@ def run(source):
     with TemporaryDirectory() as sockets:  # of its own: two kernels side by side must not share
         config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
         # Timing would change the file at every execution; the kernel runs where the chapter lies.
+        # A dial without its kernel is dead, and its id changes every time: `live` cells stay blank.
         NotebookClient(notebook, timeout=600, record_timing=False, config=config,
+                       skip_cells_with_tag="live",
                        resources={"metadata": {"path": str(BOOK)}}).execute()
-    for cell in notebook.cells:
-        if "live" in cell.metadata.get("tags", []):
-            cell.outputs = []  # a dial without its kernel is dead, and its id changes every time
-    notebook.metadata.pop("widgets", None)
     return notebook
 
 
