@@ -19,8 +19,8 @@ def dials(monkeypatch):
     for cell in jupytext.read(BOOK / "lab.py").cells:
         if cell.cell_type == "code":
             exec(compile(cell.source, "lab.py", "exec"), room)
-    return [thing.widget for thing in room.values()
-            if isinstance(getattr(thing, "widget", None), ipywidgets.interactive)]
+    return list(dict.fromkeys(thing.widget for thing in room.values() if isinstance(
+        getattr(thing, "widget", None), ipywidgets.interactive)))  # a function and its other name
 
 
 def test_every_dial_moves_what_it_shows(dials):
