@@ -293,8 +293,8 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 #
 # | trap | what happens |
 # |---|---|
-# | `HandstandPushups` holds `v_HandStandPushups_...` | capitals are ignored |
-# | HMDB-51 is a rar of 51 rars | unpacked one by one, by an optional reader |
+# | `HandstandPushups` has `v_HandStandPushups_...` | capitals ignored |
+# | HMDB-51 is a rar of 51 rars | unpacked in turn, by an optional reader |
 # | 7 intervals of Charades end before their start | left out, label kept |
 # | intervals past the end of the video | cut |
 # | videos without any action (174 and 49) | kept: a test is of all videos |
