@@ -29,8 +29,8 @@ LISTS = {
     # The file's spelling in the archive differs from that in the lists.
     "ucf101": UCF | {f"{part}list0{n}.txt": UCF[f"{part}list01.txt"] for part in ("train", "test")
                      for n in (2, 3)},
-    "hmdb51": TAGGED | {name.replace("split1", f"split{n}"): text for name, text in TAGGED.items()
-                        for n in (2, 3)},
+    "hmdb51": {name.replace("split1", f"split{n}"): text.replace("A (1)", "St. A (1)")
+               for name, text in TAGGED.items() for n in (1, 2, 3)},
     "charades": CHARADES | {"Charades_v1_train.csv": ACTIONS, "Charades_v1_test.csv":
                             HEADER + "DDDDD,S3,Kitchen,c001 0.50 1.00,1.2\nEEEEE,S4,Hall,,1.2\n"}}
 BATCH = """
@@ -180,7 +180,7 @@ def test_hmdb51_out_of_rars_within_a_rar(here, official):
     dataset = make("hmdb51", here, official("hmdb51"))
     assert sorted(dataset.videos.video_id) == sorted([
         "#2_Gum!_chew_h_nm_np1_fr_med_0", "M&M;-)_chew_h_nm_np1_fr_med_1",
-        "A (1)_shoot_ball_u_nm_np1_fr_med_0"])  # tag 0 is in neither part
+        "St. A (1)_shoot_ball_u_nm_np1_fr_med_0"])  # tag 0 is in neither part
     assert dataset.classes == ["chew", "shoot_ball"] and len(dataset.files) == 3
     assert not (here / "out" / ".inner").exists()
 

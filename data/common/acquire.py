@@ -133,7 +133,7 @@ def videos(work, sources, listed, known_absent=(), sibling=None):
     if len(wanted) < len(listed):
         raise StudyError(f"{work.benchmark.name}: two listed videos differ in capitals alone: "
                          "take the lists of the official archive")
-    there = {plain(path.name) for path in folder.glob("*") if _is_video(path)}
+    there = {plain(path.stem) for path in folder.glob("*") if _is_video(path)}
     missing = set(wanted) - there
     if sibling and sibling != folder:
         missing -= _adopt(sibling, folder, {name: wanted[name] for name in missing}, os.link)
@@ -147,7 +147,7 @@ def videos(work, sources, listed, known_absent=(), sibling=None):
         waiting = {plain(path.partition("/")[0]) for path, video_id in zip(
             listed.member, listed.video_id) if plain(video_id) in sought}
         for path in _unpacked(archive, folder, wanted, classes - waiting):
-            missing.discard(plain(path.name))
+            missing.discard(plain(path.stem))
         if len(missing) == len(wanted):
             raise StudyError(f"{archive} holds none of the {len(wanted)} listed videos: fetch the "
                              f"archive from {work.page}")
@@ -163,7 +163,7 @@ def _adopt(source, folder, wanted, link):
     """Link the videos below `source` that are wanted into `folder`; return their plain names."""
     found = {}
     for path in sorted(source.rglob("*")) if wanted else ():
-        name = plain(path.name)
+        name = plain(path.stem)
         if name in wanted and _is_video(path):
             if name in found:
                 raise StudyError(f"{path} and {found[name]} are both {wanted[name]}: remove one")
@@ -185,10 +185,10 @@ def _unpacked(archive, folder, wanted, done=(), nested=True):
     inner = folder.parent / ".inner"
 
     def place(name):
-        suffix = Path(name).suffix.lower()
-        if suffix in SUFFIXES and plain(name) in wanted:
-            return folder / f"{wanted[plain(name)]}{suffix}"
-        if nested and suffix in KINDS and plain(name) not in done:
+        suffix, stem = Path(name).suffix.lower(), plain(Path(name).stem)
+        if suffix in SUFFIXES and stem in wanted:
+            return folder / f"{wanted[stem]}{suffix}"
+        if nested and suffix in KINDS and stem not in done:
             return inner / Path(name).name
         return None
     for path in unpack(archive, place):

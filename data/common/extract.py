@@ -162,9 +162,9 @@ def _there(path):
     return next(folder for folder in path.parents if folder.is_dir())
 
 
-def plain(name):
-    """The last part of a member's name, without its ending, as names are compared.
+def plain(stem):
+    """A name without its ending, as names are compared.
 
     Archives and lists spell HandStandPushups and accents differently.
     """
-    return unicodedata.normalize("NFC", PurePosixPath(name).stem).casefold()
+    return unicodedata.normalize("NFC", stem).casefold()
