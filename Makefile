@@ -108,7 +108,7 @@ test: data/smoke/dataset.toml  ## unit tests, then every chapter against its sto
 	$(PY) -m pytest -p no:cacheprovider --nbval-lax --nbval-kernel-name python3 book/run.ipynb
 
 test-all: test  ## test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
-	$(PY) -m pytest -n auto --dist loadfile -m slow tests
+	$(PY) -m pytest -n auto --dist load -m slow tests
 
 bench: $(READY)  ## what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
 	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)

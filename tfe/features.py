@@ -22,7 +22,7 @@ import numpy as np
 from tfe import encoders, pool, shards, skips, store
 from tfe.device import choose
 from tfe.errors import StudyError
-from tfe.paths import alone, atomic, write_text
+from tfe.paths import alone, write_text
 
 
 def settings_of(encoder, resolution=None, segments=16, where="middle"):
@@ -241,8 +241,7 @@ def _write(job, encoder, frames, lengths):
         return f"{path}: its features are not finite"
     if not lengths.agree:  # before the part, whose presence says "done"
         write_text(part.with_suffix(".json"), json.dumps(asdict(lengths)))
-    with atomic(part) as temporary:
-        np.save(temporary, features)
+    store.save_array(part, features)
 
 
 def _digest(settings):

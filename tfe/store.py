@@ -11,6 +11,7 @@ import tomllib
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -288,14 +289,23 @@ def write_features(folder, video_ids, x, meta, hashes=None):
     Each file is written atomically; where it stops in between, the hashes tell.
     """
     folder = Path(folder)
-    with atomic(folder / "features.npy") as temporary:
-        np.save(temporary, np.asarray(x, np.float16), allow_pickle=False)
+    save_array(folder / "features.npy", np.asarray(x, np.float16))
     index = pd.DataFrame({"row": range(len(video_ids)), "video_id": video_ids})
     if hashes is not None:
         index["sha256"] = hashes
     write_text(folder / "index.csv", index.to_csv(index=False, lineterminator="\n"))
     meta = {**meta, "sha256": {n: sha256(folder / n) for n in ("features.npy", "index.csv")}}
     write_text(folder / "meta.json", json.dumps(meta, indent=1, sort_keys=True) + "\n")
+
+
+def save_array(path, x):
+    """Write an array as npy, atomically; raises OSError where the disk is full.
+
+    Through Python's `write`, because numpy's own `tofile` says nothing of a disk that fills up
+    within its last buffer, and leaves a file cut short.
+    """
+    with atomic(path) as temporary, open(temporary, "wb") as file:
+        np.save(SimpleNamespace(write=file.write), x, allow_pickle=False)
 
 
 def _digest(hashes):

@@ -16,7 +16,7 @@ from reliability.trials import clean, finish, prepared, run, said, start
 
 from tfe import paths, pool
 
-KINDS = ("killed before", "killed half written", "disk full", "killed after")
+KINDS = ("killed before", "killed half written", "disk full")
 
 
 def suite(trials=None, seed=0, only=None):
@@ -25,10 +25,15 @@ def suite(trials=None, seed=0, only=None):
     `trials` bounds how many places are tried, evenly chosen; by default all of them.
     """
     for name in only or stages.STAGES:
-        with prepared(stages.STAGES[name]) as fresh:
+        with one_run(), prepared(stages.STAGES[name]) as fresh:
             _, _, wanted = clean(stages.STAGES[name], fresh)
             yield everywhere(name, fresh, wanted, trials)
             yield full(name, fresh, wanted, trials)
+
+
+def one_run():
+    """A batch of one run, and its report: more would only repeat the same calls."""
+    return patch.object(stages, "ROWS", stages.ROWS[:1])
 
 
 def everywhere(name, fresh, wanted, trials):
@@ -101,8 +106,6 @@ def fault(at, kind):
         if kind == "killed half written" and real is SYNC and paths.UNFINISHED in opened(given[0]):
             with open(opened(given[0]), "r+b") as file:
                 file.truncate(os.path.getsize(file.name) // 2)
-        if kind == "killed after":
-            real(*given)
         os.kill(os.getpid(), signal.SIGKILL)
 
     doors(struck)

@@ -1,0 +1,116 @@
+"""What the study survives, small in `make test` and in full in `make test-all`; see `reliability`."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+from reliability import COLUMNS, stages
+
+from tfe.paths import RESULTS, ROOT
+
+TESTS = str(ROOT / "tests")
+
+
+def suite(name, *arguments):
+    """Run a suite in a process of its own; return its cases."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((TESTS, str(ROOT))),
+                   "OMP_NUM_THREADS": "1"}
+    ended = subprocess.run([sys.executable, "-m", "reliability", name, *arguments], cwd=ROOT,
+                           env=environment, capture_output=True, text=True)
+    cases = [json.loads(line) for line in ended.stdout.splitlines() if line.startswith("{")]
+    assert cases and ended.returncode in (0, 1), ended.stderr[-2000:]
+    return cases
+
+
+def passed(cases):
+    assert [case["failures"] for case in cases if case["passed"] < case["trials"]] == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """Small trials leave the record of the full ones alone."""
+    monkeypatch.setenv("RELIABILITY", str(tmp_path / "reliability.csv"))
+    return tmp_path / "reliability.csv"
+
+
+@pytest.mark.parametrize("name, arguments", [
+    ("kills", ["--trials", "2"]),
+    ("faults", ["--trials", "4", "--only", "training", "features"]),
+    ("together", ["--trials", "1", "--only", "features"]),
+    ("repeats", ["--trials", "2", "--only", "training", "features"]),
+    ("videos", ["--trials", "8"])])
+def test_a_few(name, arguments, elsewhere):
+    cases = suite(name, *arguments)
+    passed(cases)
+    table = pd.read_csv(elsewhere)
+    assert tuple(table.columns) == COLUMNS
+    assert set(table.case) == {case["case"] for case in cases}
+
+
+# Three processes that take about as long as each other.
+SHARES = (["render", "features"], ["training", "batch"], ["report"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("only", SHARES, ids="-".join)
+@pytest.mark.parametrize("name", ["kills", "faults", "together", "repeats"])
+def test_all(name, only):
+    passed(suite(name, "--only", *only))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["damaged", "odd"])
+def test_all_videos(case):
+    passed(suite("videos", "--only", case))
+
+
+@pytest.mark.slow
+def test_real_kernels_are_killed_and_go_on(tmp_path):
+    """The light trials run the notebook as a script; here Jupyter's kernels are killed with it."""
+    work = ("import pathlib, sys; from reliability import stages; "
+            "stages.{}(pathlib.Path(sys.argv[1]))")
+
+    def start(step, folder):
+        return subprocess.Popen([sys.executable, "-c", work.format(step), str(folder)], cwd=ROOT,
+                                env={**os.environ, "PYTHONPATH": TESTS, "OMP_NUM_THREADS": "1"},
+                                stderr=subprocess.DEVNULL, start_new_session=True)
+
+    def whole(folder):
+        assert start("made_features", folder).wait() == start("batch_work", folder).wait() == 0
+        made = stages.artifacts(folder)
+        return {name: made[name] for name in made if not name.endswith("run.ipynb")}
+
+    folder, draw = tmp_path / "trial", random.Random(0)  # one path: a run's key holds it
+    folder.mkdir()
+    begun = time.monotonic()
+    wanted = whole(folder)
+    seconds = time.monotonic() - begun
+    for _ in range(2):
+        for path in folder.glob("[0-9a-f]*/*"):
+            path.unlink()
+        child = start("batch_work", folder)
+        time.sleep(seconds * draw.uniform(0.3, 0.8))
+        os.killpg(child.pid, signal.SIGKILL)
+        child.wait()
+        assert whole(folder) == wanted
+
+
+def test_the_committed_figures_are_of_full_suites_in_which_all_passed():
+    path = RESULTS / "reliability.csv"
+    if not path.is_file():
+        pytest.skip("results/reliability.csv is not made yet")
+    table = pd.read_csv(path)
+    assert tuple(table.columns) == COLUMNS
+    assert (table.passed == table.trials).all()
+    kills = table[table.suite == "kills"].set_index("case")
+    assert set(kills.index) == set(stages.STAGES) and (kills.trials >= 40).all()
+    assert (kills.worst <= 1).all()  # units redone
+    damaged = table[(table.suite == "videos") & (table.case == "damaged")].iloc[0]
+    assert damaged.trials >= 200 and damaged.worst <= 20  # seconds a file
+    assert (table[table.suite == "repeats"].trials >= 20).all()
