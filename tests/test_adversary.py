@@ -66,6 +66,32 @@ def test_one_pass_gradients_equal_those_of_two_graphs(backbone, task, adversary,
                 assert (ours - theirs).abs().max() < 1e-9
 
 
+@pytest.mark.parametrize("backbone, encoder", list(product(["bike", "msqnet"],
+                                                             ["disentangler", "none"])))
+def test_one_backward_pass_with_a_turned_gradient_gives_the_same(backbone, encoder):
+    game = dict(encoder=encoder, weight=0.7)
+    plain, turned = made(backbone, **game), made(backbone, schedule="reversal", **game)
+    assert turned.game.reversible
+    expected, before = simultaneous_gradients(plain, batch(), noise())
+    found, now = simultaneous_gradients(turned, batch(), noise())
+    assert now.loss_n.item() == before.loss_n.item()
+    for player in expected:
+        for ours, theirs in zip(found[player], expected[player], strict=True):
+            assert (ours is None) == (theirs is None)
+            assert ours is None or (ours - theirs).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("game", [{"adversary": "cap"}, {"encoder": "salient"},
+                                  {"approximators": "frozen"}, {"disentangler": "eq5"}])
+def test_a_game_that_cannot_be_turned_is_played_in_one_pass(game):
+    assert not Game(schedule="reversal", **game).reversible
+    found, _ = simultaneous_gradients(made(schedule="reversal", **game), batch(), noise())
+    expected, _ = simultaneous_gradients(made(schedule="one-pass", **game), batch(), noise())
+    for player in expected:
+        for ours, theirs in zip(found[player], expected[player], strict=True):
+            assert ours is theirs is None or torch.equal(ours, theirs)
+
+
 def sgd(system, lr=0.1):
     return {player: torch.optim.SGD(p, lr) for player, p in system.players().items()}
 

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 import torch
-from baselines import decode, step
+from baselines import decode, encode, pairs, step
+from baselines import store as files
 from bench.step import ours as bench_step
 from test_video import KINDS, real_clips, write
 
-from tfe import StudyError, adversary, baselines, systems, training, video
+from tfe import StudyError, adversary, baselines, encoders, enumeration, systems, training, video
 from tfe.adversary import simultaneous_gradients
 from tfe.device import arithmetic
 
@@ -152,3 +153,41 @@ def test_training_in_bf16_ends_near_that_in_fp32(method, backbone):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
         arithmetic("fp8", "cpu")
+
+
+def test_folded_batched_features_are_those_of_the_published_network():
+    recipe = encoders.ENCODERS["efficientnet-lite0"]
+    plain = encode.Plain(encoders.read_weights(recipe))
+    frames = np.random.default_rng(0).integers(0, 256, (5, 9, 12, 3), np.uint8).repeat(12, 1).repeat(12, 2)
+    expected = encode.frame_by_frame(plain, frames, recipe.resolution)
+    found = encoders.load("efficientnet-lite0")(frames)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    rounded = encoders.load("efficientnet-lite0", precision="bf16")(frames)
+
+    def cosine(a, b):
+        return ((a * b).sum(1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1)).min()
+    assert cosine(found, expected) > 0.999999
+    assert 0.9 < cosine(rounded, expected) < 0.9999  # which is why no store is made in bf16
+
+
+def test_an_encoder_of_unknown_precision_is_refused():
+    with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
+        encoders.load("efficientnet-lite0", precision="fp8")
+
+
+def test_a_batch_of_the_store_is_that_of_one_file_a_video(tmp_path):
+    from bench.store import planted
+
+    features = planted(tmp_path, 12, (3, 4))
+    (tmp_path / "plain").mkdir()
+    files.write(tmp_path / "plain", features.x)
+    rows = [7, 0, 11]
+    np.testing.assert_array_equal(features.x[rows], files.read(tmp_path / "plain", rows).numpy())
+
+
+def test_all_pairs_are_those_counted_one_at_a_time():
+    p_xy = np.random.default_rng(0).dirichlet(np.ones(10)).reshape(5, 2)
+    codes, found = enumeration.partitions(5), enumeration.all_pairs(p_xy).terms
+    for i, j in np.random.default_rng(1).integers(0, len(codes), (200, 2)):
+        assert np.broadcast_to(found.I_SN, (52, 52))[i, j] == pytest.approx(
+            pairs.joint_information(p_xy.sum(1), codes[i], codes[j]), abs=1e-12)

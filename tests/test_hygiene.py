@@ -21,6 +21,8 @@ COLUMNS = {
     "table4.csv": "row,quantity,unit,printed,rebuilt,true",
     "cited.csv": "table,method,dataset,metric,value,source",
     "bench.csv": "item,baseline,ours,ratio,limit,unit,device,threads,commit",
+    "bench_notes.csv": "item,verdict,rounds,ratio_low,ratio_high,why",
+    "bench_scaling.csv": "quantity,axis,value,ms,device,threads,commit",
     "theorems.csv": "statement,distribution,method,cases,worst,verdict",
     "claims.csv": "id,where,claim,verdict,evidence",
     "parity.csv": "system,part,official_commit,relative_error,shape,size,seed,torch",

@@ -16,13 +16,14 @@ or A by Eq. (4) as D is, or A by nothing.
 """
 
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import torch
 
 from tfe.device import arithmetic
 from tfe.errors import StudyError
 
-CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass"),
+CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass", "reversal"),
            "encoder": ("disentangler", "salient", "approximators", "none"),
            "disentangler": ("eq4", "eq5"), "approximators": ("eq5", "eq4", "frozen")}
 
@@ -32,7 +33,9 @@ class Game:
     """How Eq. (12) is played, where the paper leaves room.
 
     adversary: U above. weight: w above. schedule: "two-phase" draws fresh noise for D, which then
-    meets the updated A; "one-pass" takes both gradients from one forward pass, at 3/4 of the cost.
+    meets the updated A; "one-pass" takes both gradients from one forward pass, at 3/4 of the cost;
+    "reversal" is one-pass with one backward pass as well, which turns L_N's gradient round at z_N,
+    where the game allows it (literal, Eqs. (4) and (5), an encoder of D's or of nobody's).
     encoder: whose gradient the layers below D receive: D's, only that of L_S, A's, or none.
     disentangler, approximators: what each player minimises: "eq4" is L_S + w U, "eq5" is L_S + L_N,
     "frozen" nothing.
@@ -51,6 +54,12 @@ class Game:
                 raise StudyError(f"{name} is {getattr(self, name)!r}: choose one of "
                                  f"{', '.join(choices)}")
 
+    @property
+    def reversible(self):
+        """Whether both gradients are one but for a factor below A_N."""
+        return (self.adversary == "literal" and self.encoder in ("disentangler", "none")
+                and (self.disentangler, self.approximators) == ("eq4", "eq5"))
+
     def replace(self, **changes):
         return replace(self, **changes)
 
@@ -64,11 +73,25 @@ class Play:
     reward: torch.Tensor  # U above
 
 
-def play(system, batch, generator=None, frozen=False):
+class _Turned(torch.autograd.Function):
+    """The identity, whose gradient is multiplied by a factor."""
+
+    @staticmethod
+    def forward(ctx, z, factor):
+        ctx.factor = factor
+        return z.view_as(z)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return ctx.factor * gradient, None
+
+
+def play(system, batch, generator=None, frozen=False, turn=None):
     """Run x -> D -> (A_S, A_N) and take the losses of Eq. (7).
 
     batch: `features (B, T, f)`, `targets (B, C)` and the training set's `prior (C,)`. `frozen`
-    runs everything below A without gradient: all that phase 1 needs.
+    runs everything below A without gradient: all that phase 1 needs. `turn` multiplies the gradient
+    that L_N sends below A_N.
     """
     target, prior = batch["targets"], batch["prior"]
     loss = system.backbone.loss
@@ -76,6 +99,8 @@ def play(system, batch, generator=None, frozen=False):
         with torch.set_grad_enabled(not frozen):
             x, context = system.encode(batch["features"])
             z_s, z_n, _ = system.disentangler(x, generator)
+        if turn is not None:
+            z_n = _Turned.apply(z_n, turn)
         # A_N first: where dropout draws, the order is part of a seed's result.
         logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
     # Losses are taken in the targets' arithmetic, whatever that of the products was.
@@ -113,6 +138,11 @@ def simultaneous_gradients(system, batch, generator=None):
 
     A receives grad(L_S + L_N) and D grad(L_S + w U), although they share the graph.
     """
+    if system.game.schedule == "reversal" and system.game.reversible:
+        now = play(system, batch, generator, turn=-system.game.weight)
+        players = system.players()
+        found = iter(_gradient(now.loss_s + now.loss_n, sum(players.values(), [])))
+        return {player: list(islice(found, len(p))) for player, p in players.items()}, now
     now = play(system, batch, generator)
     return {player: _gradient_of(system, now, player, parameters)
             for player, parameters in system.players().items()}, now
@@ -141,7 +171,7 @@ def _apply(optimiser, parameters, gradients):
 def adversarial_update(system, batch, optimisers, generator=None):
     """One step of both players; returns `{"loss_s", "loss_n"}`, detached."""
     players = system.players()
-    if system.game.schedule == "one-pass":
+    if system.game.schedule != "two-phase":
         gradients, now = simultaneous_gradients(system, batch, generator)
         for player, parameters in players.items():
             _apply(optimisers[player], parameters, gradients[player])

@@ -14,6 +14,7 @@ from tfe.device import choose
 from tfe.errors import StudyError
 
 BATCH = 8  # segments at a time: more ran no faster on two cores
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class Encoder:
     device: str
     network: Callable = field(repr=False)
     resize: str = "bilinear"
+    precision: str = "fp32"
 
     def __call__(self, frames):
         """Encode frames, uint8 `(N, H, W, 3)` RGB; return features, float32 `(S, dim)`.
@@ -63,21 +65,25 @@ class Encoder:
         import torch
 
         _check_frames(frames, self.frames_per_segment)
-        step = BATCH * self.frames_per_segment
+        step, dtype = BATCH * self.frames_per_segment, getattr(torch, PRECISIONS[self.precision])
         with torch.inference_mode():
             features = [self.network(prepare(frames[at:at + step], self.resolution, self.resize
-                                             ).to(self.device))
+                                             ).to(self.device, dtype))
                         for at in range(0, len(frames), step)]
             return torch.cat(features).float().cpu().numpy()
 
 
-def load(name, resolution=None, device="cpu"):
+def load(name, resolution=None, device="cpu", precision="fp32"):
     """Load the encoder `name`; return an `Encoder`.
 
     `resolution` is the side in pixels of the square that the network sees (default: the
-    recipe's). Raises StudyError for an unknown name, an unusable resolution or device, and
-    weights that are missing or not the expected ones.
+    recipe's). `precision` is that of the weights and of what passes through them; features in "bf16"
+    are others (results/bench_notes.csv says how far off), so that no store is made of them. Raises
+    StudyError for an unknown name or precision, an unusable resolution or device, and weights that
+    are missing or not the expected ones.
     """
+    if precision not in PRECISIONS:
+        raise StudyError(f"precision {precision!r} is unknown: use {' or '.join(PRECISIONS)}")
     if name not in ENCODERS:
         raise StudyError(f"unknown encoder {name!r}: use one of {', '.join(sorted(ENCODERS))}")
     recipe = ENCODERS[name]
@@ -86,8 +92,10 @@ def load(name, resolution=None, device="cpu"):
         raise StudyError(f"resolution is {resolution!r}: give a whole number of pixels, 32 or more")
     device = choose(device)
     network = recipe.build(read_weights(recipe)).to(device)
+    if precision != "fp32":
+        network = network.bfloat16()
     return Encoder(name, recipe.dim, resolution, recipe.frames_per_segment, recipe.identity(),
-                   str(device), network, recipe.resize)
+                   str(device), network, recipe.resize, precision)
 
 
 def read_weights(recipe):

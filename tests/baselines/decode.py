@@ -10,22 +10,53 @@ def middles(frames, parts):
 
 
 def convert_everything(path, segments):
-    """Every frame to RGB, then the wanted: uint8 `(segments, H, W, 3)`."""
+    """Every frame to RGB, of which the wanted are kept: uint8 `(segments, H, W, 3)`."""
+    wanted, pictures = middles(_count(path), segments), {}
     with _opened(path) as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    return np.stack([frames[index] for index in middles(len(frames), segments)])
+        for index, frame in enumerate(container.decode(video=0)):
+            picture = frame.to_ndarray(format="rgb24")
+            if index in wanted:
+                pictures[index] = picture
+    return np.stack([pictures[index] for index in wanted])
 
 
 def decode_everything(path, segments):
-    """Every frame decoded; only the wanted are converted. Two passes, as the length is unknown."""
-    with _opened(path) as container:
-        count = sum(packet.size > 0 for packet in container.demux(video=0))
-    wanted, pictures = set(middles(count, segments)), {}
+    """Every frame decoded; only the wanted are converted."""
+    wanted, pictures = middles(_count(path), segments), {}
     with _opened(path) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
                 pictures[index] = frame.to_ndarray(format="rgb24")
-    return np.stack([pictures[index] for index in middles(count, segments)])
+    return np.stack([pictures[index] for index in wanted])
+
+
+def by_opencv(path, segments):
+    """OpenCV: grab every frame, retrieve the wanted. Its conversion to RGB rounds otherwise."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
+    wanted = middles(int(capture.get(cv2.CAP_PROP_FRAME_COUNT)), segments)
+    pictures = {}
+    for index in range(wanted[-1] + 1):
+        capture.grab()
+        if index in wanted:
+            pictures[index] = cv2.cvtColor(capture.retrieve()[1], cv2.COLOR_BGR2RGB)
+    return np.stack([pictures[index] for index in wanted])
+
+
+def by_decord(path, segments):
+    """decord: random access to the wanted frames."""
+    import decord
+
+    reader = decord.VideoReader(str(path), num_threads=1)
+    return reader.get_batch(middles(len(reader), segments)).asnumpy()
+
+
+def _count(path):
+    """The number of packets, which is that of frames in a sound file."""
+    with _opened(path) as container:
+        return sum(packet.size > 0 for packet in container.demux(video=0))
 
 
 def _opened(path):

@@ -12,8 +12,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from bench import collect
-from bench._measure import measure
+from bench import _scaling, collect
+from bench._measure import device, measure
 
 from tfe.errors import StudyError, ended
 from tfe.paths import LOCAL, RESULTS, atomic
@@ -26,7 +26,7 @@ WORSE = 1.5
 
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__.split("\n")[0])
-    parser.add_argument("items", nargs="*", metavar="ITEM", help="default: all")
+    parser.add_argument("items", nargs="*", metavar="ITEM", help="default: all, and the curves of growth")
     parser.add_argument("--profile", choices=("default", "smoke"), default="default")
     options = parser.parse_args(arguments)
     known, smoke = collect(), options.profile == "smoke"
@@ -48,12 +48,25 @@ def main(arguments=None):
     keep = None if smoke else list(known)
     merge(folder / "bench.csv", COLUMNS, [each for row in made for each in rows(row)], keep)
     merge(folder / "bench_notes.csv", NOTES, [note(row) for row in made], keep)
+    if not options.items:
+        grow(folder / "bench_scaling.csv", smoke)
     worse = regressions(made, committed) if smoke else []
     for text in worse:
         print(f"worse: {text}", file=sys.stderr)
     for name in failed:
         print(f"failed: {name}", file=sys.stderr)
     return 1 if worse or failed else 0
+
+
+def grow(path, smoke):
+    """Measure how cost grows, in a fresh process, and write it atomically."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        curves = pool.submit(_scaling.curves, smoke).result()
+    where = {"device": device("cpu"), "threads": 1, "commit": commit()}
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, _scaling.COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(row | where for row in curves)
 
 
 def alone(name, smoke):

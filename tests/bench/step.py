@@ -44,7 +44,7 @@ def gradients(precision):
     """A call that takes both players' gradients of one pass, without the optimisers; and the system."""
     from tfe.adversary import simultaneous_gradients
 
-    system = ours("one-pass", precision)[1]
+    system = ours("reversal", precision)[1]
     noise, data = torch.Generator().manual_seed(0), batch()
     return lambda: simultaneous_gradients(system, data, noise), system
 
@@ -67,21 +67,21 @@ def products(system, dtype):
     return multiply
 
 
-@item("step-fp32", limit=0.75, why=f"{WHAT}; one forward pass against two, the rest of both the same")
+@item("step-fp32", limit=0.75, why=f"{WHAT}; one forward and one backward pass against two phases, the rest the same")
 def step_fp32(smoke):
-    return Case(ours("two-phase")[0], ours("one-pass")[0])
+    return Case(ours("two-phase")[0], ours("reversal")[0])
 
 
 @item("step-literal", limit=0.75, why=f"{WHAT}; one pass, batched, fused AdamW against loops over heads "
       "and draws, two phases, plain AdamW")
 def step_literal(smoke):
-    return Case(literal(), ours("one-pass")[0])
+    return Case(literal(), ours("reversal")[0])
 
 
 @item("step-bf16", limit=0.25, why=f"{WHAT}; one pass, batched, fused AdamW, bf16 products against the "
       "literal loops in fp32; the cosine of the gradients is asserted by make test")
 def step_bf16(smoke):
-    return Case(literal(), ours("one-pass", "bf16")[0])
+    return Case(literal(), ours("reversal", "bf16")[0])
 
 
 @item("step-fp32-ceiling", limit=1.25, why=f"{PLAIN}; against its matrix products alone")

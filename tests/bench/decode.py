@@ -1,0 +1,72 @@
+"""Sixteen frames of an H.264 clip on one thread, against decoding and converting all of it."""
+
+from functools import partial
+
+import av
+import numpy as np
+from baselines import decode
+from bench import Case, NotRun, item
+from conftest import SHARED
+
+from tfe import video
+from tfe.paths import LOCAL, atomic
+
+WHAT = ("16 frames a clip, geometric mean over mp4 clips: two made ones of 30 s, 854x480, 24 fps, key "
+        "frames every 10 s and every 2 s, and the real ones where the development data is")
+
+
+def clips(smoke):
+    """The clips; those made here are kept in results/local/bench."""
+    made = [_made(LOCAL / "bench" / f"gop{gop}.mp4", gop) for gop in (240, 48)]
+    real = sorted((SHARED / "videos").glob("*.mp4"))
+    return made[1:] + real[:3] if smoke else made + real
+
+
+def _made(path, gop):
+    """Write a clip of a drifting, flickering texture once."""
+    if not path.is_file():
+        draw = np.random.default_rng(0)
+        texture = draw.integers(0, 256, (60, 107, 3)).astype(np.uint8).repeat(8, 0).repeat(8, 1)
+        with atomic(path) as temporary, av.open(str(temporary), "w") as container:
+            stream = container.add_stream("libx264", rate=24, options={
+                "crf": "26", "preset": "veryfast", "g": str(gop), "bf": "3"})
+            stream.width, stream.height, stream.pix_fmt = 854, 480, "yuv420p"
+            for n in range(720):
+                moved = np.roll(texture, (n, 3 * n), (0, 1))[:480, :854]
+                noise = draw.integers(0, 12, (480, 854, 1), dtype=np.uint8)
+                frame = av.VideoFrame.from_ndarray(moved // 2 + noise, format="rgb24")
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+    return path
+
+
+def cases(smoke, plain):
+    return [Case(partial(plain, path, 16), partial(video.sample, path, 16)) for path in clips(smoke)]
+
+
+@item("decode", limit=0.55, why=f"{WHAT}; against converting every frame; equal to the bit")
+def against_converting(smoke):
+    return cases(smoke, decode.convert_everything)
+
+
+@item("decode-select", limit=1.0, why=f"{WHAT}; against decoding every frame and converting the wanted")
+def against_selecting(smoke):
+    return cases(smoke, decode.decode_everything)
+
+
+@item("decode-opencv", limit=1.0, why=f"{WHAT}; against OpenCV, all grabbed, the wanted retrieved")
+def against_opencv(smoke):
+    return cases(smoke, _installed("cv2", decode.by_opencv))
+
+
+@item("decode-decord", limit=1.0, why=f"{WHAT}; against decord's random access")
+def against_decord(smoke):
+    return cases(smoke, _installed("decord", decode.by_decord))
+
+
+def _installed(module, plain):
+    try:
+        __import__(module)
+    except ImportError:
+        raise NotRun(f"{module} is not installed") from None
+    return plain

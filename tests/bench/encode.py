@@ -1,0 +1,112 @@
+"""EfficientNet-Lite0 with its real weights at 160 pixels on 16 frames, against one frame at a time."""
+
+import numpy as np
+from bench import Case, NotRun, item
+
+NAME = "efficientnet-lite0"
+
+
+def frames():
+    """The frames of one clip: the texture that the made clips show, whose features are no noise."""
+    from bench.decode import clips
+
+    from tfe import video
+
+    return video.sample(clips(smoke=True)[-1], 16)
+
+
+def plain():
+    """The plain network's call, and the resolution."""
+    from baselines import encode
+
+    from tfe import encoders
+
+    recipe = encoders.ENCODERS[NAME]
+    network = encode.Plain(encoders.read_weights(recipe))
+    return lambda shown: encode.frame_by_frame(network, shown, recipe.resolution)
+
+
+def case(precision):
+    from tfe import encoders
+
+    ours, theirs, shown = encoders.load(NAME, precision=precision), plain(), frames()
+    return Case(lambda: theirs(shown), lambda: ours(shown), pieces=(16, 16))
+
+
+@item("encode", limit=0.45, why="batch norms folded, channels-last, batches of 8, fp32; a frame; cosine "
+      "of features above 0.999999 (make test), so that every metric is the same")
+def fp32(smoke):
+    return case("fp32")
+
+
+@item("encode-bf16", limit=0.45, why="the same with bf16 weights: features have a cosine of about .99 to "
+      "those in fp32, below the .9999 that is asked, so that no store is made of them")
+def bf16(smoke):
+    return case("bf16")
+
+
+@item("encode-openvino", limit=0.25, why="the same network converted by OpenVINO, bf16 where it likes; an "
+      "extra that is not installed by default")
+def openvino(smoke):
+    try:
+        import openvino
+    except ImportError:
+        raise NotRun("openvino is not installed (pip install openvino)") from None
+    import torch
+
+    from tfe import encoders
+
+    encoder, theirs, shown = encoders.load(NAME), plain(), frames()
+    example = encoders.prepare(shown[:8], encoder.resolution)
+    compiled = openvino.compile_model(openvino.convert_model(
+        encoder.network, example_input=torch.zeros_like(example)), "CPU",
+        {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY"})
+
+    def ours():
+        parts = [encoders.prepare(shown[at:at + 8], encoder.resolution).contiguous().numpy()
+                 for at in (0, 8)]
+        return np.concatenate([compiled(part)[0] for part in parts])
+    return Case(lambda: theirs(shown), ours, pieces=(16, 16))
+
+
+@item("extract", limit=1 / 0.9, clock="wall", why="one process decodes, one thread encodes: a "
+      "video's time against the slower of the two alone, in steady state; wants two free cores")
+def extraction(smoke):
+    """The real extraction of a folder of clips, from its first result on."""
+    import shutil
+    from tempfile import TemporaryDirectory
+    from time import perf_counter
+
+    import torch
+    from bench.decode import clips
+
+    from tfe import encoders, features, video
+    from tfe.paths import LOCAL
+
+    clip, settings = clips(smoke=True)[0], features.settings_of(NAME, resolution=224)
+    encoder, count = encoders.load(NAME, 224), 8 if smoke else 16
+    scratch = TemporaryDirectory(dir=LOCAL)
+    from pathlib import Path
+    jobs = [(clip, Path(scratch.name) / f"{n}.npy") for n in range(count)]
+    shown = video.sample(clip, 16)
+
+    def ours(scratch=scratch):
+        results = features._fed("bench", jobs, settings, torch.device("cpu"), 1)
+        next(results)
+        begun = perf_counter()
+        for _ in results:
+            pass
+        seconds = perf_counter() - begun
+        shutil.rmtree(scratch.name)
+        Path(scratch.name).mkdir()
+        return seconds * count / (count - 1)
+
+    def alone(call):
+        begun = perf_counter()
+        for _ in range(count):
+            call()
+        return perf_counter() - begun
+
+    def baseline():
+        return max(alone(lambda: video.measured_sample(clip, 16)), alone(lambda: encoder(shown)))
+    return Case(baseline, ours, pieces=(count, count))
