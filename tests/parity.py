@@ -34,6 +34,9 @@ FULL = {"classes": 157, "segments": 16, "preset": "paper", "vocabulary": 49408, 
 NARROW = {"classes": 4, "segments": 16, "preset": "narrow", "vocabulary": 60, "text": 128,
           "clip": (32, 2, 64, 16, 2), "dim": 512, "clip_size": "clip-narrow"}
 
+SIZES = {"narrow": NARROW, "paper": FULL}
+FEW = {"segments": 2, "classes": 5}  # in CLIP neither frames nor classes meet: few say as much as many
+
 
 def drawn(shapes, seed=SEED):
     """Weights from a seeded generator, `{name: float32 tensor}`, in the order of their names."""
@@ -206,38 +209,43 @@ def error(ours_, theirs_):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("home", type=Path, metavar="DIR")
-    home = parser.parse_args().home
+    parser.add_argument("--size", choices=SIZES, nargs="+", default=SIZES, help="default: both")
+    parser.add_argument("--system", choices=COMMITS, nargs="+", default=COMMITS, help="default: all")
+    options = parser.parse_args()
+    home = options.home
     sys.modules.setdefault("utils", types.ModuleType("utils")).__path__ = [
         str(home / "MSQNet" / "multi-label-action-main" / "utils")]
-    stored, rows = {}, []
-    # In CLIP neither frames nor classes meet: few say as much as many.
-    for size in (NARROW, FULL | {"segments": 3, "classes": 9}):
-        for name in COMMITS:
-            if (size["preset"], name) == ("paper", "msqnet"):
-                size = FULL
-            shapes, call = theirs(name, home, size)
-            weights = drawn(shapes)
-            expected, found = call(weights), answers(name, weights, size)
-            if size is NARROW:
-                stored[name] = {"shapes": shapes, "answers": {
-                    part: np.float64(value.flatten()[:8]).round(7).tolist() + [value.abs().max().item()]
-                    for part, value in expected.items()}}
-            for part, value in expected.items():
-                rows.append((name, part, COMMITS[name][:10], f"{error(found[part], value):.1e}",
-                             "x".join(map(str, value.shape)), size["preset"], SEED, torch.__version__))
-                print(*rows[-1], flush=True)
-            record(rows)
+    for size, name in ((SIZES[size], name) for size in options.size for name in options.system):
+        if size is FULL and name != "msqnet":
+            size = FULL | FEW
+        shapes, call = theirs(name, home, size)
+        weights = drawn(shapes)
+        expected, found = call(weights), answers(name, weights, size)
         if size is NARROW:
+            stored = json.loads(STORED.read_text(encoding="utf-8")) if STORED.is_file() else {}
+            stored[name] = {"shapes": shapes, "answers": {
+                part: np.float64(value.flatten()[:8]).round(7).tolist() + [value.abs().max().item()]
+                for part, value in expected.items()}}
             write_text(STORED, json.dumps(stored) + "\n")
+        record([(name, part, COMMITS[name][:10], f"{error(found[part], value):.1e}",
+                 "x".join(map(str, value.shape)), size["preset"], str(SEED), torch.__version__)
+                for part, value in expected.items()])
 
 
 def record(rows):
-    """Write what is known so far: the full size takes a while."""
-    with atomic(RESULTS / "parity.csv") as temporary, open(temporary, "w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("system", "part", "official_commit", "relative_error", "shape", "size", "seed",
-                         "torch"))
-        writer.writerows(rows)
+    """Put the rows of one system and size into results/parity.csv, in place of older ones."""
+    path, head = RESULTS / "parity.csv", [("system", "part", "official_commit", "relative_error",
+                                           "shape", "size", "seed", "torch")]
+    print(*rows, sep="\n", flush=True)
+    old = []
+    if path.is_file():
+        with open(path, newline="", encoding="utf-8") as file:
+            old = [tuple(row) for row in list(csv.reader(file))[1:]]
+    made = {(row[0], row[5]) for row in rows}
+    kept = sorted([row for row in old if (row[0], row[5]) not in made] + rows,
+                  key=lambda row: (row[5], list(COMMITS).index(row[0])))
+    with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, lineterminator="\n").writerows(head + kept)
 
 
 if __name__ == "__main__":
