@@ -220,6 +220,7 @@ means(pooled)
 # | [9](09_data.ipynb) | How much of a video does its action fill? |
 # | [10](10_table1.ipynb) to [14](14_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
 # | [15](15_fidelity.ipynb), [16](16_when.ipynb) | Is TFE more faithful? Where does it help? |
+# | [17](17_real.ipynb) | What would the real benchmarks take? |
 # | [19](19_claims.ipynb) | Which of the paper's claims stand? |
 #
 # ## Summary
