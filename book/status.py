@@ -106,6 +106,17 @@ def not_run():
         columns={"evidence": "what would test it, or what did not tell"}).to_markdown(index=False)
 
 
+def reliability():
+    """What the suites of kills, faults and damage saw; says so where they have not been run."""
+    path = RESULTS / "reliability.csv"
+    if not path.is_file():
+        return "These suites were **not run** for the committed results."
+    table = pd.read_csv(path)
+    table["worst"] = table.worst.map("{:g}".format) + " " + table.unit
+    return (table[["suite", "case", "trials", "passed", "worst"]].to_markdown(index=False)
+            + f"\n\nOn {table.device.iloc[0]}, commit {', '.join(sorted(set(table.commit)))}.")
+
+
 def silent():
     """Where the paper leaves a choice: ours, why, and what the other way did on `val`."""
     choices = pd.read_csv(RESULTS / "choices.csv").fillna("")
