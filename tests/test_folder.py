@@ -5,6 +5,7 @@ import sys
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 
 from data import folder
@@ -181,3 +182,20 @@ def test_two_actions(shared, tmp_path):
     assert made.videos.labels.str[0].value_counts().to_dict() == {"typing": 39,
                                                                  "doing_exercises": 30}
     assert set(made.videos.split) == {"train", "test"} and (made.videos.duration > 1).all()
+
+
+def test_odd_names_and_forms_are_adopted_or_left_out_with_a_reason(tmp_path, capsys):
+    """The forms of the reliability suite, in folders that name split and class."""
+    from reliability.videos import FORMS
+
+    for split in ("train", "test"):
+        (tmp_path / "mine" / split / "walk").mkdir(parents=True)
+        for name, make in FORMS.items():
+            make(tmp_path / "mine" / split / "walk" / name)
+    folder.main([str(tmp_path / "mine"), "--out", str(tmp_path / "out")])
+    made = open_dataset(tmp_path / "out")
+    skipped = pd.read_csv(tmp_path / "out" / "skipped.csv")
+    assert len(made.videos) == len(made.files) == 2 * (len(FORMS) - 3)
+    assert len(skipped) == 2 * 3 and skipped.reason.str.contains(
+        "it is empty|no video stream|no UTF-8").all()
+    assert "test__walk__two\nlines" in made.files

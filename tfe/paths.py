@@ -6,6 +6,7 @@ import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
+from shutil import rmtree
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "data"
@@ -26,14 +27,16 @@ def atomic(path):
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     _sweep(path.parent)
-    # The suffix stays, because writers such as numpy and PyAV choose the format by it.
-    temporary = path.with_name(f"{UNFINISHED}{token_hex(8)}{path.suffix}")
-    with _locked(os.open(temporary, os.O_CREAT | os.O_RDWR, 0o666)):
+    # A folder, because some writers, such as safetensors, write beside the path that they are given;
+    # in it the file's own name, because some choose the format by it.
+    room = path.parent / f"{UNFINISHED}{token_hex(8)}"
+    room.mkdir()
+    with _locked(os.open(room, os.O_RDONLY)):
         try:
-            yield temporary
-            with open(temporary, "rb") as written:
+            yield room / path.name
+            with open(room / path.name, "rb") as written:
                 os.fsync(written.fileno())
-            os.replace(temporary, path)
+            os.replace(room / path.name, path)
             _sync_folder(path.parent)
         except Exception as error:
             # Writers in Rust, such as safetensors, have their own word for a disk that is full.
@@ -41,7 +44,7 @@ def atomic(path):
                 raise OSError(f"{path}: {error}") from None
             raise
         finally:
-            temporary.unlink(missing_ok=True)
+            rmtree(room, ignore_errors=True)
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def _sweep(folder):
             descriptor = os.open(left, os.O_RDONLY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
+                rmtree(left, ignore_errors=True)
             finally:
                 os.close(descriptor)
 

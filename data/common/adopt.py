@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tfe.errors import StudyError
+from tfe.paths import write_text
 from tfe.pool import each
 from tfe.store import SUFFIXES, open_dataset, read_table, write_dataset
 
@@ -86,6 +87,9 @@ def write(source, out, name):
     if kept.empty:
         raise StudyError(f"{source.folder}: none of the {len(videos)} videos could be read: "
                          "give videos that play")
+    if reasons:
+        write_text(out / "skipped.csv", pd.DataFrame(
+            reasons.items(), columns=["video_id", "reason"]).to_csv(index=False, lineterminator="\n"))
     segments = source.segments
     if segments is not None:
         segments = segments[segments.video_id.isin(set(kept.video_id))]
@@ -124,11 +128,13 @@ def measure(source, videos, out):
     Only videos without a duration are opened, and those not again that an earlier run measured.
     """
     reasons = {i: "no file of that name" for i in videos.video_id if i not in source.files}
+    reasons |= {i: "its name is no UTF-8: rename it" for i in videos.video_id
+                if i.encode(errors="ignore").decode() != i}
     durations, todo = {}, {}
     before, made = earlier(out)
     for video_id, given in zip(videos.video_id, videos.duration):
         path = source.files.get(video_id)
-        if path is None or given:
+        if path is None or given or video_id in reasons:
             continue
         if video_id in before and path.stat().st_mtime < made:
             durations[video_id] = before[video_id]
@@ -180,4 +186,4 @@ def place(files, out):
 
 def say(text):
     """Tell the user; stdout is kept for the path."""
-    print(text, file=sys.stderr)
+    print(text.encode(errors="backslashreplace").decode(), file=sys.stderr)

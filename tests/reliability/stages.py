@@ -168,7 +168,7 @@ def artifacts(folder):
     """`{path: hash}` of all that a stage made, without seconds, logs and unfinished files."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.name not in BYPRODUCTS and UNFINISHED not in path.name:
+        if path.is_file() and path.name not in BYPRODUCTS and UNFINISHED not in str(path):
             content = path.read_bytes()
             if path.suffix == ".json":
                 content = json.dumps(timeless(json.loads(content))).encode()

@@ -52,4 +52,8 @@ def forbid():
             raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
         return real(path, flags, *mode, **options)
 
+    def no_folder(path, *_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
     patch.object(paths.os, "open", refuse).start()
+    patch.object(paths.os, "mkdir", no_folder).start()
