@@ -1,33 +1,35 @@
 """The full-size systems with random weights, one video: a pass forward, and a training step."""
 
 import torch
-from bench import Known, item
+from bench import ITEMS, Known, item
 from bench._measure import _clock, _peak
 
 NAMES = ("msqnet", "bike", "text4vis")
 WHY = ("preset paper, random weights, batch 1, 16 frames, encoder fine-tuned in bf16 with activations "
-       "computed again; the plain way: the system without TFE, beside TFE's one-pass update; run once")
+       "computed again; processor seconds; the plain way: the system without TFE, beside "
+       "TFE's one-pass update; run once")
 
 
 def register(name, device):
     where = "" if device == "cpu" else f"-{device}"
-    settings = {"unit": "s", "threads": 2, "device": device, "asked": device == "cpu"}
+    settings = {"unit": "s", "clock": "cpu", "device": device, "asked": device == "cpu"}
 
-    @item(f"paper-{name}{where}", why=WHY, **settings)
-    def update(smoke):
-        return both(name, device, smoke, step)
+    update, forward = f"paper-{name}{where}", f"paper-{name}-forward{where}"
 
-    @item(f"paper-{name}-forward{where}", why=WHY.replace("TFE's one-pass update", "TFE"), **settings)
-    def forward(smoke):
-        return both(name, device, smoke, classify)
+    @item(update, why=WHY, **settings)
+    def one_update(smoke):
+        return both(update, name, smoke, step)
+
+    @item(forward, why=WHY.replace("'s one-pass update", ""), **settings)
+    def one_forward(smoke):
+        return both(forward, name, smoke, classify)
 
 
-def both(name, device, smoke, work):
+def both(called, name, smoke, work):
     """`Known`: seconds and MB of one call of `work` on the vanilla system and on that with TFE."""
-    seconds, memory = [], []
+    seconds, memory, device, clock = [], [], ITEMS[called].device, _clock(ITEMS[called])
     for method in ("vanilla", "tfe"):
         call = work(*made(method, name, device, "narrow" if smoke else "paper"))
-        clock = _clock(device)
         memory.append(_peak(lambda call=call: seconds.append(clock(call)), device))
     return Known(*seconds, memory=tuple(memory))
 
