@@ -43,8 +43,10 @@ import pandas as pd
 import seaborn as sns
 
 from data.common.features import planted_features
-from tfe import phase, plots, statistics
+from tfe import claims, phase, plots, statistics
 from tfe.paths import RESULTS
+from tfe.report import interval
+from tfe.verdicts import bar
 from tfe.verdicts import shown as told_apart
 
 plots.style()
@@ -215,25 +217,114 @@ pair = statistics.paired(both[literal], both["vanilla"])
 assert np.isclose(pair["difference"], one.difference, atol=1e-3)
 
 # %% [markdown]
+# ## Coarse against fine supervision
+#
+# Why is the paper's gain on BIKE smaller? Section 4.3 says: BIKE is trained
+# on clips cut from long videos, MSQNet on whole ones, and TFE helps most
+# where supervision is coarse. Here each head has both: trained on whole
+# videos (Table 1), or on about as many clips of one action each
+# (`planted-trimmed`, `coarse.yaml`), and tested on the *same* whole videos.
+# The reason asks that TFE gain more in the first. Synthetic data.
+
+# %%
+both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").query(
+    "method in ['vanilla', 'tfe']").assign(training=training)
+    for name, training in (("table1", "whole"), ("coarse", "clips"))])
+both = both[(both.split == "test") & both.backbone.isin(["msqnet", "bike"])]
+both.pivot_table(index=["backbone", "training"], columns="method",
+                 values=["value", "fidelity_auc"]).round(3)
+
+# %%
+for head in ("msqnet", "bike"):
+    verdict, words = claims.coarser(head)(RESULTS)
+    print(f"{head}: {verdict}\n  {words}")
+
+# %% [markdown]
+# **What it says.** The reason does not hold here for the MSQNet-style head:
+# TFE loses *more* where supervision is coarse. And clips alone make both
+# plain heads more faithful: finer supervision does what TFE is meant to do.
+# Recognition is lower after clips, as a clip of one action is not a whole
+# video; so compare differences, not levels.
+#
 # ## Is there a TFE that helps?
 #
 # Tried on `val` (`explore.yaml`): shared queries, bounded adversaries, other
 # masks at test, TFE on plain pooling. Best was one k-hot mask *a class* over
-# $T$, without residual, and a bounded adversary (`tfe/plus.py`). The bar
-# was set beforehand: fidelity above the vanilla head *and* above gated MIL,
-# recognition at most 2 points lower. Rendered `planted` videos (synthetic),
-# every row against `TFE-plus`:
+# $T$, without residual, and a bounded adversary (`tfe/plus.py`), then frozen.
+# Rendered `planted` videos (synthetic), every row against `TFE-plus`:
 
 # %%
 plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
 told_apart(plus, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
-# Read it line by line: what `TFE-plus` gains on the vanilla head; whether
-# anything is left of that against gated MIL with a weight a class, which is
-# the same mask without the adversary and without a budget; and whether
-# `no adversary` can be told from the whole. Where it cannot, the mask earns
-# its place and the adversary does not, and the bar is not met.
+# The bar was set beforehand: fidelity above the plain heads *and* above
+# gated MIL, the interval clear of zero, and recognition not inferior by
+# more than 2 points, on planted (synthetic; `rho` 0, .5, .9), on the labels
+# of Charades with *simulated* features, and on windows of real recordings:
+# 50 Salads and GTEA by *supervised* frame scores, UTKinect by skeletons.
+# `gated, a class` is gated MIL with a weight a class: the same mask with
+# neither adversary nor budget.
+
+# %%
+sets = {"planted, rho 0": ["plus_rho0"],
+        "planted, rho .5": ["plus", "fidelity"],
+        "planted, rho .9": ["plus_rho9"],
+        "charades-sim (simulated)": ["charades_sim"],
+        "50 Salads (supervised)": ["salads"], "GTEA (supervised)": ["gtea"],
+        "UTKinect (skeletons)": ["utkinect"]}
+others = ["MSQNet", "BIKE", "Gated MIL", "Gated MIL, a class each"]
+
+
+def judged(names):
+    runs = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
+    return bar(runs[runs.split == "test"].drop_duplicates(
+        ["row", "seed"]), "TFE-plus", others, margin=2)
+
+
+bars = pd.concat({name: judged(files) for name, files in sets.items()},
+                 names=["data"]).reset_index("data")
+
+# %%
+bars["fidelity"] = bars.apply(interval, axis=1, args=(
+    "auc", "auc_low", "auc_high", "+", 3))
+bars["recognition"] = bars.apply(interval, axis=1, args=(
+    "value", "value_low", "value_high", "+"))
+met = bars.groupby("data", sort=False).met.all()
+print(f"the bar is met on {met.sum()} of {len(met)} data sets:",
+      ", ".join(met.index[met]) or "none")
+print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
+    lambda m: f"{m.sum()} of {len(m)}").to_dict())
+bars["data against fidelity recognition met".split()].set_index("data")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
+    place = [list(sets).index(d) + 0.18 * (n - 1.5) for d in part.data]
+    for ax, name in zip(axes, ("auc", "value")):
+        ax.errorbar(part[name], place, fmt="o", ms=4, label=other, xerr=[
+            part[name] - part[f"{name}_low"],
+            part[f"{name}_high"] - part[name]])
+for ax, least in zip(axes, (0, -2)):
+    ax.axvline(least, color="grey", lw=1, ls="--")
+axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),
+            xlabel="fidelity AUC gained by TFE-plus")
+axes[1].set_xlabel("recognition gained, points")
+axes[1].legend(fontsize=7)
+plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
+           " seeds. Planted and charades-sim are synthetic; 50 Salads and"
+           " GTEA have supervised frame scores. Dashed: what the bar asks.",
+           alt="Seven data sets, up to four intervals each, fidelity left"
+           " and recognition right.")
+
+# %% [markdown]
+# **What it says.** The bar is met on no data set. `TFE-plus` recognises far
+# better than plain gated MIL on synthetic data, but is above it in fidelity
+# at `rho` .9 alone, and below it at .5 and on charades-sim. Against gated
+# MIL with a weight a class, which has its mask without adversary and
+# budget, it is more faithful on ideal features (`rho` 0 and .9, charades-
+# sim); on rendered videos and real recordings it is not told apart. So the
+# mask a class earns its place; what TFE adds to it has not, so far.
 #
 # **What it does not say.** One head at one size, one encoder that is ideal
 # by construction, and learning rates chosen elsewhere. A map of synthetic
@@ -244,8 +335,9 @@ told_apart(plus, "mAP (%)").drop(columns=["split", "against"])
 # - Differences are mapped over five knobs, paired by seed, corrected.
 # - The literal and the bounded adversary are two methods: compare columns.
 # - What a shortcut does to TFE follows from Eq. (2), not from the game.
-# - A mask a class helps; the adversary on top of it has to be told apart
-#   from nothing, and the last table says whether it is.
+# - Coarse supervision is no reason for a gain here; clips help fidelity.
+# - A mask a class helps; adversary and budget add to it on ideal features
+#   alone, and no data set clears the bar that was set beforehand.
 #
 # ## Exercises
 #

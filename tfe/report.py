@@ -16,6 +16,7 @@ FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json",
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit").split(",")
+STRIPS = ["video_id", "auc_of_choice", "row", "segment", "truth", "attention", "leave_one_out"]
 
 
 def table(name, dataset, runs, splits):
@@ -127,21 +128,21 @@ def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
                 and run.parameters["method"] != "oracle-mask"):
             first.setdefault(run.row, run)
     vanilla = next((r for r in first.values() if r.parameters["method"] == "vanilla"), None)
-    if dataset.segments is None or vanilla is None:
-        return pd.DataFrame()
+    if dataset.segments is None or vanilla is None or _closed(dataset):
+        return pd.DataFrame(columns=STRIPS)
     read = {row: _read_outs(run, split) for row, run in first.items()}
     ids, segments = read[vanilla.row]["video_ids"], read[vanilla.row]["attention"].shape[1]
     truth = dataset.truth(ids, segments).any(axis=1)
     auc = fidelity.per_video(read[vanilla.row]["leave_one_out"], truth)["auc"]
     order = np.argsort(auc, kind="stable")[:np.isfinite(auc).sum()]  # nan sorts last
-    if not len(order):
-        return pd.DataFrame()
+    if not len(order):  # as where every segment of every window shows some action
+        return pd.DataFrame(columns=STRIPS)
     chosen = [order[int(q * len(order))] for q in quantiles]
     return pd.DataFrame([
         {"video_id": ids[n], "auc_of_choice": auc[n], "row": row, "segment": t,
          "truth": int(truth[n, t]), "attention": each["attention"][n, t],
          "leave_one_out": each["leave_one_out"][n, t]}
-        for n in chosen for row, each in read.items() for t in range(segments)])
+        for n in chosen for row, each in read.items() for t in range(segments)], columns=STRIPS)
 
 
 def _read_outs(run, split):
@@ -166,22 +167,27 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                          ("_measures.csv", measures(runs, splits))):
         write_text(folder / f"{name}{suffix}", each.to_csv(
             index=False, lineterminator="\n", float_format="%.6g"))
-    draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic, folder)
+    draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic,
+         dataset.settings, folder)
     finished = next(run.metrics for run in runs if run.metrics)
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
-               "synthetic": dataset.synthetic, "settings": dataset.settings,
+               "synthetic": dataset.synthetic,
+               "settings": {key: value for key, value in dataset.settings.items()
+                            if key != "classes" or not _closed(dataset)},
                "made_of": _made_of(runs), **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
     write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
     return text
 
 
-def draw(name, frame, dataset, synthetic, folder=LOCAL):
-    """The figure of a table, from its csv alone."""
+def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
+    """The figure of a table, from its csv and what its dataset says of itself."""
     from tfe import plots
 
     plots.style()
-    fig = plots.table(frame, dataset, synthetic)
+    notes = ["simulated features"] * (frame.encoder.iloc[0] == "simulated")
+    notes += ["supervised scores"] * (", supervised" in settings.get("source", ""))
+    fig = plots.table(frame, ", ".join([dataset, *notes]), synthetic)
     with atomic(folder / f"{name}.png") as temporary:
         fig.savefig(temporary, metadata={"Software": None})
 
@@ -191,8 +197,13 @@ def redraw(folder=RESULTS):
     for path in sorted(folder.glob("*.png")):
         receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
-             receipt["synthetic"], folder)
+             receipt["synthetic"], receipt["settings"], folder)
         yield path
+
+
+def _closed(dataset):
+    """Whether the licence forbids to pass the dataset's lists on: no id, interval or class is written."""
+    return "not to be passed on" in dataset.settings.get("licence", "")
 
 
 def is_current(name, runs, folder=LOCAL):

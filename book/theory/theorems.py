@@ -39,6 +39,8 @@ CLAIMS = (
     ("eq4", "Eqs. (4) and (5)", "the adversarial game minimises L1",
      ("G.response", "G.bounded"), ("G.response",),
      "08_game, At best response the game is L1, exactly"),
+    ("eq12", "Eq. (12)", "D's objective L_S - L_N has a minimum", ("G.bounded",), (),
+     "08_game, L_N has no ceiling"),
     ("selects", "Section 3.1.2", "L_DIB separates the relevant segments from the others",
      ("B.supersets", "B.unique", "B.scene"), ("B.unique",),
      "05_budget, Fixed masks, independent segments"),
