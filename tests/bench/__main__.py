@@ -32,22 +32,20 @@ def main(arguments=None):
     known, smoke = collect(), options.profile == "smoke"
     if unknown := set(options.items) - set(known):
         raise StudyError(f"item {sorted(unknown)[0]!r} is unknown: choose from {', '.join(known)}")
-    wanted = [name for name, it in known.items() if name in options.items
-              or not (options.items or it.asked)]
-    made, failed = [], []
+    wanted = [name for name in known if not options.items or name in options.items]
+    made, failed, committed = [], [], read(RESULTS / "bench.csv")
+    folder, keep = (LOCAL, None) if smoke else (RESULTS, list(known))
     for name in wanted:
         try:
-            made.append(alone(name, smoke))
-            print(line(made[-1]), flush=True)
+            row = alone(name, smoke) | {"commit": commit()}
         except Exception:  # one item that breaks must not cost the others
             traceback.print_exc()
             failed.append(name)
-    made = [row | {"commit": commit()} for row in made]
-    committed = read(RESULTS / "bench.csv")
-    folder = LOCAL if smoke else RESULTS
-    keep = None if smoke else list(known)
-    merge(folder / "bench.csv", COLUMNS, [each for row in made for each in rows(row)], keep)
-    merge(folder / "bench_notes.csv", NOTES, [note(row) for row in made], keep)
+            continue
+        print(line(row), flush=True)
+        made.append(row)  # written at once: an interrupted run loses nothing
+        merge(folder / "bench.csv", COLUMNS, rows(row), keep)
+        merge(folder / "bench_notes.csv", NOTES, [note(row)], keep)
     if not options.items:
         grow(folder / "bench_scaling.csv", smoke)
     worse = regressions(made, committed) if smoke else []

@@ -69,7 +69,8 @@ def counted(name, column, unit):
 for _name, _limit in (("bike", 0.30), ("msqnet", 0.43)):
     item(f"head-{_name}", limit=_limit, why=f"{WHAT[_name]}; a training step with AdamW, one forward and one backward pass")(
         lambda smoke, name=_name: training(name))
-    item(f"head-{_name}-inference", limit=_limit, why=f"{WHAT[_name]}; with the mask's read-out")(
+    item(f"head-{_name}-inference", limit=_limit, why=f"{WHAT[_name]}; both streams and the mask's read-out are "
+         "computed, though A_S reads one stream alone")(
         lambda smoke, name=_name: inference(name))
     item(f"head-{_name}-parameters", unit="M", why="the temporal head of Table 4's ledger")(
         lambda smoke, name=_name: counted(name, "params", 1e-6))

@@ -67,7 +67,9 @@ def products(system, dtype):
     return multiply
 
 
-@item("step-fp32", limit=0.75, why=f"{WHAT}; one forward and one backward pass against two phases, the rest the same")
+@item("step-fp32", limit=0.75, why=f"{WHAT}; one forward and one backward pass against two "
+      "phases, the rest the same; 3/4 is what arithmetic expects, and AdamW, the same on both sides, "
+      "comes on top")
 def step_fp32(smoke):
     return Case(ours("two-phase")[0], ours("reversal")[0])
 
@@ -79,7 +81,9 @@ def step_literal(smoke):
 
 
 @item("step-bf16", limit=0.25, why=f"{WHAT}; one pass, batched, fused AdamW, bf16 products against the "
-      "literal loops in fp32; the cosine of the gradients is asserted by make test")
+      "literal loops in fp32; the cosine of the gradients is asserted by make test. About half of what is "
+      "left is noise, casts and AdamW, which bf16 does not shrink and which wait for memory: the ratio "
+      "grows with the neighbours' use of it")
 def step_bf16(smoke):
     return Case(literal(), ours("reversal", "bf16")[0])
 
