@@ -143,10 +143,9 @@ def _encode_all(dataset, todo, parts, settings, device, workers, feed):
             jobs.append((dataset.files[video_id], part))
     way = _fed if feed else _apart
     results = way(f"features of {dataset.name}", jobs, settings, device, workers)
-    for (path, part), reason in results:
+    for (path, _), reason in results:
         if reason:
             reasons[path.stem] = reason
-            write_text(_told(part), reason)
     return reasons
 
 
@@ -194,7 +193,7 @@ def _fed(what, jobs, settings, device, workers):
             begun, waited + time.perf_counter() - asked)
         if job is None:
             break
-        yield job, decoded if isinstance(decoded, str) else _write(job, encoder, *decoded)
+        yield job, _done(job, encoder, decoded)
     share = waited / max(time.perf_counter() - begun, 1e-9)
     print(f"{what}: the encoder waited {share:.0%} of the time for frames", file=sys.stderr)
 
@@ -211,8 +210,15 @@ def _start_worker(settings, device):
 def _encode(job):
     """In a worker: sample, encode, write the part; return None, or why the video was skipped."""
     encoder, sampling = _work
-    decoded = _decode(sampling, job)
-    return decoded if isinstance(decoded, str) else _write(job, encoder, *decoded)
+    return _done(job, encoder, _decode(sampling, job))
+
+
+def _done(job, encoder, decoded):
+    """Leave the part of a video that was decoded, or the reason why there is none; return that."""
+    reason = decoded if isinstance(decoded, str) else _write(job, encoder, *decoded)
+    if reason:
+        write_text(_told(job[1]), reason)
+    return reason
 
 
 def _decode(sampling, job):
