@@ -3,7 +3,7 @@
 import csv
 
 import pytest
-from bench import ITEMS, Case, Item, NotRun, _measure, collect
+from bench import ITEMS, Case, Item, NotRun, Seconds, _measure, collect
 from bench import __main__ as suite
 
 from tfe import StudyError
@@ -33,9 +33,15 @@ def test_a_ratio_is_ours_over_the_baseline(toy):
     toy("toy", lambda smoke: [Case(spin(200_000), spin(20_000)), Case(spin(200_000), spin(20_000))],
         limit=0.5)
     row = _measure.measure("toy", True)
-    assert 0.02 < row["ratio"] < 0.5 and row["rounds"] >= 3
+    assert 0.02 < row["ratio"] < 0.5 and row["rounds"] >= 2
     assert row["ratio"] == pytest.approx(row["ours"] / row["baseline"])
     assert suite.verdict(row) == "met"
+
+
+def test_what_a_call_returns_is_no_time_unless_it_says_so(toy):
+    toy("toy", lambda smoke: Case(lambda: sum(range(10_000)) * 1.0, lambda: Seconds(2.0)), unit="s")
+    row = _measure.measure("toy", True)
+    assert 0 < row["baseline"] < 0.1 and row["ours"] == 2.0
 
 
 def test_an_allowance_in_seconds_becomes_a_limit_on_the_ratio(toy):

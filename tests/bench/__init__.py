@@ -23,12 +23,13 @@ class NotRun(Exception):
     """What an item wants and is not here, e.g. NotRun("cuda") or NotRun("openvino")."""
 
 
+class Seconds(float):
+    """What a call gives back that has timed itself, so that its own start-up is left out."""
+
+
 @dataclass(frozen=True)
 class Case:
-    """The two ways to do one piece of work. `pieces` is how many of them a call of each does.
-
-    A call that returns a float has timed itself, in seconds: so it can leave its own start-up out.
-    """
+    """The two ways to do one piece of work. `pieces` is how many of them a call of each does."""
 
     baseline: Callable
     ours: Callable

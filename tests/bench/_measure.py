@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import geometric_mean, median, quantiles
 from time import perf_counter, process_time
 
-from bench import Case, Known, NotRun, collect
+from bench import Case, Known, NotRun, Seconds, collect
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 BUDGET = {False: 9.0, True: 2.0}  # seconds of timing an item: full, smoke
@@ -88,8 +88,7 @@ def _clock(item):
 def _call(clock, call):
     start = clock()
     own = call()
-    # A call with a start-up that must not count times itself, and says so with a float.
-    return own if type(own) is float else clock() - start
+    return own if isinstance(own, Seconds) else clock() - start
 
 
 def _peak(call, device):

@@ -1,7 +1,7 @@
 """EfficientNet-Lite0 with its real weights at 160 pixels on 16 frames, against one frame at a time."""
 
 import numpy as np
-from bench import Case, NotRun, item
+from bench import Case, NotRun, Seconds, item
 
 NAME = "efficientnet-lite0"
 
@@ -34,12 +34,13 @@ def case(precision):
 
 
 @item("encode", limit=0.45, why="batch norms folded, channels-last, batches of 8, fp32; a frame; cosine "
-      "of features above 0.999999 (make test), so that every metric is the same")
+      "of features above 0.999999 (make test), so that every metric is the same. Cutting and resizing "
+      "480 lines to 160 costs both sides the same, and so lifts the ratio")
 def fp32(smoke):
     return case("fp32")
 
 
-@item("encode-bf16", limit=0.45, why="the same with bf16 weights: features have a cosine of about .99 to "
+@item("encode-bf16", why="the same with bf16 weights, without a verdict: features have a cosine of about .99 to "
       "those in fp32, below the .9999 that is asked, so that no store is made of them")
 def bf16(smoke):
     return case("bf16")
@@ -99,7 +100,7 @@ def extraction(smoke):
         seconds = perf_counter() - begun
         shutil.rmtree(scratch.name)
         Path(scratch.name).mkdir()
-        return seconds * count / (count - 1)
+        return Seconds(seconds * count / (count - 1))
 
     def alone(call):
         begun = perf_counter()
