@@ -18,8 +18,8 @@ def suite(trials=40, seed=0, only=None):
 def interrupted(name, trials, draw):
     """Kill a stage `trials` times, at moments spread over its time; go on; compare.
 
-    Half of the kills take the command alone, whose workers are then orphans; half take all of its
-    processes at once, as a power cut does. What was redone is what was begun in both runs together
+    Half of the kills take the command alone, whose workers must then end by themselves; half take all
+    of its processes at once, as a power cut does. What was redone is what was begun in both runs together
     above what an undisturbed run begins.
     """
     stage, failures, worst = stages.STAGES[name], [], 0
@@ -34,6 +34,7 @@ def interrupted(name, trials, draw):
             (os.kill if draw.random() < 0.5 else os.killpg)(child, signal.SIGKILL)
             finish(child)
             try:
+                orphans_end(child)
                 run(stage, folder)
             except (RuntimeError, TimeoutError) as error:
                 failures.append(f"trial {trial}: {error}")
@@ -46,3 +47,16 @@ def interrupted(name, trials, draw):
                 failures.append(f"trial {trial}, at {moment:.3f} s: {redone} redone, {other[:3]}")
     return Case("kills", name, trials, trials - len(failures), worst,
                 f"{stage.unit}s redone", tuple(failures))
+
+
+def orphans_end(child, patience=10):
+    """Wait, as a user would, until no process of the killed command is left."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        try:
+            os.killpg(child, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    os.killpg(child, signal.SIGKILL)
+    raise TimeoutError(f"workers outlived their command by {patience} s")
