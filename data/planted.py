@@ -23,7 +23,7 @@ from pathlib import Path
 from data.common import storyboard
 from data.common.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA, write_text
+from tfe.paths import DATA, UNFINISHED, write_text
 
 __all__ = ["main", "planted_features"]
 
@@ -91,7 +91,7 @@ def begin(folder, settings):
     """
     stamp = folder / STAMP
     if not stamp.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
+        if folder.is_dir() and any(UNFINISHED not in path.name for path in folder.iterdir()):
             raise StudyError(f"{folder} holds something else (no {STAMP}): choose another --out")
         write_text(stamp, json.dumps(settings, indent=1) + "\n")
         return False

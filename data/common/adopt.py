@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from tfe.errors import StudyError
-from tfe.paths import write_text
+from tfe.paths import UNFINISHED, write_text
 from tfe.pool import each
 from tfe.store import SUFFIXES, open_dataset, read_table, write_dataset
 
@@ -35,7 +35,7 @@ def is_video(path):
 
 def refuse_foreign(out, folder):
     """Raise StudyError where `out` holds anything but an earlier adoption of `folder`."""
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
+    if not out.exists() or (out.is_dir() and all(UNFINISHED in p.name for p in out.iterdir())):
         return
     toml = out / "dataset.toml"
     try:
