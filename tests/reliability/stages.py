@@ -1,7 +1,7 @@
 """The five pieces of work that the suites interrupt, each small enough for hundreds of trials.
 
-A stage is `prepare(folder)`, done once, and `work(folder)`, done in a child that may be killed; `work`
-says `unit()` whenever it begins a unit of work: a video, an epoch, a run, a table.
+A stage is `prepare(folder)`, done once, and `work(folder)`, done in a child that may be killed. Whenever
+a unit of the stage's work begins, a video, an epoch, a run or a table, that is logged.
 """
 
 import hashlib
@@ -95,7 +95,7 @@ def ran(folder):
 
 
 def report_work(folder):
-    unit()
+    begun("table")
     dataset, runs = runs_of(folder)
     report.write("toy", dataset, runs, ["test"], folder / "report")
 
@@ -106,18 +106,18 @@ STAGES = {"render": Stage(nothing, render_work, "video"),
           "batch": Stage(made_features, batch_work, "run"),
           "report": Stage(ran, report_work, "table")}
 
-_log = None
+_log = None  # a descriptor, and the unit that is counted: a run has epochs, which are not
 
 
-def unit():
+def begun(unit):
     """Note that a unit of work begins; one short line appended is never torn."""
-    if _log is not None:
-        os.write(_log, b".")
+    if _log and _log[1] == unit:
+        os.write(_log[0], b".")
 
 
-def begin_log(folder):
+def begin_log(folder, unit):
     global _log
-    _log = os.open(folder / UNITS, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    _log = os.open(folder / UNITS, os.O_CREAT | os.O_WRONLY | os.O_APPEND), unit
 
 
 def units(folder):
@@ -125,10 +125,10 @@ def units(folder):
     return path.stat().st_size if path.is_file() else 0
 
 
-def counted(function):
+def counted(unit, function):
     @wraps(function)
     def counting(*arguments):
-        unit()
+        begun(unit)
         return function(*arguments)
     return counting
 
@@ -155,10 +155,11 @@ def warm():
             (pool, "get_context", lambda _: get_context("fork")), (pool, "cores", lambda: 1),
             (encoders, "load", lambda *_, **__: encoder), (summary, "REPEATS", 5),
             (papermill, "execute_notebook", in_process), (plots, "show", lambda *_, **__: None),
-            (render, "write_video", counted(render.write_video)),
-            (features, "_encode", counted(features._encode)),
-            (batch, "_papermill", counted(batch._papermill)),
-            (training, "_epoch_generators", counted(training._epoch_generators))):
+            (render, "write_video", counted("video", render.write_video)),
+            (features, "_encode", counted("video", features._encode)),
+            (batch, "_papermill", counted("run", batch._papermill)),
+            (training, "_epoch_generators",
+             counted("epoch", training._epoch_generators))):
         stack.enter_context(patch.object(module, name, value))
     os.chdir(ROOT / "book")
     return stack

@@ -48,7 +48,7 @@ def start(stage, folder, prepare=False, before=None):
         log = os.open(folder / "kernel.log", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        stages.begin_log(folder)
+        stages.begin_log(folder, stage.unit)
         if before:
             before()
         code = ended(lambda _: (stage.prepare if prepare else stage.work)(folder))
