@@ -37,7 +37,8 @@ def make(capsys, *arguments):
 
 def digests(folder):
     return {p.name: hashlib.sha256(p.read_bytes()).hexdigest()
-            for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(".")}
+            for p in sorted(folder.rglob("*"))
+            if p.is_file() and not any(part[0] == "." for part in p.relative_to(folder).parts)}
 
 
 # Storyboards
