@@ -91,9 +91,12 @@ shown["mAP (%)"] = lines.apply(
     interval, axis=1, args=("value", "low", "high"))
 shown["over videos too"] = [f"[{a:.1f}, {b:.1f}]" for a, b in zip(
     lines.video_low, lines.video_high)]
-shown.pivot(index="row", columns="split")[[
-    (name, s) for s in splits for name in shown.columns[2:]]].loc[
-    list(dict.fromkeys(lines.row))]
+wide = shown.pivot(index="row", columns="split")
+order = list(dict.fromkeys(lines.row))
+wide["mAP (%)"].loc[order, splits]
+
+# %%
+wide["over videos too"].loc[order, splits]
 
 # %% [markdown]
 # A check: the interval of one cell, from its five values and Student's t.

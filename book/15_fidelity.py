@@ -123,7 +123,10 @@ means.round(3)
 fig, ax = plt.subplots(figsize=(5, 4))
 ax.scatter(means["own attention"], means["leave one out"])
 for row, point in means.iterrows():
-    ax.annotate(row, point[::-1], fontsize=7, xytext=(4, 2),
+    place = {"MSQNet": (-34, -3), "Top-k MIL": (5, -4),
+             "Text4Vis": (-36, -3),
+             "MSQNet+TFE bounded": (4, -9)}.get(row, (4, 2))
+    ax.annotate(row, point[::-1], fontsize=7, xytext=place,
                 textcoords="offset points")
 ax.axhline(0.5, color="grey", lw=1, ls="--")
 ax.axvline(0.5, color="grey", lw=1, ls="--")

@@ -163,7 +163,7 @@ print(f"BIKE+TFE: {16 * params / 1e9:.1f} GB, {kept / 1e9:.1f} GB a clip"
 # %%
 for file in weights.FILES.values():
     known = (file.sha256 or "none published")[:14]
-    print(f"{file.name:50} {known:14} {file.source.split(' ')[0]}")
+    print(f"{file.name:50} {known}")
 
 # %% [markdown]
 # ## Commands
