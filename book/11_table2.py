@@ -38,10 +38,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from book.evidence.verdicts import shown
 from data import planted_short
 from tfe import metrics, plots, statistics
 from tfe.paths import RESULTS
-from tfe.verdicts import shown
 
 plots.style()
 

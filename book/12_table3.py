@@ -41,10 +41,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
+from book.evidence.verdicts import shown
 from tfe import plots, statistics, systems
 from tfe.adversary import simultaneous_gradients
 from tfe.paths import RESULTS
-from tfe.verdicts import shown
 
 plots.style()
 

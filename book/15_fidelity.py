@@ -42,9 +42,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from book.evidence.verdicts import shown, told
 from tfe import fidelity, plots
 from tfe.paths import RESULTS
-from tfe.verdicts import shown, told
 
 plots.style()
 

@@ -42,12 +42,13 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
+from book.evidence import claims
+from book.evidence.verdicts import bar
+from book.evidence.verdicts import shown as told_apart
 from data.common.features import planted_features
-from tfe import claims, phase, plots, statistics
+from tfe import phase, plots, statistics
 from tfe.paths import RESULTS
 from tfe.report import interval
-from tfe.verdicts import bar
-from tfe.verdicts import shown as told_apart
 
 plots.style()
 

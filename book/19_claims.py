@@ -19,7 +19,7 @@
 #
 # This is the ledger. A row is one claim that can be pointed at, in our
 # words. Its verdict is *computed* from a results file by a rule in
-# `tfe/claims.py` or `book/theory/theorems.py`, so that it cannot drift:
+# `book/evidence/claims.py` or `book/theory/theorems.py`, so that it cannot drift:
 #
 # | verdict | when |
 # |---|---|
@@ -38,7 +38,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 
-from tfe import claims, plots
+from book.evidence import claims
+from tfe import plots
 from tfe.paths import RESULTS
 
 plots.style()
@@ -141,7 +142,7 @@ rows("not testable here")
 #
 # <details><summary>Solution</summary>
 #
-# The rule in `tfe/claims.py` names the file and the sign. For a difference,
+# The rule in `book/evidence/claims.py` names the file and the sign. For a difference,
 # both ends of the 95% interval over seeds would have to lie on the claimed
 # side when the batch is run again.
 #

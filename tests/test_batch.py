@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 import torch
 
+from book.evidence import publish
 from data import planted
-from tfe import batch, paths, phase, publish, report, statistics, store, systems
+from tfe import batch, paths, phase, report, statistics, store, systems
 from tfe.__main__ import main
 from tfe.metrics import mean_average_precision
 

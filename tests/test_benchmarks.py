@@ -15,8 +15,8 @@ from test_batch import local  # noqa: F401: a fixture
 from test_lists import CHARADES, HEADER, TAGGED, TSN, UCF, lay
 
 from data import charades, hmdb51, reproduce, ucf101
-from data.common import acquire, benchmark, download, rar
-from tfe import census, paths, store
+from data.common import acquire, benchmark, census, download, rar
+from tfe import paths, store
 from tfe.__main__ import main
 from tfe.errors import StudyError, ended
 

@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 from test_lists import CHARADES, TSN, UCF, lay
 
+from data.common import census
 from data.common.lists import charades, ucf101
 from data.common.render import write_video
 from data.common.storyboard import storyboard
-from tfe import census, store, video
+from tfe import store, video
 from tfe.__main__ import main
 from tfe.errors import StudyError
 

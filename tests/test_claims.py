@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfe import claims, rules
+from book.evidence import claims, rules
 from tfe.paths import BOOK, RESULTS
 
 

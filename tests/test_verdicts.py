@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from book.evidence.verdicts import bar, told
 from tfe import statistics
-from tfe.verdicts import bar, told
 
 
 def runs(auc, value):

@@ -127,15 +127,15 @@ def features(options):
 
 
 def census(options):
-    from tfe import census
+    from data.common import census
 
     return census.run(options)
 
 
 def batch(options):
+    from book.evidence.publish import beside_committed
     from tfe import batch, phase, report, store
     from tfe.paths import LOCAL
-    from tfe.publish import beside_committed
 
     sweep = batch.sweep(options.file)
     if sweep:
@@ -175,14 +175,15 @@ def predict(options):
 
 
 def report(options):
-    from tfe import report, verify
+    from book.evidence import verify
+    from tfe import report
 
     if options.figures:
         for path in report.redraw():
             print(f"drew {path.name}")
     if options.claims:
+        from book.evidence.claims import ledger
         from book.theory import theorems
-        from tfe.claims import ledger
 
         rows = theorems.claims() + ledger()
         theorems.record(rows)
@@ -198,12 +199,12 @@ def report(options):
         both = verify.verify(name, seed)
         print(f"\n{name}\n{both.to_markdown(index=False)}", flush=True)
         equal &= both.equal.all()
-    print("\nequal" if equal else "\nDIFFERENT: see above")
+    print("\nequal, each within what `allowed` says" if equal else "\nDIFFERENT: see above")
     return 0 if equal else 1
 
 
 def publish(options):
-    from tfe.publish import publish, publish_heads
+    from book.evidence.publish import publish, publish_heads
 
     if options.heads:
         for name in options.tables:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import platform
+import re
 import subprocess
 from functools import cache
 from importlib import metadata
@@ -76,13 +77,23 @@ def commit():
         return "unknown"
 
 
+def processor():
+    """The processor's model, as far as the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
+    return model[1].strip() if model else platform.processor() or platform.machine()
+
+
 def receipt(device="cpu", threads=None):
     """What a run ran on: versions, device, threads, commit; no name of a machine or user."""
-    name = platform.processor() or platform.machine()
-    if str(device).startswith("cuda"):
-        import torch
+    import torch
 
-        name = torch.cuda.get_device_name(device)
-    return {"commit": commit(), "device": f"{device} ({name})" if name else str(device),
+    # Sums run in another order where vectors are wider, so the width is part of the device.
+    name = (torch.cuda.get_device_name(device) if str(device).startswith("cuda")
+            else f"{processor()}; {torch.backends.cpu.get_cpu_capability()}")
+    return {"commit": commit(), "device": f"{device} ({name})",
             "threads": threads, "python": platform.python_version(),
             "versions": {package: metadata.version(package) for package in PACKAGES}}

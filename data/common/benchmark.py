@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from data.common import acquire, adopt, download, rar
+from data.common.census import look
 from tfe import pool
-from tfe.census import look
 from tfe.errors import StudyError
 from tfe.paths import DATA, alone, write_text
 from tfe.store import SUFFIXES, TASKS, open_dataset, read_table, write_dataset

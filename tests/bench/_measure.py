@@ -10,6 +10,7 @@ from statistics import geometric_mean, median, quantiles
 from time import perf_counter, process_time
 
 from bench import Case, Known, NotRun, Seconds, collect
+from tfe.provenance import processor
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 BUDGET = {False: 9.0, True: 2.0}  # seconds of timing an item: full, smoke
@@ -145,6 +146,5 @@ def device(kind):
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "cpu"
-    model = re.search(r"^model name\s*:\s*(.+)$", text, re.MULTILINE)
     bf16 = next((flag for flag in ("amx_bf16", "avx512_bf16") if flag in text), "no bf16")
-    return f"cpu ({model[1].strip() if model else 'unknown'}; {bf16})"
+    return f"cpu ({processor()}; {bf16})"

@@ -12,6 +12,10 @@ from tfe import batch, report, store
 from tfe.errors import StudyError
 from tfe.paths import BOOK, RESULTS
 
+SAME = 1e-5  # the share of a value that the six digits of the csv leave open
+# On another processor (or one that the table does not name) sums are taken in another order; twenty
+# epochs let that grow to some 1e-4 of a value, and one video may change sides.
+ANOTHER = 1e-2
 COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]
 
 
@@ -24,9 +28,10 @@ def tables():
 def verify(name, seed):
     """Make one randomly chosen run of a committed table again; return the two, side by side.
 
-    A frame with `row, split, seed, measure, committed, again, equal`. Equal means to the six digits
-    that the csv holds: the promise for one kind of device and number of threads. Raises StudyError
-    where the dataset is not there, or the run fails.
+    A frame with `row, split, seed, measure, committed, again, off, allowed, equal`. `off` is the
+    share of the value by which the two differ; `allowed` is SAME where both were made on one kind of
+    processor, as the column `device` names it, and ANOTHER where not. Raises StudyError where the
+    dataset is not there, or the run fails.
     """
     committed = pd.read_csv(RESULTS / f"{name}.csv")
     grid = batch.read(BOOK / "batches" / f"{name}.yaml",
@@ -39,7 +44,10 @@ def verify(name, seed):
             raise StudyError(f"{name}, {run.row}, seed {run.parameters['seed']}: {reason}")
         again = report.table(name, dataset, [alone], grid["splits"])
     keys = ["row", "split", "seed"]
-    both = again.melt(keys, COMPARED, "measure", "again").merge(
-        committed.melt(keys, COMPARED, "measure", "committed"), on=[*keys, "measure"])
-    both["equal"] = np.isclose(both.again, both.committed, rtol=1e-5, atol=1e-6, equal_nan=True)
-    return both[[*keys, "measure", "committed", "again", "equal"]]
+    both = again.melt([*keys, "device"], COMPARED, "measure", "again").merge(
+        committed.melt([*keys, "device"], COMPARED, "measure", "committed"), on=[*keys, "measure"])
+    both["off"] = (both.again - both.committed).abs() / both.committed.abs().clip(lower=0.1)
+    both["allowed"] = np.where(both.device_x == both.device_y, SAME, ANOTHER)
+    nothing = both.again.isna() & both.committed.isna()  # a value that neither could measure
+    both["equal"] = nothing | (both.off <= both.allowed)
+    return both[[*keys, "measure", "committed", "again", "off", "allowed", "equal"]]

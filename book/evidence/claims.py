@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tfe.paths import RESULTS
-from tfe.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted, correlation, fall,
+from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted, correlation, fall,
                        gain, independent, largest, less_in_rest, measured, orthogonal, paired, raises,
                        sign)
 
