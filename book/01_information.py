@@ -19,11 +19,11 @@
 #
 # The paper's two objectives, Eqs. (1) and (2), are sums of mutual
 # informations. (Eq. (2) stands below, at "The toy of this book"; Eq. (1)
-# is the subject of chapter 2.) Before we ask whether they do what is claimed (chapters 2 to
-# 5), we need to be able to compute every term *exactly*. That is possible
-# when all variables are discrete and small: then the joint law is a table,
-# and information is arithmetic on the table. Nothing in this chapter is
-# estimated, until the last section, which shows why.
+# is the subject of chapter 2.) Before we ask whether they do what is
+# claimed (chapters 2 to 5), we need to compute every term *exactly*. That
+# is possible when all variables are discrete and small: then the joint law
+# is a table, and information is arithmetic on the table. Nothing in this
+# chapter is estimated, until the last section, which shows why.
 #
 # Units: **bits** in chapters 1 to 5. Losses of networks, from chapter 8 on,
 # are in nats; one nat is $1 / \ln 2 \approx 1.44$ bits.
@@ -163,6 +163,9 @@ plots.show(fig, "information-plane",
 # symmetric in its arguments, and **signed**. Let $x$ and $y$ be fair
 # independent bits and $z = x \oplus y$ (exclusive or). No pair shares
 # anything, yet any two give the third.
+#
+# In code, `Joint.of` makes the joint law of what a function returns, over
+# independent fair dice with so many faces.
 
 # %%
 xor = Joint.of("x y z", lambda a, b: (a, b, a ^ b), 2, 2)

@@ -47,13 +47,14 @@ plots.style()
 # would be
 #
 # $$p(z \mid x) \propto p(z) \,
-#   2^{-\beta \, KL(p(y \mid x) \,\|\, p(y \mid z))}:$$
+#   2^{-\beta \, KL(p(y \mid x) \,\|\, p(y \mid z))},$$
 #
 # with $KL(p \,\|\, q) = \sum_y p(y) \log_2 (p(y) / q(y))$, the price in bits
-# of taking $q$ for $p$. In words, a point goes to the codes that predict its label well, and to popular
-# codes. Given the encoder, Bayes' rule returns $p(z)$ and $p(y \mid z)$.
-# Alternating the two is the Blahut-Arimoto iteration. One round of it takes
-# five lines.
+# of taking $q$ for $p$. In words, a point goes to the codes that predict
+# its label well, and to popular codes. Given the encoder, Bayes' rule
+# returns $p(z)$ and $p(y \mid z)$. Alternating the two is the
+# Blahut-Arimoto iteration. One round of it takes the last five lines of
+# this cell.
 
 # %%
 rng = np.random.default_rng(0)
@@ -61,7 +62,6 @@ p_xy = rng.dirichlet(np.ones(15)).reshape(5, 3)
 start = rng.dirichlet(np.ones(4), size=5)  # p(z|x), 5 points, 4 codes
 beta = 4.0
 
-# %%
 p_x, p_z = p_xy.sum(1), p_xy.sum(1) @ start
 p_y_x, p_y_z = p_xy / p_x[:, None], start.T @ p_xy / p_z[:, None]
 kl = (p_y_x[:, None] * np.log2(p_y_x[:, None] / p_y_z)).sum(2)
@@ -100,7 +100,8 @@ print(f"F falls from {found.trace[0]:+.3f} to {found.trace[-1]:+.3f} bits")
 #   I(z;y) = I(x;z) - \tfrac12 \log_2 \beta (1 - \lambda).$$
 #
 # Our algorithm knows nothing of Gaussians. We hand it the density on a grid
-# of 41 by 41 points, and compare.
+# of 41 by 41 points, and compare. (`gaussian_spectrum` takes the variance
+# of $x$, the covariance and the variance of $y$.)
 
 # %%
 rho = 0.8
@@ -280,8 +281,8 @@ plots.slide([frame(b) for b in dials], "beta",
             " critical weight and slides; on the right it jumps.")
 
 # %% [markdown]
-# Two lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$ is no
-# dial but a switch. Second, the target is known in advance: it is the
+# Two lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$
+# is no dial but a switch. Second, the target is known in advance: it is the
 # corner $I(x; z) = I(z; y) = H(y)$, called *maximum compression*. Pan et
 # al. (2021) proposed the disentangled bottleneck in order to aim at that
 # corner without a $\beta$. Whether the paper's version of their objective,

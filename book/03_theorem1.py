@@ -289,9 +289,11 @@ print(*(f"{names[i]}, {names[j]}" for i, j in survivors), sep="; ")
 # ## The picture
 #
 # Thousands of random *stochastic* encoders, each a table of probabilities,
-# some soft, some nearly hard. To them we add the lazy pair, mixed step by
-# step with noise: `flips` is the share of noise. Each pair will be a dot:
-# its excess, and its left side.
+# some soft, some nearly hard. To them we add two paths. The first is the
+# lazy pair, mixed step by step with noise: `flips` is the share of noise.
+# The second keeps $z_N = n$, and lets $z_S$ be a copy of $y$ that is flipped
+# with a probability from 0 to 1/2; it will matter for the constant. Each
+# pair will be a dot: its excess, and its left side.
 
 # %%
 random = [search.random_encoders(4, 4, ENCODERS, seed) for seed in (0, 1)]
@@ -302,11 +304,6 @@ mixed = (1 - flips) * torch.eye(4) + flips / 4
 constant = torch.ones(60, 4, 1).double()
 lazy_path = search.stochastic_terms(p_xy, mixed, constant)
 
-# %% [markdown]
-# A second path keeps $z_N = n$, and lets $z_S$ be a copy of $y$ that is
-# flipped with a probability from 0 to 1/2. It will matter for the constant.
-
-# %%
 flipped = (1 - flips) * torch.eye(2)[y] + flips * torch.eye(2)[1 - y]
 keeps_n = torch.eye(2)[n].repeat(60, 1, 1).double()
 noisy_path = search.stochastic_terms(p_xy, flipped, keeps_n)

@@ -349,6 +349,7 @@ laws = {"independent given y": list(conditional_laws(400)),
 rates = pd.DataFrame(
     {kind: [np.mean([disagree(law, k) for law in drawn]) for k in (1, 2)]
      for kind, drawn in laws.items()}, ["k = 1", "k = 2"])
+assert rates.iloc[:, 0].max() < 0.03 and rates.iloc[:, 1].min() > 0.1
 rates.round(2)
 
 # %% [markdown]

@@ -132,26 +132,20 @@ print(f"k = 4: {with_replacement.sum():.2f} ones on average; "
 
 # %%
 w = logits.exp().numpy()
+orders, sets = (np.array(list(choose(range(8), 4)))
+                for choose in (permutations, combinations))
+left = w.sum() - w[orders].cumsum(1) + w[orders]  # before each draw
+chance = (w[orders] / left).prod(1)
 
 
-def ordered(draw):
-    left = w.sum() - np.cumsum((0, *w[list(draw[:-1])]))
-    return np.prod(w[list(draw)] / left)
+def marginal(drawn, weights):
+    hit = (drawn[:, :, None] == np.arange(8)).any(1)
+    return weights @ hit / weights.sum()
 
 
-def marginal(sets, weights):
-    hit = np.array([[t in s for t in range(8)] for s in sets])
-    return np.array(weights) @ hit / np.sum(weights)
-
-
-# %%
-orders = list(permutations(range(8), 4))
-chance = [ordered(draw) for draw in orders]
 plackett_luce = marginal(orders, chance)
-sets = list(combinations(range(8), 4))
-poisson = marginal(sets, [w[list(s)].prod() for s in sets])
-
-assert np.isclose(sum(chance), 1)
+poisson = marginal(sets, w[sets].prod(1))
+assert np.isclose(chance.sum(), 1)
 assert np.allclose((plackett_luce.sum(), poisson.sum()), 4)
 
 # %% [markdown]
@@ -204,7 +198,6 @@ bias = {name: abs(means - law).max(1)
         for name, law in laws.items() if "test" not in name}
 assert bias["Eq. (8), cold"][0] < 0.02 < bias["Plackett-Luce"][0]
 
-# %%
 fig, ax = plt.subplots(figsize=(5.4, 2.9))
 for name, gap in bias.items():
     ax.plot(taus, gap, "o-", ms=4, label=f"against {name}")
@@ -264,7 +257,7 @@ plots.slide([budget(n) for n in range(1, 9)], "k",
 # %% [markdown]
 # ## Row sums, in training and at test
 #
-# In Eq. (10) the mask multiplies values and sums over segments, so the row
+# In Eq. (10), chapter 7, the mask weighs a sum over segments, so the row
 # sum of $m$ is the *scale* of $z_S$. A softmax attention row sums to 1. A
 # relaxed k-hot row lies anywhere between 1 and $k$, depending on $\tau$ and
 # on how peaked the logits are; the hard mask at test sums to $k$. Below,
@@ -355,8 +348,8 @@ plots.show(fig, "khot-gradient",
 # %% [markdown]
 # At the coldest temperatures the measured bias is itself Monte Carlo noise:
 # the spread is many times the gradient. No temperature is good at both. A
-# constant $\tau = 0.5$ as in AIL is a compromise, and the maintainer of L2X
-# warns that training is sensitive to it.
+# constant $\tau = 0.5$ as in AIL is a compromise, and a delicate one: the
+# maintainer of L2X calls training "sensitive" to it (issue 4 of its code).
 #
 # What this does not show: that the *other* samplers would train better. It
 # shows what the quantity in Eq. (8) is, and what a test-time top-k changes.

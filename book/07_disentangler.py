@@ -114,8 +114,8 @@ alpha.shape
 # $$m = \max_{j \le k} \operatorname{softmax}\!\Big(
 # \frac{\alpha(x) + g_j}{\tau}\Big), \qquad g_j \sim \text{Gumbel}(0, 1)$$
 #
-# k noisy soft choices, and the larger of them wherever they overlap. At
-# test the noise is switched off and the k largest scores get a one.
+# $k$ noisy soft choices, and the larger of them wherever they overlap. At
+# test the noise is switched off and the $k$ largest scores get a one.
 
 # %%
 def mask_in_training(alpha, generator):
@@ -165,7 +165,6 @@ for train in (True, False):
     gap = max(gap, *((a - b).abs().max().item()
                      for a, b in zip((*ours, m), theirs)))
 assert gap < 1e-12
-print("largest difference below 1e-12:", gap < 1e-12)
 
 # %% [markdown]
 # ## What a mask looks like
@@ -205,8 +204,8 @@ assert used == T
 print(f"segments in at least one of the {H * T} masks: {used:.0f} of {T}")
 
 # %% [markdown]
-# With k = 4 of 16, *every* segment is in some mask: over all rows
-# and heads, nothing is left out of $z_S$.
+# With $k = 4$ of 16, *every* segment is in some mask: over all rows and
+# heads, nothing is left out of $z_S$.
 #
 # ## What stays in the non-salient part
 #
@@ -223,7 +222,7 @@ def explained(z, x, half=B // 2):
     rest = x[half:] - z[half:] @ fit
     return 1 - (rest.var() / x[half:].var()).item()
 
-# %%
+
 recovered = {}
 for residual in (True, False):
     torch.manual_seed(seed)
@@ -240,10 +239,9 @@ sns.barplot(long, x="value", y="index", hue="residual", ax=ax)
 ax.set(xlabel="share of the variance of x explained", ylabel="",
        xlim=(-0.1, 1))
 sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), title=None)
-plots.show(
-    fig, "residual", "How much of x a linear map reads from each part of "
-    "an untrained disentangler, on held-out noise.",
-    alt="Bars near .9 with the residual, about 0 without.")
+plots.show(fig, "residual", "How much of x a linear map reads from each"
+           " part of an untrained disentangler, on held-out noise.",
+           alt="Bars near .9 with the residual, about 0 without.")
 
 # %% [markdown]
 # **What it says.** With the paper's residuals both parts hold most of
@@ -280,7 +278,7 @@ print("one pass gives each player its own gradient")
 #
 # Building this took decisions that the paper does not spell out. Each is
 # an option of `tfe`; the effect is measured for `BIKE+TFE` on the
-# **validation** split of the synthetic dataset `planted`, as the
+# **validation** split of the synthetic videos `planted`, as the
 # difference of the other way to our default in mAP points, with its 95%
 # interval over three seeds. Why each default was chosen stands on the page
 # [Where the paper is silent](silent.md).
@@ -294,8 +292,12 @@ effects["effect"] = effects.apply(
 shown = choices.merge(effects[["row", "effect"]], on="row", how="left")
 shown = shown.fillna("not run")[
     ["open question", "our default", "the other way", "effect"]]
-zero = (effects.difference_low < 0) & (effects.difference_high > 0)
-print(f"{zero.sum()} of {len(zero)} intervals hold zero")
+others = effects.dropna(subset="difference")  # all but the default's row
+zero = (others.difference_low < 0) & (others.difference_high > 0)
+# 1.2 points: the largest gain that the paper prints, BIKE on HMDB-51.
+assert others.difference[~zero].abs().min() > 1.2
+print(f"{zero.sum()} of {len(zero)} intervals hold zero; the others:",
+      ", ".join(others.row[~zero]))
 HTML(shown.to_html(index=False, border=0, classes="prose"))
 
 # %% [markdown]

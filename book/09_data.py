@@ -118,8 +118,8 @@ right.set(xlabel="labels a video", ylabel="share of the videos")
 right.legend(fontsize=8)
 plots.show(
     fig, "labels", "Class sizes and labels a video, training lists; "
-    "planted is synthetic.", alt="Left: Charades falls steeply, HMDB-51 is"
-    " flat. Right: Charades spreads from 0 to over 20 labels.")
+    "planted: synthetic videos.", alt="Left: Charades falls steeply, "
+    "HMDB-51 is flat. Right: Charades spreads from 0 to over 20 labels.")
 
 # %%
 sizes, labels = (counts("charades", q) for q in (
@@ -151,8 +151,8 @@ right.legend(fontsize=7, loc="center right")
 plots.show(
     fig, "filled", "How much of its video an action fills, cumulated over "
     "all pairs of a video and one of its actions; training lists. The "
-    "planted sets are synthetic.", alt="Two panels of rising steps: on "
-    "Charades half of the actions fill at most a third of the video.")
+    "planted sets are synthetic videos.", alt="Two panels of rising steps: "
+    "on Charades half of the actions fill at most a third of the video.")
 
 # %%
 rows = []
@@ -167,8 +167,9 @@ for name in timed:
 pd.DataFrame(rows).set_index("dataset").round(3)
 
 # %% [markdown]
-# The last column is also the chance level of *mass*: uniform attention
-# lays this share on the segments of an action (chapter 15).
+# A *pair* is a video and one of its actions. The last column is also the
+# chance level of *mass*: uniform attention lays this share on the segments
+# of an action (chapter 15).
 #
 # A check, by counting the same thing twice. Each segment that shows an
 # action is one count in "segments that show it", summed over pairs, and
@@ -206,9 +207,9 @@ right.set(xlabel="closest company", ylabel="share of the classes",
 left.legend(fontsize=8)
 plots.show(
     fig, "company", "Actions at once, and how surely a class comes with "
-    "another; training lists, planted synthetic.", alt="Charades shows "
-    "two or three actions at once most often, planted none or one; most "
-    "classes of Charades come with another one more often than not.")
+    "another; training lists. Planted: synthetic videos.", alt="Charades "
+    "shows two or three actions at once most often, planted none or one; "
+    "most classes of Charades come with another one more often than not.")
 
 # %% [markdown]
 # **What it says.** On Charades a segment that shows *one* of a video's
@@ -253,15 +254,15 @@ right.set(xlabel="videos in the group", xscale="log",
 right.legend(fontsize=8)
 plots.show(
     fig, "lengths", "Lengths, and sizes of groups of like videos; training"
-    " lists. Planted is synthetic.", alt="Left: HMDB-51 peaks below 5 s, "
-    "Charades at 30 s. Right: groups of 4 to 7 on UCF101, of up to "
+    " lists. Planted: synthetic videos.", alt="Left: HMDB-51 peaks below "
+    "5 s, Charades at 30 s. Right: groups of 4 to 7 on UCF101, of up to "
     "hundreds on Charades.")
 
 # %% [markdown]
 # ## How hard the planted set was made
 #
-# `planted` (**synthetic**) stands in for Charades where the book needs
-# videos. Its difficulty was frozen before any method was tuned: mean
+# `planted` (**synthetic** videos) stands in for Charades where the book
+# needs videos. Its difficulty was frozen before any method was tuned: mean
 # pooling and the vanilla heads should lie between 50 and 85 per cent mAP,
 # and an oracle that sees only the true segments clearly above. These rows
 # of chapter 10 say whether it turned out so.

@@ -69,9 +69,10 @@ print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), rho "
 print(receipt["device"], "torch", receipt["versions"]["torch"])
 
 # %% [markdown]
-# `rho` is how often the scene of a video agrees with its first action in
-# `train` and `test`; in `shifted` the scene is independent of the labels
-# and all else is as in `test`. A method that leans on scenes falls there.
+# `rho` is the probability that a video's scene is the one that goes with
+# its first action, in `train` and `test`; otherwise the scene is drawn at
+# random. In `shifted` it always is, and all else is as in `test`. A method
+# that leans on scenes falls there.
 #
 # ## Recognition
 #
@@ -146,7 +147,7 @@ whiskers(axes[1], tfe, "auc_difference", "auc_difference_low",
          "auc_difference_high", "fidelity AUC against vanilla")
 axes[0].legend(loc="best")
 plots.show(fig, "differences", "TFE minus the head it replaces: recognition"
-           " and fidelity, 95% t intervals over seeds, synthetic data.",
+           " and fidelity, 95% t intervals over seeds, synthetic videos.",
            alt="Two panels of dots with intervals around a zero line.")
 
 # %% [markdown]
@@ -187,16 +188,17 @@ sns.scatterplot(means, x="value", y="auc", hue="backbone", style="method",
 ax.set(xlabel="mAP (%)", ylabel="fidelity AUC")
 sns.move_legend(ax, "center left", bbox_to_anchor=(1, 0.5), fontsize=8)
 plots.show(
-    fig, "plane", "Recognition against fidelity on the synthetic test "
-    "split; a mark a row, mean over its seeds.", alt="Scatter: mean pooling"
-    " has the highest fidelity and a low mAP; the vanilla heads lie right.")
+    fig, "plane", "Recognition against fidelity on synthetic test "
+    "videos; a mark a row, mean over its seeds.", alt="Scatter: mean "
+    "pooling has the highest AUC and a low mAP; vanilla heads lie right.")
 
 # %% [markdown]
 # **What it says.** The two axes are two things. Mean pooling, which
-# attends to nothing, has the most faithful *use* of the segments and a low
-# mAP. A higher mAP is no evidence of higher fidelity.
-
-# %% [markdown]
+# attends to nothing, orders the segments most faithfully and has a low mAP.
+# A higher mAP is no evidence of higher fidelity. And the measures of
+# fidelity differ: by mass, in the table, both vanilla heads stand above
+# mean pooling.
+#
 # ## Did the game stay sane?
 #
 # $L_N$ is the loss of $A_N$, the critic that reads the non-salient part.
@@ -237,8 +239,8 @@ cited[own][["method", "value", "source"]].set_index("method")
 # %% [markdown]
 # ## What this says, and what it does not
 #
-# - It says how the two heads with and without TFE rank on *this* synthetic
-#   dataset, at one setting of the knobs, with which certainty.
+# - It says how the two heads with and without TFE rank on *these* synthetic
+#   videos, at one setting of the knobs, and with which certainty.
 # - It does not say that the paper's Charades numbers are right or wrong:
 #   they stay *not testable here* until somebody with the videos runs it.
 # - It compares one default reading of TFE. Chapter 7 lists what the paper

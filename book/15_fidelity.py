@@ -21,19 +21,22 @@
 # "Where a model looks" is read in three ways, and they need not agree:
 #
 # 1. *Its own attention*: what the paper's Figs. 1 and 4 draw.
-# 2. *Leave one out*, the headline: how far the true class's logit falls
-#    without a segment,
+# 2. *Leave one out*, the headline: how far the logit $f_c$ of a true class
+#    $c$ falls without segment $t$,
 #    $s_t = f_c(x) - f_c(x_{-t})$.
-# 3. *Erasure*: with the read-out's first segments $r$ (DeYoung et al. 2020)
+# 3. *Erasure* (DeYoung et al. 2020): what becomes of the probability $p$ of
+#    the true class without the read-out's first segments $r$, and with them
+#    alone,
 #
 # $$\text{comprehensiveness} = p(x) - p(x \setminus r), \qquad
 #   \text{sufficiency} = p(x) - p(r).$$
 #
 # The first two are scored against the true intervals; the third asks the
-# model alone. The data are **synthetic** (`planted`) up to the section on
-# real recordings. The rows are those of Table 1 and three poolings that a
-# user would try first, on the same features: `python -m tfe batch
-# book/batches/fidelity.yaml`.
+# model alone. The data are **synthetic videos** (`planted`) up to the
+# section on real recordings. The rows are those of Table 1, the
+# Text4Vis-style head, and two poolings of *multiple instance learning*
+# (MIL) that a user would try first, on the same features: `python -m tfe
+# batch book/batches/fidelity.yaml`.
 
 # %%
 import json
@@ -79,24 +82,26 @@ print(f"{np.mean(wins):.3f} of {len(wins)} pairs, half for a tie")
 # 95% t intervals over seeds. `against` is the vanilla head for TFE, and
 # gated attention MIL (Ilse et al. 2018) for everything else: whoever
 # claims fidelity should beat the thing that a user would pick instead.
+# Fidelity is the AUC here; by mass or pointing the order of the heads is
+# another one ([chapter 10](10_table1.ipynb)).
 
 # %%
 test = lines[lines.split == split]
 shown(test, "mAP (%)").drop(columns="split")
 
+# %% [markdown]
+# The differences as a picture, and below it a count of the verdicts on
+# fidelity: TFE rows against the heads that they replace, vanilla heads and
+# poolings against gated MIL.
+
 # %%
 fig = plots.differences(test, "mAP points")
 plots.show(fig, "fidelity-differences",
-           "Paired differences on the synthetic test split: TFE rows"
-           " against the head they replace, the others against gated MIL.",
+           "Paired differences on synthetic test videos: TFE rows against"
+           " the head they replace, the others against gated MIL.",
            alt="Dots with intervals around a zero line, mAP left and"
            " fidelity AUC right.")
 
-# %% [markdown]
-# Counted: the fidelity of TFE rows against the heads that they replace, and
-# of vanilla heads and poolings against gated MIL.
-
-# %%
 plays = test.method.isin(["tfe", "tfe-bounded"])
 pd.DataFrame({name: part.apply(told, axis=1, prefix="auc_").value_counts()
               for name, part in (("TFE", test[plays]), ("others", test[
@@ -133,19 +138,20 @@ ax.axvline(0.5, color="grey", lw=1, ls="--")
 ax.set(xlabel="AUC of its own attention", ylabel="AUC of leave one out",
        xlim=(0.25, 1.15))
 plots.show(fig, "two-read-outs", "What a head draws against what it uses, a"
-           " dot a row, mean over seeds, synthetic data; dashed: chance.",
+           " dot a row, mean over seeds, synthetic videos; dashed: chance.",
            alt="Scatter of rows; TFE rows lie left of their vanilla heads.")
 
 # %% [markdown]
-# A mask below the dashed line points *away* from the action. That is no
+# A mask left of the dashed line points *away* from the action. That is no
 # contradiction: with the residual, $z_S$ holds all of $x$ whatever the mask
 # says ([chapter 5](05_budget.ipynb)), so the mask is free to be anything.
 #
 # ## Erasure
 #
-# Mean over videos and sizes of $r$; `chance` takes segments at random.
-# Large comprehensiveness and small sufficiency mean that the read-out
-# points at what the model needs.
+# For the leave-one-out read-out, mean over videos and sizes of $r$; `chance`
+# takes segments at random. Large comprehensiveness and small sufficiency
+# mean that the read-out points at what the model needs; a sufficiency below
+# 0, that the model is surer of the class without the rest.
 
 # %%
 erasure = measures[(measures.split == split)
@@ -159,8 +165,11 @@ wide.round(3)
 # ## Is the label gone from $z_N$, or is its critic fooled?
 #
 # A reader of the critic's own kind, trained afresh on frozen embeddings:
-# its mAP on $z_S$, on $z_N$ and on $x$, what $D$ was given. `critic_loss`
-# is that of $A_N$ itself, `probe_z_n_loss` the fresh reader's, in nats.
+# its mAP (from 0 to 1) on $x$, what $D$ was given, on $z_S$ and on $z_N$.
+# Then the losses on $z_N$ in nats, the fresh reader's and that of the critic
+# $A_N$. Then two more answers of the same runs: the mean cosine of $z_S$ and
+# $z_N$ (0 would be orthogonal), and their dependence by a least-squares
+# permutation critic, beside that of permuted pairs (which have none).
 
 # %%
 probes = measures[(measures.split == split)
@@ -168,18 +177,23 @@ probes = measures[(measures.split == split)
 probes = probes.pivot_table(index="row", columns="measure", values="value",
                             sort=False).round(3)
 probes.columns = [c.removeprefix("probes_") for c in probes.columns]
-probes[["probe_x", "probe_z_s", "probe_z_n", "probe_z_n_loss",
-        "critic_loss"]]
+assert (probes.probe_z_n < probes.probe_z_s).all()
+fooled = probes.critic_loss.idxmax()
+print(f"{fooled}: the critic loses most, and a fresh reader "
+      f"{probes.critic_loss[fooled] / probes.probe_z_n_loss[fooled]:.1f}"
+      " times less")
+names = {"probe_x": "x", "probe_z_s": "z_S", "probe_z_n": "z_N",
+         "probe_z_n_loss": "reader loss", "critic_loss": "critic loss",
+         "cosine": "cosine", "dependence": "dependence",
+         "dependence_permuted": "permuted"}
+probes[list(names)].rename(columns=names)
 
 # %% [markdown]
-# Two more answers of the same runs: the mean cosine of $z_S$ and $z_N$
-# (0 would be orthogonal), and their dependence by a least-squares
-# permutation critic, beside that of permuted pairs (which have none).
-
-# %%
-probes[["cosine", "dependence", "dependence_permuted"]]
-
-# %% [markdown]
+# **What it says.** In every row $z_N$ tells a fresh reader less of the label
+# than $z_S$ does, so something is separated; how much is left differs from
+# row to row. The critic's own loss is no measure of it: where that is
+# highest, the critic is wrong, not ignorant.
+#
 # ## Figure 4, by a rule
 #
 # The paper draws two videos. Here are three, chosen by a rule and not by
@@ -190,23 +204,15 @@ probes[["cosine", "dependence", "dependence_permuted"]]
 strips = pd.read_csv(RESULTS / "fidelity_strips.csv")
 rows = [r for r in dict.fromkeys(strips.row)
         if r.startswith(("BIKE", "MSQNet")) and "bounded" not in r]
-
-
-def panel(ax, video, names):
-    part = strips[strips.video_id == video]
-    grid = [part[part.row == rows[0]].truth.to_numpy(float)]
-    grid += [fidelity.normalised(part[part.row == r].leave_one_out)
-             for r in names]
+fig, axes = plt.subplots(1, 3, figsize=(9, 1.9), sharey=True)
+for ax, (video, part) in zip(axes, strips.groupby("video_id")):
+    of = {row: each for row, each in part.groupby("row")}
+    grid = [of[rows[0]].truth.to_numpy(float)]
+    grid += [fidelity.normalised(of[row].leave_one_out) for row in rows]
     ax.imshow([g / max(g.max(), 1e-9) for g in grid], cmap="gray",
               aspect="auto")
-    ax.set(yticks=range(len(grid)), yticklabels=["truth", *names],
+    ax.set(yticks=range(len(grid)), yticklabels=["truth", *rows],
            xticks=[], title=video)
-
-# %%
-videos = list(dict.fromkeys(strips.video_id))
-fig, axes = plt.subplots(1, len(videos), figsize=(9, 1.9), sharey=True)
-for ax, video in zip(axes, videos):
-    panel(ax, video, rows)
 axes[0].set_xlabel("segments")
 plots.show(fig, "figure-4", "Leave-one-out saliency of three synthetic test"
            " videos chosen by rule, true segments on top.",
@@ -224,6 +230,9 @@ plots.show(fig, "figure-4", "Leave-one-out saliency of three synthetic test"
 # 50 Salads and GTEA come as per-frame class scores of classifiers that were
 # **trained on frame labels** (SUPERVISED, out of fold): they speak of heads
 # on such scores, not of video. UTKinect has skeletons that saw no label.
+# Two rows of the tables, `Gated MIL, a class each` and `TFE-plus`, weigh the
+# segments for each class by itself; [chapter 16](16_when.ipynb) is about
+# them.
 
 # %%
 sets = {"salads": "50 Salads (supervised)", "gtea": "GTEA (supervised)",
@@ -275,16 +284,22 @@ plots.show(fig, "real", "Fidelity on real recordings, 95% t intervals over"
 #
 # The paper reasons that better attention means better recognition. Over all
 # committed test runs, each once: rank correlation over runs, over the means
-# of rows, and within rows over seeds. Charades-sim has *simulated*
-# features.
+# of rows, and within rows over seeds. Three kinds of data that are not real
+# stand here, and the table says which: rendered *videos*, planted
+# *features* of no video (those of an ideal encoder), and real labels and
+# intervals of Charades with *simulated* features.
 
 # %%
 names = ["table1", "table2", "table3", "fidelity", "plus", "plus_rho0",
          "plus_rho9", "coarse", "charades_sim", *sets]
+kinds = {"efficientnet-lite0": "synthetic videos", "planted": "synthetic "
+         "features", "simulated": "simulated features",
+         "scores": "supervised scores", "skeleton": "skeletons"}
 every = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
 every = every[every.split == split].dropna(subset="fidelity_auc")
 every = every.drop_duplicates(["dataset", "backbone", "method", "seed",
                                "value"])
+every["data"] = every.encoder.map(kinds)
 
 
 def together(runs):
@@ -297,7 +312,7 @@ def together(runs):
         for name, part in found.items()})
 
 
-every.groupby("dataset", sort=False)[every.columns].apply(
+every.groupby(["dataset", "data"], sort=False)[every.columns].apply(
     together).round(2)
 
 # %% [markdown]

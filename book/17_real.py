@@ -227,7 +227,9 @@ print(len(train), "clips to train on,", len(test), "to measure;",
 
 # %% [markdown]
 # The encoder's rate is a tenth of the head's. A checkpoint of the last
-# epoch lies in `out`, where there is one: an interrupted run goes on.
+# epoch lies in `out`, where there is one: an interrupted run goes on. The
+# status says how the game ended (`runaway`: see chapter 10), which after two
+# epochs of a random encoder means nothing.
 
 # %%
 plan = replace(training.PROFILES[profile], **schedule)

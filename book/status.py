@@ -66,10 +66,13 @@ def status():
         if "device" not in receipt or not runs.is_file():
             continue
         runs = pd.read_csv(runs)
-        once = runs.drop_duplicates(["row", "seed"]) if "row" in runs else runs
+        once = (runs.drop_duplicates(["row", "seed"]) if "row" in runs  # a fit is measured on several
+                else runs[runs.split == runs.split.iloc[0]])
         minutes = f"{once.seconds.sum() / 60:.1f}" if "seconds" in once else "not recorded"
+        no_video = "encoder" not in runs or runs.encoder.iloc[0] in ("planted", "simulated")
         lines.append({"batch": path.stem, "dataset": receipt["dataset"],
-                      "data": "synthetic" if receipt.get("synthetic") else "real",
+                      "data": "real" if not receipt.get("synthetic") else
+                              f"synthetic {'features' if no_video else 'videos'}",
                       "runs": len(once), "training, minutes": minutes,
                       "device": receipt["device"].split(" (")[0], "commit": receipt["commit"]})
     return pd.DataFrame(lines).to_markdown(index=False)

@@ -39,8 +39,8 @@ def tool():
 def faults(notebook):
     """What a reader should not meet in an executed notebook, one sentence each."""
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    if len(codes) > 18:
-        yield f"{len(codes)} code cells; at most 18"
+    if len(codes) > 15:
+        yield f"{len(codes)} code cells; at most 15"
     if len(json.dumps(notebook)) >= 300_000:
         yield f"{len(json.dumps(notebook))} bytes; less than 300,000"
     counts = [cell.execution_count for cell in codes if "live" not in cell.metadata.get("tags", [])]
@@ -142,7 +142,7 @@ def form(notebook):
 def test_a_chapter_has_its_form(path):
     found = form(nbformat.read(path, 4))
     assert found["question"] and found["summary"]
-    assert 8 <= found["cells"] <= 18
+    assert 8 <= found["cells"] <= 15
     assert statistics.median(found["lines"]) <= 9 and max(found["lines"]) <= 24
     assert 1 <= found["captions"] == found["pictures"] <= 6
     assert 3 <= found["exercises"] == found["solutions"]
@@ -209,8 +209,8 @@ def test_each_fault_of_the_whole_is_seen():
     sound, blank = a_notebook(), a_notebook()
     blank.cells[0].execution_count = None
     assert "not executed" in next(faults(blank))
-    sound.cells = sound.cells * 19
-    assert "at most 18" in next(faults(sound))
+    sound.cells = sound.cells * 16
+    assert "at most 15" in next(faults(sound))
     alone = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("![](x.png)")])
     assert list(faults(alone)) == ["cell 0: an image without alt text"]
 
