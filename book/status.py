@@ -39,9 +39,9 @@ def made_of(stem, reads, prose):
 
     reads: `{path from the root: digest}`, the stamp of the executed notebook; prose: its text.
     """
-    def files(folder):
+    def files(folders):
         return ", ".join(f"{{download}}`{path} <../{path}>`" for path in reads
-                         if path.startswith(folder)) or "none"
+                         if path.startswith(folders)) or "none"
 
     named = {int(number) for run in re.findall(r"Eqs?\.\s((?:\(\d+\)|,|and|to|\s)+)", prose)
              for number in re.findall(r"\d+", run)}
@@ -53,7 +53,7 @@ def made_of(stem, reads, prose):
         ":::{dropdown} What this chapter was made of", ":class-container: made-of", "",
         f"**Source**: {{download}}`book/{stem}.py <{stem}.py>`, which says whatever is said here.",
         "", f"**Equations of the paper** that it names ([symbols](notation.md)): {equations}",
-        "", f"**Code**: {files('tfe/')}", "", f"**Results**: {files('results/')}", "",
+        "", f"**Code**: {files(('tfe/', 'book/evidence/', 'book/theory/', 'data/'))}", "", f"**Results**: {files('results/')}", "",
         f"**Claims of the paper judged on it** ([all](19_claims.ipynb)): {judged or 'none'}.",
         ":::"])
 
