@@ -115,6 +115,19 @@ def test_bad_input_says_what_to_do(tmp_path):
         fit(made(), x, targets, PLAN, seed=0, folder=tmp_path)
 
 
+@pytest.mark.parametrize("method, backbone, head, said", [
+    ("vanilla", "msqnet", {}, r"\S+: .* there"), ("tfe", "msqnet", {"dim": 64}, r"\(.*128.* there, .*64.* here\)")])
+def test_a_checkpoint_of_another_system_is_refused_in_one_line(tmp_path, method, backbone, head, said):
+    trained(folder=tmp_path)
+    other = made(method, backbone, head=head)
+    before = {name: value.clone() for name, value in other.state_dict().items()}
+    with pytest.raises(StudyError, match=f"checkpoint.safetensors is of another system .*{said}.*: "
+                                         "delete it to start the run anew") as error:
+        fit(other, *data(), PLAN, seed=0, folder=tmp_path)
+    assert "\n" not in str(error.value)
+    assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
 @pytest.mark.parametrize("method, backbone, said", [
     ("vanilla", "none", "needs a backbone"), ("mean-pool", "bike", "has no backbone"),
     ("magic", "bike", "method 'magic' is unknown"), ("tfe", "i3d", "backbone 'i3d' is unknown")])

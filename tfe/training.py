@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from tqdm import tqdm
 
+from tfe import ranks
 from tfe.adversary import prior_entropy
-from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import atomic, write_text
 
@@ -80,8 +80,12 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     Every epoch is a pure function of (seed, epoch, state at its start), so that a run resumed from
     the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
     number of threads. Stops at a loss that is not finite and says so in the history.
+
+    Under `torchrun` each process computes its part of every batch (`ranks`), and process 0 writes.
+    The losses are then those of one process up to rounding, but for dropout (MSQNet's), which every
+    process draws for itself.
     """
-    device = choose(device)
+    here, device = ranks.join(device)
     system.to(device).train()
     system.precision = schedule.precision
     if not hasattr(features, "batches"):
@@ -95,23 +99,29 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
                   for name, parameters in system.players().items()}
     checkpoint = Checkpoint(folder, system, optimisers)
     history = History(checkpoint.load(), prior_ce=prior_entropy(system.backbone, prior))
+    ranks.agree(len(history.rows), system, here)
     batches = math.ceil(len(features) / schedule.batch_size)
-    progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch", disable=None)
+    progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
+                    disable=here.rank > 0 or None)
     for epoch in range(len(history.rows), schedule.epochs):
-        order, noise = _epoch_generators(seed, epoch, len(features), device)
+        order, noise = _epoch_generators(seed, epoch, len(features), device, here.rank)
         losses = []
-        chunks = order.split(schedule.batch_size)
+        chunks, parts = zip(*(ranks.cut(b, here) for b in order.split(schedule.batch_size)))
         for step, (rows, x) in enumerate(zip(chunks, _inputs(features, chunks, (seed, epoch)))):
             _set_rate(optimisers, schedule, epoch + (step + 1) / batches)
-            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
+            noise.part = parts[step]
+            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior,
+                     "part": parts[step]}
             losses.append(system.update(batch, optimisers, noise))
-        row = {"epoch": epoch, **{name: torch.stack([each[name] for each in losses]).mean().item()
-                                  for name in losses[0]}}
+        row = {"epoch": epoch, **{
+            name: ranks.mean(torch.stack([each[name] for each in losses]), parts).item()
+            for name in losses[0]}}
         history.rows.append(row)
         if not all(math.isfinite(value) for value in row.values()):
             history.status = "diverged"
             break
-        checkpoint.save(history.rows)
+        if here.rank == 0:
+            checkpoint.save(history.rows)
         progress.update()
         progress.set_postfix({name: f"{row[name]:.3f}" for name in losses[0]})
     progress.close()
@@ -122,11 +132,14 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     return history
 
 
-def _epoch_generators(seed, epoch, videos, device):
+def _epoch_generators(seed, epoch, videos, device, rank):
     """The order of the videos, and the generator of the mask's noise, from (seed, epoch) alone."""
     word = seed_everything(seed, epoch)  # dropout draws from the global generator
     order = torch.randperm(videos, generator=torch.Generator().manual_seed(word)).to(device)
-    return order, torch.Generator(device).manual_seed(word)
+    noise = ranks.Noise(device).manual_seed(word)
+    if rank:  # or every part of a batch would be dropped out alike
+        seed_everything(seed, epoch, rank)
+    return order, noise
 
 
 def _inputs(features, chunks, key):
@@ -185,6 +198,7 @@ class Checkpoint:
         for name, value in tensors.items():
             kind, rest = name.split(".", 1)
             parts.setdefault(kind, {})[rest] = value
+        self._refuse_another(parts.get("system", {}))
         self.system.load_state_dict(parts["system"])
         for name, value in parts.get("optimiser", {}).items():
             player, number, key = name.rsplit(".", 2)
@@ -193,6 +207,15 @@ class Checkpoint:
             state = optimiser.state_dict()
             optimiser.load_state_dict({**state, "state": parts.get(player, {})})
         return rows
+
+    def _refuse_another(self, saved):
+        there, here = ({name: tuple(value.shape) for name, value in state.items()}
+                       for state in (saved, self.system.state_dict()))
+        differs = sorted(n for n in there | here if there.get(n) != here.get(n))
+        if differs:
+            shapes = [state.get(differs[0], "absent") for state in (there, here)]
+            raise StudyError(f"{self.path} is of another system ({differs[0]}: {shapes[0]} there, "
+                             f"{shapes[1]} here): delete it to start the run anew")
 
 
 def read_history(path):

@@ -7,6 +7,7 @@ from einops import einsum
 from torch import nn
 from torch.nn import functional as F
 
+from tfe import shards
 from tfe.backbones import Backbone, FeatureEmbedding, towers
 from tfe.errors import StudyError
 
@@ -107,8 +108,12 @@ def in_batch(logits, target):
 
     logits `(B, C)`, target one-hot `(B, C)` -> `(B,)` nats. With p the softmax of 10 [same label]
     over the batch, it is the mean of KL(p || q) over both directions. Text is frozen, so that the
-    texts of a batch are columns of the logits over classes. Raises StudyError unless one-hot.
+    texts of a batch are columns of the logits over classes. Raises StudyError unless one-hot, and
+    where a process sees its part of a batch alone.
     """
+    if shards.here().world > 1:
+        raise StudyError("contrast within a batch needs all of the batch in one process: train "
+                         "without torchrun, or set contrast to classes")
     if ((target != 0).sum(1) != 1).any():
         raise StudyError("contrast within a batch needs one label an instance: train on the "
                          "intervals (tfe.clips.instances), or set contrast to classes")

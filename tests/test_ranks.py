@@ -1,0 +1,123 @@
+"""A run of several processes is that of one: parts, noise, gradients, losses, checkpoints."""
+
+import json
+import subprocess
+import sys
+
+import fitted
+import numpy as np
+import pytest
+import torch
+
+from data import planted
+from tfe import StudyError, ranks, training
+from tfe.khot import relaxed_khot
+from tfe.paths import ROOT
+from tfe.shards import Shard
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    """Six rendered videos of train, synthetic, with intervals."""
+    folder = tmp_path_factory.mktemp("ranks") / "tiny"
+    planted.main(["--out", str(folder), "--train", "6", "--val", "0", "--test", "1", "--shifted", "0"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def several(tmp_path_factory, videos):
+    """What torchrun tells of 2 processes, which do everything, and of 4, on stored features alone."""
+    told = {}
+    for processes, given in ((2, [str(videos)]), (4, [])):
+        out = tmp_path_factory.mktemp("told") / "losses.json"
+        done = subprocess.run(
+            [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
+             str(processes), str(ROOT / "tests" / "fitted.py"), str(out), *given],
+            cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        told[processes] = json.loads(out.read_text()), sorted(p.name for p in out.parent.iterdir())
+    return told
+
+
+def near(rows, expected, tolerance=1e-6):
+    return len(rows) == len(expected) and all(
+        a.keys() == b.keys() and all(abs(a[name] - b[name]) <= tolerance for name in a)
+        for a, b in zip(rows, expected))
+
+
+@pytest.mark.parametrize("case", fitted.CASES)
+def test_losses_of_2_and_4_processes_are_those_of_one(several, case):
+    alone = fitted.stored(case)
+    assert len(alone) == 2 and not near(alone[:1] * 2, alone)  # they do change
+    for told, _ in several.values():
+        assert near(told[case], alone)
+
+
+@pytest.mark.parametrize("case", fitted.CASES)
+def test_in_double_precision_the_weights_are_the_same_to_rounding(several, case):
+    alone = fitted.exact(case, Shard())
+    for told, _ in several.values():
+        np.testing.assert_allclose(told["exact"][case], alone, rtol=0, atol=1e-10)
+
+
+def test_fine_tuning_on_clips_loses_the_same(several, videos):
+    assert near(several[2][0]["clips"], fitted.tuned(videos))
+
+
+def test_only_process_0_writes(several):
+    assert several[2][1] == ["losses.json", "of0", "run"]
+    assert several[4][1] == ["losses.json", "of0"]
+
+
+def test_with_dropout_a_run_repeats_and_resumes_but_is_another_than_that_of_one(several):
+    told = several[2][0]
+    assert told["resumed"] == told["dropout"] and len(told["dropout"]) == 2
+    assert not near(told["dropout"], fitted.stored("msqnet", None, 0.1), 1e-3)
+
+
+def test_what_several_processes_cannot_do_is_one_line(several):
+    told = several[2][0]
+    assert told["contrast"].startswith("contrast within a batch needs all of the batch in one process")
+    assert told["others"].startswith("the processes begin at different epochs or with different weights")
+
+
+@pytest.mark.parametrize("world", [2, 3, 5])
+@pytest.mark.parametrize("total", [1, 2, 4, 9])
+def test_parts_hold_every_video_once(world, total):
+    rows, weights = torch.arange(100, 100 + total), torch.zeros(total)
+    for rank in range(world):
+        mine, part = ranks.cut(rows, Shard(rank, world))
+        assert len(mine) == part.stop - part.start > 0 and part.total == total
+        weights[mine - 100] += part.weight / len(mine)
+    torch.testing.assert_close(weights, torch.full((total,), 1 / total))
+
+
+def test_the_masks_of_parts_are_those_of_the_batch():
+    logits = torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(0))
+    expected = relaxed_khot(logits, 2, 0.5, torch.Generator().manual_seed(1))
+    for rank in range(3):
+        noise = ranks.Noise().manual_seed(1)
+        rows, noise.part = ranks.cut(torch.arange(5), Shard(rank, 3))
+        assert torch.equal(relaxed_khot(logits[rows], 2, 0.5, noise), expected[rows])
+
+
+def test_one_process_does_nothing_else_than_before():
+    rows, gradients = torch.arange(5), [torch.ones(2), None]
+    assert ranks.cut(rows, Shard()) == (rows, None) and ranks.whole(gradients, None) is gradients
+    assert ranks.join("cpu") == (Shard(), torch.device("cpu"))
+    assert not torch.distributed.is_initialized()
+
+
+def test_every_process_draws_the_same_order_and_noise_and_its_own_dropout():
+    drawn = []
+    for rank in (0, 1):
+        order, noise = training._epoch_generators(3, 1, 9, torch.device("cpu"), rank)
+        drawn.append((order.tolist(), torch.rand(3, generator=noise).tolist(), torch.rand(3).tolist()))
+    assert drawn[0][:2] == drawn[1][:2] and drawn[0][2] != drawn[1][2]
+
+
+def test_processes_that_cannot_meet_say_how_to_start(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.delenv("MASTER_ADDR", raising=False)
+    with pytest.raises(StudyError, match="WORLD_SIZE is 2, but the processes cannot meet.*torchrun"):
+        ranks.join("cpu")
