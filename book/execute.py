@@ -81,16 +81,18 @@ def times(sources):
 
     Processor time, not the clock's: it says the same on a machine that is busy with other things.
     """
-    made, lines = receipt("cpu", threads=1), []
+    made, path = receipt("cpu", threads=1), RESULTS / "chapters.csv"
+    before_now = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
+    lines = dict((line.partition(",")[0], line) for line in before_now)
     for source in sources:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         run(source)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        lines.append(f"{source.stem},{spent:.0f},{made['device']},{made['commit']}")
-        print(lines[-1], flush=True)
-    write_text(RESULTS / "chapters.csv",
-               "\n".join(["chapter,core_seconds,device,commit", *lines]) + "\n")
+        lines[source.stem] = f"{source.stem},{spent:.0f},{made['device']},{made['commit']}"
+        print(lines[source.stem], flush=True)
+    here = [lines[source.stem] for source in chapters() if source.stem in lines]
+    write_text(path, "\n".join(["chapter,core_seconds,device,commit", *here]) + "\n")
 
 
 def main(arguments=None):

@@ -39,7 +39,7 @@ def main(arguments=None):
         raise StudyError(f"{folder} is not a folder: give the folder that holds the videos")
     if (folder / "dataset.toml").is_file():
         check_dataset(folder)
-        print(folder)
+        print(folder.resolve())
         return
     from data.common import adopt
 
@@ -50,7 +50,7 @@ def main(arguments=None):
     else:
         source = from_names(folder)
     adopt.write(source, out, options.name or folder.resolve().name)
-    print(out)
+    print(out.resolve())
 
 
 def parser():

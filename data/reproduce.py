@@ -41,10 +41,12 @@ def main(arguments=None):
         print(screen(options, lacking))
         return 2
     given = [*(["--from", str(options.given)] if options.given else []),
-             *(["--sources", str(options.sources)] if options.sources else []),
-             *(["--split", str(split)] if name != "charades" else [])]
-    importlib.import_module(f"data.{name}").main(
-        [*given, "--out", str(out), "--archives", str(options.archives)])
+             *(["--sources", str(options.sources)] if options.sources else [])]
+    of_split = ["--split", str(split)] if name != "charades" else []
+    # A folder that is there is complete: asked for nothing, it would go and look for more.
+    if given or options.download or not (out / "dataset.toml").is_file():
+        importlib.import_module(f"data.{name}").main(
+            [*given, *of_split, "--out", str(out), "--archives", str(options.archives)])
     from tfe.__main__ import run
 
     encoder, device = ["--encoder", options.encoder], ["--device", options.device]

@@ -38,7 +38,7 @@ def local(tmp_path, monkeypatch):
     training.seed_everything(0)
     system = systems.build("tfe", "bike", 2, 1280, "singlelabel")
     folder.mkdir(parents=True)
-    training.Checkpoint(folder, system, {}).save([])
+    training.Checkpoint(folder, system, {}, {}).save([])
     given = {"method": "tfe", "backbone": "bike", "data": str(data), "profile": "smoke", "seed": 0}
     (folder / "run.ipynb").write_text(json.dumps({"metadata": {"papermill": {"parameters": given}}}))
     made = dict(heads.read(heads.PUBLISHED / "bike-tfe").card["features"])

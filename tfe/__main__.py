@@ -2,8 +2,9 @@
 
 import argparse
 import sys
+from pathlib import Path
 
-from tfe.errors import ended
+from tfe.errors import StudyError, ended
 
 
 def run(arguments=None):
@@ -61,7 +62,8 @@ def parser():
     one.add_argument("--seeds", type=_seeds, help="how many, or which: 5, or 0,3,7")
     one.add_argument("--profile", help="smoke, default or paper")
     one.add_argument("--device", help="cpu, cuda or auto")
-    one.add_argument("--workers", type=int, help="runs at a time (default: one a core)")
+    one.add_argument("--workers", type=int, help="runs at a time (default: one a core; on a GPU, "
+                     "which they share, four)")
     one.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
                      "Slurm; \"local\": as jobs of this machine")
 
@@ -139,9 +141,14 @@ def batch(options):
 
     sweep = batch.sweep(options.file)
     if sweep:
+        for name in ("data", "encoder", "seeds", "profile", "device", "slurm"):
+            if getattr(options, name):
+                raise StudyError(f"--{name} is not for {options.file}, whose runs share a process and "
+                                 "make their own features: change the file instead")
         print(phase.run(sweep, options.workers).to_markdown(index=False, floatfmt=".3f"))
         return 0
-    grid = batch.read(options.file, dataset=options.data, encoder=options.encoder,
+    data = options.data and str(Path(options.data).resolve())
+    grid = batch.read(options.file, dataset=data, encoder=options.encoder,
                       seeds=options.seeds, profile=options.profile, device=options.device)
     dataset = store.open_dataset(batch.dataset_folder(grid))
     runs = batch.plan(grid, dataset, _encoder(dataset, options.encoder, grid["encoder"]))
@@ -153,10 +160,10 @@ def batch(options):
         return 0
     print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers, options.slurm)
-    print(report.write(grid["table"], dataset, runs, grid["splits"]))
-    print(beside_committed(grid["table"]))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)
+    print(report.write(grid["table"], dataset, runs, grid["splits"]))
+    print(beside_committed(grid["table"]))
     return 1 if failed else 0
 
 
@@ -178,8 +185,10 @@ def report(options):
     from book.evidence import verify
     from tfe import report
 
+    if not (options.figures or options.claims or options.verify):
+        raise StudyError("report what? Say --figures, --claims or --verify")
     if options.figures:
-        for path in report.redraw():
+        for path in report.redraw(options.tables):
             print(f"drew {path.name}")
     if options.claims:
         from book.evidence.claims import ledger
@@ -217,8 +226,6 @@ def publish(options):
 
 
 def theorems(options):
-    from pathlib import Path
-
     from book.theory import theorems
     from tfe.paths import RESULTS
 

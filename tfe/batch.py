@@ -70,7 +70,15 @@ def read(path, **overrides):
             raise StudyError(f"{path}: every row needs a name in `row`, and `against` must name "
                              "another row")
     given = {key: value for key, value in overrides.items() if value is not None}
-    return {"splits": ["test", "shifted"]} | batch | given
+    batch = {"splits": ["test", "shifted"]} | batch | given
+    for key in ("dataset", "encoder", "seeds"):
+        if key not in batch:
+            raise StudyError(f"{path}: {key} is missing: add a line `{key}: ...`")
+    for row in batch["rows"]:
+        if not {"backbone", "method"} <= set(row):
+            raise StudyError(f"{path}: row {row['row']} needs a backbone and a method")
+    seeds = range(batch["seeds"]) if isinstance(batch["seeds"], int) else batch["seeds"]
+    return batch | {"seeds": list(seeds)}
 
 
 def sweep(path):
@@ -125,9 +133,10 @@ def plan(batch, dataset, encoder):
                                        metadata.version("torch")], sort_keys=True)
                 _rehearse(row["row"], parameters, fold, features)
                 folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
-                name = row["row"] + "".join(f", {key} {value}" for key, value in point.items())
-                runs.append(Run(name, {**parameters, "data": str(fold.folder.resolve()),
-                                             "out": str(folder)}, folder, row.get("against")))
+                against = row.get("against") and _named(row["against"], point)
+                runs.append(Run(_named(row["row"], point), {
+                    **parameters, "data": str(fold.folder.resolve()), "out": str(folder)},
+                    folder, against))
     return runs
 
 
@@ -145,7 +154,7 @@ def _rehearse(row, parameters, dataset, features):
     given = json.dumps({k: v for k, v in parameters.items() if k != "seed"}, sort_keys=True)
     try:
         _built(given, len(dataset.classes), features.x.shape[1:], dataset.task)
-    except (StudyError, TypeError, ValueError, RuntimeError, IndexError) as error:
+    except (StudyError, TypeError, ValueError, RuntimeError, LookupError) as error:
         raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {error}: correct "
                          "the batch file") from None
 
@@ -167,6 +176,16 @@ def _built(given, classes, shape, task):
     x = torch.zeros(2, *shape)
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), x)
+
+
+def names(batch):
+    """The rows that a batch's table has when it was run in full."""
+    return {_named(row["row"], point) for row in batch["rows"]
+            for point in _grid(batch.get("grid", {}))}
+
+
+def _named(row, point):
+    return row + "".join(f", {key} {value}" for key, value in point.items())
 
 
 def _grid(grid):
@@ -195,6 +214,8 @@ def execute(runs, workers=None, slurm=None):
     """
     todo = {run.folder: run for run in runs if run.metrics is None}
     jobs = [(folder, run.parameters) for folder, run in todo.items()]
+    if not workers and any(choose(run.parameters["device"]).type == "cuda" for run in todo.values()):
+        workers = 4  # they share its memory
     # One thread a process: small heads gain nothing from more.
     if slurm:
         from tfe import cluster

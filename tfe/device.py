@@ -16,9 +16,14 @@ def choose(name):
         device = torch.device(name)
     except (RuntimeError, TypeError):
         raise StudyError(f"device {name!r} is unknown: use cpu, cuda or auto") from None
+    if device.type not in ("cpu", "cuda"):
+        raise StudyError(f"device {name!r} was never tried here: use cpu, cuda or auto")
     if device.type == "cuda" and not torch.cuda.is_available():
         raise StudyError(f"device {name} was asked for, but torch sees no CUDA device: "
                          "use device cpu, or install torch's CUDA build")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise StudyError(f"device {name}: torch sees {torch.cuda.device_count()} CUDA device(s), "
+                         "counted from 0: name another, or start fewer processes")
     return device
 
 

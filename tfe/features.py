@@ -47,10 +47,22 @@ def of_the_users_own(dataset, encoder):
     None where the videos are to be encoded.
     """
     for meta in sorted(dataset.folder.glob("features/*/meta.json")):
-        made = json.loads(meta.read_text(encoding="utf-8"))
+        made = _read(meta)
         if made.get("origin") != "tfe" and (meta.parent.name == encoder or not dataset.files):
             return meta.parent
     return None
+
+
+def _read(meta):
+    """The settings in a `meta.json`, which a user may have written by hand."""
+    try:
+        made = json.loads(meta.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise StudyError(f"{meta} is not valid JSON ({error}): mend it") from None
+    if not isinstance(made, dict):
+        raise StudyError(f"{meta} is no table of names and values: write "
+                         '{"origin": "user"} for features of your own')
+    return made
 
 
 def extract(dataset, settings, device="cpu", workers=None, feed=None):
@@ -115,7 +127,7 @@ def _known(dataset, folder, settings):
     meta = folder / "meta.json"
     if not meta.is_file():
         return {}
-    made = json.loads(meta.read_text(encoding="utf-8"))
+    made = _read(meta)
     if made.get("origin") != "tfe":
         raise StudyError(f"{folder} holds features of your own (origin: {made.get('origin')}): "
                          "keep them elsewhere before you make others under this name")
@@ -241,8 +253,9 @@ def _write(job, encoder, frames, lengths):
         features = encoder(frames).astype(np.float16)
     except StudyError as error:
         return str(error)
-    except Exception as error:
-        return f"{path}: {type(error).__name__}: {error}"
+    except RuntimeError as error:  # such as memory: no fault of this video, so nobody skips it
+        raise StudyError(f"the encoder failed at {path} ({error}): mend that, or choose another "
+                         "--device, and start the same command again") from None
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"
     if not lengths.agree:  # before the part, whose presence says "done"

@@ -29,9 +29,8 @@ def atomic(path):
     _sweep(path.parent)
     # A folder, because some writers, such as safetensors, write beside the path that they are given;
     # in it the file's own name, because some choose the format by it.
-    room = path.parent / f"{UNFINISHED}{token_hex(8)}"
-    room.mkdir()
-    with _locked(os.open(room, os.O_RDONLY)):
+    room, descriptor = _room(path.parent)
+    with _locked(descriptor):
         try:
             yield room / path.name
             with open(room / path.name, "rb") as written:
@@ -45,6 +44,22 @@ def atomic(path):
             raise
         finally:
             rmtree(room, ignore_errors=True)
+
+
+def _room(folder):
+    """A new folder in `folder`, and the descriptor that locks it."""
+    while True:
+        room = folder / f"{UNFINISHED}{token_hex(8)}"
+        room.mkdir()
+        try:
+            descriptor = os.open(room, os.O_RDONLY)
+        except FileNotFoundError:  # swept away before it was locked: take another
+            continue
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if room.is_dir():
+            return room, descriptor
+        os.close(descriptor)
 
 
 @contextmanager

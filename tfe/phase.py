@@ -51,16 +51,15 @@ def run(batch, workers=None, folder=LOCAL):
                "standard": KNOBS, "test_videos": TESTED}
     jobs = [{**point, "method": row["method"], "backbone": row["backbone"], "seed": seed}
             for point in points(batch["sweep"]) for row in batch["rows"] for seed in batch["seeds"]]
-    done = _done(path, code)
+    done = _done(path, receipt)
     waiting = [job for job in jobs if _key(job) not in done]
     rows = [row for job in jobs for row in done.get(_key(job), [])]
     print(f"{name}: {len(jobs)} fits, {len(jobs) - len(waiting)} done already", flush=True)
-    write_text(path.with_suffix(".json"), json.dumps(receipt, indent=1, sort_keys=True) + "\n")
     fit = partial(_fit, profile=batch["profile"], schedule=batch["schedule"])
     for number, (job, measured) in enumerate(pool.each(fit, waiting, "fits", "fit", workers), 1):
         rows += measured
         if number % 20 == 0 or number == len(waiting):
-            _write(path, rows)
+            _write(path, rows, receipt)
     lines = summary(pd.DataFrame(rows))
     write_text(folder / f"{name}_summary.csv", lines.to_csv(
         index=False, lineterminator="\n", float_format="%.6g"))
@@ -122,12 +121,13 @@ def _key(job):
     return (job["method"], job["backbone"], *(float(job[name]) for name in ("seed", *KNOBS)))
 
 
-def _done(path, code):
-    """The rows of earlier fits by their key; none where other code made them."""
-    receipt = path.with_suffix(".json")
-    if not (path.is_file() and receipt.is_file()):
+def _done(path, receipt):
+    """The rows of earlier fits by their key; none where other code or settings made them."""
+    beside = path.with_suffix(".json")
+    if not (path.is_file() and beside.is_file()):
         return {}
-    if json.loads(receipt.read_text(encoding="utf-8"))["code"] != code:
+    made = json.loads(beside.read_text(encoding="utf-8"))
+    if any(made.get(key) != receipt[key] for key in ("code", "profile", "schedule", "test_videos")):
         return {}
     frame = pd.read_csv(path).astype({"k": int, "videos": int, "seed": int})
     done = {}
@@ -136,6 +136,8 @@ def _done(path, code):
     return done
 
 
-def _write(path, rows):
+def _write(path, rows, receipt):
+    """Rows first: a receipt never stands beside rows that others made."""
     frame = pd.DataFrame(rows).sort_values([*KNOBS, "backbone", "method", "seed", "split"])
     write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_text(path.with_suffix(".json"), json.dumps(receipt, indent=1, sort_keys=True) + "\n")

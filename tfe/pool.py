@@ -5,10 +5,13 @@ import signal
 import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 
 from tqdm import tqdm
+
+from tfe.errors import StudyError
 
 
 def each(function, items, what, unit, workers=None, initializer=None, initargs=(), ahead=None):
@@ -37,7 +40,13 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
                 for future in done:
                     item = running.pop(future)
                     running |= {pool.submit(function, more): more for more in islice(waiting, 1)}
-                    yield item, future.result()
+                    try:
+                        result = future.result()
+                    except BrokenProcessPool:
+                        raise StudyError(f"{what}: a process was killed from outside, as where memory "
+                                         "is short: give fewer --workers, and start the same command "
+                                         "again") from None
+                    yield item, result
                     progress.update()
     finally:
         pool.shutdown(cancel_futures=True)

@@ -28,7 +28,8 @@ def embeddings(system, features, batch_size=256):
         parts.append((z_s, z_n, x, context))
     z_s, z_n, x, context = zip(*parts)
     return {"z_s": torch.cat(z_s), "z_n": torch.cat(z_n), "x": torch.cat(x),
-            "context": None if context[0] is None else torch.cat(context)}
+            # A guide is of a video; text is of the classes, and the same for every batch.
+            "context": torch.cat(context) if torch.is_tensor(context[0]) else context[0]}
 
 
 def fresh(backbone, train, test, targets, test_targets, context, test_context, seed=0):
@@ -37,20 +38,22 @@ def fresh(backbone, train, test, targets, test_targets, context, test_context, s
     train, test: frozen embeddings `(N, T, d)`. The approximator is the backbone's own, with new
     weights, so that nothing but training tells it from the critic A_N. The guide that MSQNet's
     approximator takes beside z is withheld: it is computed from x and would tell the label past z.
+    Texts (a tuple of tensors) are given as they are: they know nothing of x.
     """
     seed_everything(seed)
     reader = backbone.make_approximator().to(train.device)
     optimiser = torch.optim.AdamW(reader.parameters(), lr=RATE, weight_decay=0.0)
-    withheld = None if context is None else torch.zeros_like(context)
+    guided = torch.is_tensor(context)
+    withheld = torch.zeros_like(context) if guided else context
     for _ in range(STEPS):
         rows = torch.randint(len(train), (BATCH,)).to(train.device)
-        guide = None if withheld is None else withheld[rows]
+        guide = withheld[rows] if guided else withheld
         optimiser.zero_grad(set_to_none=True)
         backbone.loss(reader(train[rows], guide)[0], targets[rows]).backward()
         optimiser.step()
     reader.eval()
     with torch.no_grad():
-        guide = None if test_context is None else torch.zeros_like(test_context)
+        guide = torch.zeros_like(test_context) if guided else test_context
         logits = reader(test, guide)[0]
         loss = backbone.loss(logits, test_targets).item()
         scores = backbone.scores(logits).cpu().numpy()

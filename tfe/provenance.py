@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tfe import _HOME
+from tfe.device import choose
 from tfe.paths import ROOT
 
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "av", "safetensors", "papermill")
@@ -71,7 +72,7 @@ def commit():
     try:
         # Results and notebooks are products: they do not make the code another.
         dirty = git("status", "--porcelain", "--untracked-files=no", "--", "tfe", "data",
-                    "book/*.py", "environment.yml")
+                    "book/*.py", "book/batches", "environment.yml")
         return git("rev-parse", "--short=10", "HEAD") + "+" * bool(dirty)
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -91,8 +92,9 @@ def receipt(device="cpu", threads=None):
     """What a run ran on: versions, device, threads, commit; no name of a machine or user."""
     import torch
 
+    device = choose(device)
     # Sums run in another order where vectors are wider, so the width is part of the device.
-    name = (torch.cuda.get_device_name(device) if str(device).startswith("cuda")
+    name = (torch.cuda.get_device_name(device) if device.type == "cuda"
             else f"{processor()}; {torch.backends.cpu.get_cpu_capability()}")
     return {"commit": commit(), "device": f"{device} ({name})",
             "threads": threads, "python": platform.python_version(),

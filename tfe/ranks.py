@@ -42,7 +42,7 @@ def join(device):
     if here.world == 1:
         return here, device
     if device.type == "cuda":  # one each
-        device = torch.device("cuda", here.local_rank)
+        device = choose(f"cuda:{here.local_rank}")
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
         try:

@@ -192,9 +192,11 @@ def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
         fig.savefig(temporary, metadata={"Software": None})
 
 
-def redraw(folder=RESULTS):
-    """Draw every table of `folder` that has a figure again; yield the files."""
+def redraw(tables=(), folder=RESULTS):
+    """Draw the named tables of `folder` that have a figure again, by default all; yield the files."""
     for path in sorted(folder.glob("*.png")):
+        if tables and path.stem not in tables:
+            continue
         receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
              receipt["synthetic"], receipt["settings"], folder)

@@ -14,6 +14,7 @@ import time
 import zlib
 from dataclasses import dataclass
 
+from tfe.device import choose
 from tfe.errors import StudyError
 from tfe.paths import write_text
 
@@ -35,7 +36,8 @@ class Shard:
 
     def device(self, name):
         """The device of this process: with several GPUs in a machine, one each."""
-        return f"cuda:{self.local_rank}" if self.local_world > 1 and name == "cuda" else name
+        wanted = name == "cuda" or name == "auto" and choose(name).type == "cuda"
+        return f"cuda:{self.local_rank}" if self.local_world > 1 and wanted else name
 
     def workers(self, asked, cores):
         """Processes that decode: those asked for, else a fair share of the cores."""

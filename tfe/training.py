@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +63,7 @@ class History:
 
 
 def seed_everything(*seed):
-    """Seed Python's, numpy's and torch's generators from integers; ask for exact repeats."""
+    """Seed torch's generators from integers; ask for exact repeats."""
     # Set before the first CUDA call, or cuBLAS is free to vary.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
@@ -97,7 +97,9 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
                                           betas=schedule.betas, weight_decay=schedule.weight_decay)
                   for name, parameters in system.players().items()}
-    checkpoint = Checkpoint(folder, system, optimisers)
+    game = getattr(system, "game", None)
+    checkpoint = Checkpoint(folder, system, optimisers, {
+        "seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)})
     history = History(checkpoint.load(), prior_ce=prior_entropy(system.backbone, prior))
     ranks.agree(len(history.rows), system, here)
     batches = math.ceil(len(features) / schedule.batch_size)
@@ -167,11 +169,13 @@ def _set_rate(optimisers, schedule, epoch):
 class Checkpoint:
     """A run's state in `checkpoint.safetensors`: weights, optimisers and history in one file.
 
-    One file, written atomically, so that its parts can never be of different epochs.
+    One file, written atomically, so that its parts can never be of different epochs. `settings` say
+    which run it is: another one does not go on from it.
     """
 
-    def __init__(self, folder, system, optimisers):
+    def __init__(self, folder, system, optimisers, settings):
         self.path = folder and Path(folder) / "checkpoint.safetensors"
+        self.settings = json.loads(json.dumps(settings))
         self.system, self.optimisers = system, optimisers
 
     def save(self, rows):
@@ -183,7 +187,7 @@ class Checkpoint:
                 tensors |= {f"optimiser.{player}.{number}.{k}": v for k, v in state.items()}
         with atomic(self.path) as temporary:
             save_file({k: v.contiguous() for k, v in tensors.items()}, temporary,
-                      {"history": json.dumps(rows)})
+                      {"history": json.dumps(rows), "settings": json.dumps(self.settings)})
 
     def load(self):
         """Restore what `save` wrote; return the history's rows, empty where there is no file."""
@@ -191,14 +195,14 @@ class Checkpoint:
             return []
         try:
             tensors = load_file(self.path)
-            rows = read_history(self.path)
+            rows, settings = (read_header(self.path)[name] for name in ("history", "settings"))
         except Exception as error:  # safetensors has no public base class for its errors
             raise StudyError(f"{self.path} is damaged ({error}): delete it to start the run anew")
         parts = {}
         for name, value in tensors.items():
             kind, rest = name.split(".", 1)
             parts.setdefault(kind, {})[rest] = value
-        self._refuse_another(parts.get("system", {}))
+        self._refuse_another(parts.get("system", {}), settings)
         self.system.load_state_dict(parts["system"])
         for name, value in parts.get("optimiser", {}).items():
             player, number, key = name.rsplit(".", 2)
@@ -208,7 +212,11 @@ class Checkpoint:
             optimiser.load_state_dict({**state, "state": parts.get(player, {})})
         return rows
 
-    def _refuse_another(self, saved):
+    def _refuse_another(self, saved, settings):
+        for name, value in self.settings.items():
+            if settings[name] != value:
+                raise StudyError(f"{self.path} is of another run ({name}: {settings[name]} there, "
+                                 f"{value} here): choose another folder, or delete it")
         there, here = ({name: tuple(value.shape) for name, value in state.items()}
                        for state in (saved, self.system.state_dict()))
         differs = sorted(n for n in there | here if there.get(n) != here.get(n))
@@ -218,11 +226,11 @@ class Checkpoint:
                              f"{shapes[1]} here): delete it to start the run anew")
 
 
-def read_history(path):
-    """The history that a checkpoint carries in its header."""
+def read_header(path):
+    """The history and the settings that a checkpoint carries in its header."""
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return json.loads(header["__metadata__"]["history"])
+    return {name: json.loads(text) for name, text in header["__metadata__"].items()}
 
 
 def write_json(path, value):

@@ -16,8 +16,10 @@ def beside_committed(name, folder=LOCAL):
     if not paths[1].is_file():
         return f"There is no committed {name}.csv to compare with."
     local, committed = (pd.read_csv(path) for path in paths)
+    shared = committed.seed.isin(local.seed)
     key = ["row", "dataset", "encoder", "profile", "metric", "split"]
-    both = pd.concat([t.groupby(key, sort=False).value.mean() for t in (local, committed)],
+    both = pd.concat([t.groupby(key, sort=False).value.mean()
+                      for t in (local, committed[shared] if shared.any() else committed)],
                      axis=1, keys=("here", "committed"), join="inner").dropna()
     if both.empty:
         return f"The committed {name}.csv is of another dataset; nothing to compare."
@@ -51,7 +53,12 @@ def publish(name):
     cell = [*phase.KNOBS, "method", "split"] if sweep else ["row", "split"]
     agreed = {"seed": set(grid["seeds"])}
     if not sweep:
-        agreed |= {"dataset": {grid["dataset"]}, "profile": {grid["profile"]}}
+        agreed |= {"dataset": {grid["dataset"]}, "profile": {grid["profile"]},
+                   "encoder": {grid["encoder"]}}
+        lacking = batch.names(grid) - set(frame.row)
+        if lacking:
+            raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
+                             "in full before you publish it")
     for key, wanted in agreed.items():
         if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
             raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "

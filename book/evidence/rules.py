@@ -132,7 +132,7 @@ def correlation(name):
         lines = pd.read_csv(path).query("split == 'test'").dropna(subset=["auc", "value"])
         found = spearmanr(lines.value, lines.auc)
         words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
-        if found.pvalue > 0.05:
+        if not found.pvalue <= 0.05:  # nor where there is none
             return UNTESTED, words
         return (CONFIRMED if found.statistic > 0 else REFUTED), words
     return judge
@@ -145,6 +145,8 @@ def largest(name, row):
         if not path.is_file():
             raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
         others = pd.read_csv(path).query("split == 'test' and against == @row")
+        if others.empty:
+            raise LookupError(f"not run: {path.name} compares nothing with {row}")
         above = others[others.difference_low > 0].row.tolist()
         below = others[others.difference_high < 0].row.tolist()
         words = f"above {row}: {', '.join(above) or 'none'}; below: {', '.join(below) or 'none'}"

@@ -172,7 +172,10 @@ def _adopt(source, folder, wanted, link):
         folder.mkdir(parents=True, exist_ok=True)
         target = folder / f"{wanted[name]}{path.suffix.lower()}"
         target.unlink(missing_ok=True)  # a link that leads nowhere any more
-        link(path.resolve(), target)
+        try:
+            link(path.resolve(), target)
+        except OSError:  # no hard link leads to another disk
+            os.symlink(path.resolve(), target)
     return set(found)
 
 

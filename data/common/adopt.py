@@ -87,6 +87,7 @@ def write(source, out, name):
     if kept.empty:
         raise StudyError(f"{source.folder}: none of the {len(videos)} videos could be read: "
                          "give videos that play")
+    (out / "skipped.csv").unlink(missing_ok=True)  # of an earlier call
     if reasons:
         write_text(out / "skipped.csv", pd.DataFrame(
             reasons.items(), columns=["video_id", "reason"]).to_csv(index=False, lineterminator="\n"))

@@ -39,12 +39,13 @@ def census(name, folder=None, lists=None, workers=None):
 
     Raises StudyError where neither is there.
     """
-    listing = _listing(name, lists) if lists else None
     folder = Path(folder or DATA / name)
+    made = (folder / "dataset.toml").is_file()
+    dataset = store.open_dataset(folder) if made or not lists else None
+    split = dataset.settings.get("official_split", 1) if dataset else 1
+    listing = _listing(name, lists, split) if lists else None
     rows = list(of_lists(listing)) if listing else []
-    # Lists are checked alone where the folder is not yet made.
-    if (folder / "dataset.toml").is_file() or not listing:
-        dataset = store.open_dataset(folder)
+    if dataset:  # else the lists are checked alone: the folder is not yet made
         rows += of_tables(name, dataset, listing)
         rows += of_files(dataset, workers)
     table = pd.DataFrame(rows, columns=["check", "expected", "found", "example"])
@@ -135,13 +136,13 @@ def weights():
     return pd.DataFrame(rows, columns=["file", "source", "sha256", "state", "sound"])
 
 
-def _listing(name, lists):
+def _listing(name, lists, split=1):
     from data.common.lists import READERS
 
     if name not in READERS:
         raise StudyError(f"{name!r} has no official lists: use one of {', '.join(READERS)}, or "
                          "leave --lists out")
-    return READERS[name](lists)
+    return READERS[name](lists, *([split] if split > 1 else []))
 
 
 def _faults(wrong):
