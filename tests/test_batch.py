@@ -205,13 +205,29 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
     main(["batch", str(ran)])
     monkeypatch.setattr(publish, "RESULTS", tmp_path)
-    monkeypatch.setattr(publish.batch, "read", lambda path: {
-        "dataset": "toy", "profile": "smoke", "seeds": [0, 1]})
+    whole = {"dataset": "toy", "profile": "smoke", "encoder": "planted", "seeds": [0, 1],
+             "rows": [{"row": "BIKE"}, {"row": "BIKE+TFE"}]}
+    for other, said in (({"rows": [*whole["rows"], {"row": "none"}]}, "has no row 'none'"),
+                        ({"encoder": "other"}, "another encoder"), ({"seeds": [0]}, "another seed")):
+        monkeypatch.setattr(publish.batch, "read", lambda path, other=other: whole | other)
+        assert main(["publish", "toy"]) == 2 and said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(publish.batch, "read", lambda path: whole)
     assert main(["publish", "toy"]) == 0
     for suffix in report.FILES:
         assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
     shown = publish.beside_committed("toy")
     assert shown.count(" yes ") == 4 and " no " not in shown
+
+
+def test_fewer_seeds_are_held_against_the_same_seeds(ran, local, tmp_path, monkeypatch):
+    table = pd.read_csv(local / "toy.csv")
+    table.assign(value=table.value + 90 * table.seed).to_csv(tmp_path / "toy.csv", index=False)
+    monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    (tmp_path / "local").mkdir()
+    table[table.seed == 0].to_csv(tmp_path / "local" / "toy.csv", index=False)
+    shown = publish.beside_committed("toy", tmp_path / "local")
+    assert shown.count(" 0.00 |") == 4 and " no " not in shown
 
 
 def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
@@ -273,6 +289,43 @@ def test_features_of_another_length_are_tried_before_any_run(
     assert main(["batch", str(grid(tmp_path, folder))]) == 2
     said_lines = capsys.readouterr().err.strip().splitlines()
     assert len(said_lines) == 1 and said in said_lines[0]
+
+
+def test_where_every_run_fails_the_reasons_are_told(data, tmp_path, capsys):
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text().replace("method: ", "schedule: {lr: -1}, method: "))
+    assert main(["batch", str(path), "--seeds", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "failed: BIKE+TFE, seed 0: ValueError" in said and "no run finished" in said
+
+
+@pytest.mark.parametrize("old, new, said", [
+    ("encoder: planted\n", "", "encoder is missing"), ("seeds: [0, 1]\n", "", "seeds is missing"),
+    ("method: vanilla", "head: {}", "row BIKE needs a backbone and a method"),
+    ("method: vanilla", "method: vanilla, head: {tower: huge}", "row BIKE")])
+def test_a_batch_file_with_a_gap_is_refused_in_one_line(data, tmp_path, capsys, old, new, said):
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text().replace(old, new))
+    assert main(["batch", str(path)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and said in lines[0]
+
+
+def test_a_grid_compares_like_with_like_and_a_number_of_seeds_will_do(data, tmp_path):
+    path = grid(tmp_path, data)
+    path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: 3\ngrid: {schedule.epochs: [1, 2]}"))
+    wanted = batch.read(path)
+    runs = batch.plan(wanted, store.open_dataset(data), "planted")
+    assert {run.parameters["seed"] for run in runs} == {0, 1, 2}
+    assert {run.row for run in runs} == batch.names(wanted) and len(batch.names(wanted)) == 4
+    assert {(run.row, run.against) for run in runs} >= {
+        ("BIKE+TFE, schedule.epochs 2", "BIKE, schedule.epochs 2"), ("BIKE, schedule.epochs 1", None)}
+
+
+def test_a_sweep_and_a_report_refuse_what_they_would_not_heed(capsys):
+    assert main(["batch", str(paths.BOOK / "batches" / "phase.yaml"), "--seeds", "1"]) == 2
+    assert "--seeds is not for" in capsys.readouterr().err
+    assert main(["report", "table1"]) == 2 and "report what?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("seeds", ["0", "1,1", "a", "-1,2"])

@@ -243,6 +243,26 @@ def test_another_split_shares_the_files(here, official):
     assert all(one.files[i].samefile(two.files[i]) for i in one.files)
 
 
+def test_the_census_of_another_split_reads_its_lists(here, official):
+    files = official("ucf101")
+    lists = zipped(here / "l.zip", {f"x/{n}": text for n, text in LISTS["ucf101"].items()})
+    files["UCF101TrainTestSplits-RecognitionTask.zip"] = lists.read_bytes()
+    make("ucf101", here, files, "--split", "2")
+    assert store.open_dataset(here / "out").settings["official_split"] == 2
+    rows = census.census("ucf101", here / "out", here / "out" / "lists", workers=1).set_index("check")
+    assert rows.sound["videos in another split than listed"]
+
+
+def test_where_no_hard_link_leads_a_symbolic_one_does(here):
+    def other_disk(source, target):
+        raise OSError(18, "Invalid cross-device link")
+
+    (here / "a").mkdir()
+    (here / "a" / "clip.avi").write_bytes(b"x")
+    assert acquire._adopt(here / "a", here / "b", {"clip": "clip"}, other_disk) == {"clip"}
+    assert (here / "b" / "clip.avi").is_symlink() and (here / "b" / "clip.avi").read_bytes() == b"x"
+
+
 def test_val_is_whole_groups_of_train(here):
     groups = [f"g{n}" for n in range(400) for _ in range(3)]
     videos = pd.DataFrame({"group": groups, "split": ["train"] * 900 + ["test"] * 300})
@@ -363,6 +383,15 @@ def test_the_small_way_wants_no_large_weights(here, official, monkeypatch, capsy
     assert "UCF101_videos.zip" in capsys.readouterr().out
     with pytest.raises(StudyError, match="table1 has no ucf101: choose charades"):
         reproduce.main(["table1", "ucf101"])
+
+
+def test_a_dataset_that_is_there_is_not_made_again(here, official, monkeypatch):
+    make("ucf101", here, official("ucf101"))
+    monkeypatch.setattr(ucf101, "main", lambda *_: pytest.fail("went to look for archives"))
+    asked = []
+    monkeypatch.setattr("tfe.__main__.run", lambda words: asked.append(words[0]))
+    reproduce.main(["table2", "ucf101", "--out", str(here / "out"), "--encoder", "efficientnet-lite0"])
+    assert asked == ["features", "batch"]
 
 
 @pytest.mark.shared

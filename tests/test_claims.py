@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from book.evidence import claims, rules
+from book.theory import theorems
 from tfe.paths import BOOK, RESULTS
 
 
@@ -104,8 +105,10 @@ def test_tfe_costs_no_more_only_where_it_does_not(tmp_path, true, verdict):
 
 def test_the_stored_ledger_is_what_the_rules_say_now():
     stored = pd.read_csv(RESULTS / "claims.csv").set_index("id")
-    for row in claims.ledger():
-        assert stored.verdict[row["id"]] == row["verdict"], row["id"]
+    rows = theorems.claims() + claims.ledger()
+    assert {row["id"] for row in rows} == set(stored.index) and len(rows) == len(stored)
+    for row in rows:
+        assert stored.loc[row["id"]].to_dict() == {name: row[name] for name in stored}, row["id"]
 
 
 def two_tables(tmp_path, whole, cut):

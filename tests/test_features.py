@@ -138,6 +138,26 @@ def test_features_without_videos_are_used_as_they_are(tmp_path, capsys):
     assert [p.name for p in (tmp_path / "features").iterdir()] == ["mine"]
 
 
+def test_an_encoder_that_fails_skips_no_video(dataset, tmp_path):
+    def short(frames):
+        raise RuntimeError("CUDA out of memory")
+
+    part = tmp_path / "part.npy"
+    with pytest.raises(StudyError, match=r"the encoder failed at .*v0.mp4 .CUDA out of memory"):
+        features._write((dataset.files["v0"], part), short, np.zeros((4, 1, 32, 32, 3)), None)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("text, said", [("{oops", "is not valid JSON"), ("[1]", "no table of names")])
+def test_a_meta_json_written_by_hand_may_be_wrong_in_one_line(dataset, capsys, text, said):
+    folder = dataset.folder / "features" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "meta.json").write_text(text)
+    assert main(["features", "--data", str(dataset.folder)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "meta.json" in lines[0] and said in lines[0]
+
+
 def test_a_write_that_stopped_half_way_is_not_mistaken_for_a_store(dataset):
     """features.npy is the new one, index.csv still the old: the hashes tell."""
     features.extract(dataset, SETTINGS, workers=1)

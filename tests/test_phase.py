@@ -72,6 +72,27 @@ def test_other_code_is_fitted_again(tmp_path, in_process):
     assert len(in_process) == 8
 
 
+@pytest.mark.parametrize("other", [{"schedule": {"epochs": 2}}, {}])
+def test_rows_of_another_plan_or_code_never_stand_beside_this_receipt(tmp_path, in_process, monkeypatch,
+                                                                      other):
+    one = {**BATCH, "sweep": [{"rho": [0.5]}]}
+    phase.run(one, folder=tmp_path)
+    if not other:
+        monkeypatch.setattr(phase.provenance, "sources", lambda script: {"tfe/phase.py": "another"})
+
+    def stopped(function, items, *_, **__):
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(phase.pool, "each", stopped)
+    before = (tmp_path / "toy.json").read_text()
+    with pytest.raises(KeyboardInterrupt):
+        phase.run(one | other, folder=tmp_path)
+    assert (tmp_path / "toy.json").read_text() == before
+    assert phase._done(tmp_path / "toy.csv", {**json.loads(before), **other} if other else {
+        **json.loads(before), "code": "another"}) == {}
+
+
 def test_differences_are_paired_by_seed():
     rows = [{**phase.KNOBS, "backbone": "bike", "split": "test", "seed": seed, "method": method,
              "value": value, "fidelity_auc": 0.5 + value / 1000, "status": "finished"}

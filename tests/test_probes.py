@@ -54,6 +54,33 @@ def trained(method="tfe", backbone="bike", epochs=15):
     return system, x, targets
 
 
+def test_texts_of_classes_are_given_to_a_fresh_reader_as_they_are(monkeypatch):
+    system, x, targets = trained(epochs=1)
+    texts = (torch.ones(C, 2), torch.ones(C, 5, 2))
+    plain = system.encode
+    monkeypatch.setattr(system, "encode", lambda features: (plain(features)[0], texts))
+    given = []
+    reader = system.backbone.make_approximator
+    monkeypatch.setattr(system.backbone, "make_approximator", lambda: Told(reader(), given))
+    held = probes.embeddings(system, x, batch_size=32)
+    assert held["context"] is texts and len(held["z_n"]) == N
+    y = torch.as_tensor(targets, dtype=torch.float32)
+    probes.fresh(system.backbone, held["x"], held["x"], y, y, texts, texts)
+    assert len(given) == probes.STEPS + 1 and all(each is texts for each in given)
+
+
+class Told(torch.nn.Module):
+    """An approximator that notes the context it was given, and reads none."""
+
+    def __init__(self, approximator, given):
+        super().__init__()
+        self.approximator, self.given = approximator, given
+
+    def forward(self, z, context):
+        self.given.append(context)
+        return self.approximator(z, None)
+
+
 @pytest.mark.parametrize("backbone", ["bike", "msqnet"])
 def test_a_fresh_reader_finds_the_label_where_it_is_and_not_where_it_is_not(backbone):
     x, targets = toy()

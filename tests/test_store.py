@@ -1,12 +1,14 @@
 """The dataset folder and the feature store: what is read, and every way in which it is refused."""
 
 import json
+import os
+import signal
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tfe import StudyError, store
+from tfe import StudyError, paths, pool, store
 from tfe.paths import atomic
 
 VIDEOS = """video_id,split,duration,labels
@@ -152,6 +154,33 @@ def test_atomic_leaves_the_old_file_or_the_new_one(tmp_path):
             temporary.write_text("half of the n")
             raise RuntimeError
     assert path.read_text() == "old" and [p.name for p in path.parent.iterdir()] == ["file.txt"]
+
+
+def test_a_room_that_is_swept_before_it_is_locked_is_taken_anew(tmp_path, monkeypatch):
+    """Another process may sweep between the folder's making and its lock, or just before the lock."""
+    plain, swept = os.open, []
+
+    def gone_before(path, *rest, **more):
+        if paths.UNFINISHED in str(path) and len(swept) < 1:
+            swept.append(os.rmdir(path))
+        opened = plain(path, *rest, **more)
+        if paths.UNFINISHED in str(path) and len(swept) < 2:
+            swept.append(os.rmdir(path))
+        return opened
+
+    monkeypatch.setattr(paths.os, "open", gone_before)
+    paths.write_text(tmp_path / "file.txt", "whole")
+    assert len(swept) == 2 and (tmp_path / "file.txt").read_text() == "whole"
+    assert [p.name for p in tmp_path.iterdir()] == ["file.txt"]
+
+
+def killed(_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_from_outside_is_one_line():
+    with pytest.raises(StudyError, match="toys: a process was killed from outside.*fewer --workers"):
+        list(pool.each(killed, [1], "toys", "toy", 1))
 
 
 def test_the_store_holds_no_pickle(folder):

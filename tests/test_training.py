@@ -107,6 +107,8 @@ def test_bad_input_says_what_to_do(tmp_path):
         with pytest.raises(StudyError, match="no CUDA device: use device cpu"):
             choose("cuda")
     assert choose("auto").type in ("cpu", "cuda")
+    with pytest.raises(StudyError, match="'meta' was never tried here"):
+        choose("meta")
     x, targets = data()
     with pytest.raises(StudyError, match="no training video"):
         fit(made(), x[:0], targets[:0], PLAN, seed=0)
@@ -126,6 +128,24 @@ def test_a_checkpoint_of_another_system_is_refused_in_one_line(tmp_path, method,
         fit(other, *data(), PLAN, seed=0, folder=tmp_path)
     assert "\n" not in str(error.value)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
+@pytest.mark.parametrize("seed, plan, game, said", [
+    (1, PLAN, {}, "seed: 0 there, 1 here"),
+    (0, Schedule(8, 5, lr=1e-3, weight_decay=0.2, warmup_epochs=1), {}, "schedule: .*4.* there, .*8"),
+    (0, PLAN, {"weight": 0.5}, "game: .*1.0.* there, .*0.5")])
+def test_another_run_does_not_go_on_from_a_checkpoint(tmp_path, seed, plan, game, said):
+    trained(folder=tmp_path)
+    with pytest.raises(StudyError, match=f"is of another run .{said}.*choose another folder"):
+        fit(made(game=game), *data(), plan, seed=seed, folder=tmp_path)
+
+
+def test_a_gpu_that_is_not_there_is_counted(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose("cuda") == torch.device("cuda") and choose("cuda:1").index == 1
+    with pytest.raises(StudyError, match=r"device cuda:2: torch sees 2 CUDA device"):
+        choose("cuda:2")
 
 
 @pytest.mark.parametrize("method, backbone, said", [

@@ -51,6 +51,16 @@ def test_one_changed_digit_is_found(here, capsys):
     assert "DIFFERENT" in capsys.readouterr().out
 
 
+def test_a_run_that_the_committed_table_lacks_is_no_equality(here, capsys):
+    table = pd.read_csv(here / "toy.csv")
+    try:
+        table[table.row == "BIKE"].to_csv(here / "toy.csv", index=False)
+        codes = {main(["report", "--verify", "toy", "--seed", str(seed)]) for seed in range(6)}
+        assert codes == {0, 2} and "toy.csv has no run of BIKE+TFE" in capsys.readouterr().err
+    finally:
+        table.to_csv(here / "toy.csv", index=False)
+
+
 def test_a_run_of_another_processor_may_lie_where_another_seed_would(here):
     table = pd.read_csv(here / "toy.csv")
     cell = table.groupby(["row", "split"]).value
@@ -69,7 +79,7 @@ def test_a_run_of_another_processor_may_lie_where_another_seed_would(here):
 def test_the_figure_can_be_drawn_from_the_table_alone(here):
     before = (here / "toy.png").read_bytes()
     (here / "toy.png").write_bytes(b"")
-    assert [path.name for path in report.redraw(here)] == ["toy.png"]
+    assert [path.name for path in report.redraw((), here)] == ["toy.png"]
     assert (here / "toy.png").read_bytes() == before
 
 

@@ -213,10 +213,6 @@ class Checkpoint:
         return rows
 
     def _refuse_another(self, saved, settings):
-        for name, value in self.settings.items():
-            if settings[name] != value:
-                raise StudyError(f"{self.path} is of another run ({name}: {settings[name]} there, "
-                                 f"{value} here): choose another folder, or delete it")
         there, here = ({name: tuple(value.shape) for name, value in state.items()}
                        for state in (saved, self.system.state_dict()))
         differs = sorted(n for n in there | here if there.get(n) != here.get(n))
@@ -224,6 +220,10 @@ class Checkpoint:
             shapes = [state.get(differs[0], "absent") for state in (there, here)]
             raise StudyError(f"{self.path} is of another system ({differs[0]}: {shapes[0]} there, "
                              f"{shapes[1]} here): delete it to start the run anew")
+        for name, value in self.settings.items():
+            if settings[name] != value:
+                raise StudyError(f"{self.path} is of another run ({name}: {settings[name]} there, "
+                                 f"{value} here): choose another folder, or delete it")
 
 
 def read_header(path):

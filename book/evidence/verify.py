@@ -50,8 +50,8 @@ def verify(name, seed):
         raise StudyError(f"{RESULTS / name}.csv has no run of {run.row}, seed "
                          f"{run.parameters['seed']}: run {name}.yaml in full and publish it again")
     same = both.device_x == both.device_y
-    spread = (committed.melt(["row", "split"], COMPARED, "measure", "value")
-              .groupby(["row", "split", "measure"]).value.agg(_surprising))
+    spread = (committed.melt(["row", "split"], COMPARED, "measure", "found")
+              .groupby(["row", "split", "measure"]).found.agg(_surprising))
     other = both.merge(spread.rename("other").reset_index(), on=["row", "split", "measure"]).other
     rounding = SAME * both.committed.abs() + 1e-6
     both["allowed"] = np.where(same, rounding, rounding + other)
