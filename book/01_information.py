@@ -204,7 +204,7 @@ def draw(ax, law, title):
 
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(8, 3))
+fig, axes = plt.subplots(1, 3, figsize=(8, 2.6))
 titles = ["$z = x \\oplus y$", "$x = y = z$", "$y - x - z$"]
 for ax, law, title in zip(axes, (xor, copies, chain), titles):
     draw(ax, law, title)

@@ -53,8 +53,8 @@ plots.style()
 # of taking $q$ for $p$. In words, a point goes to the codes that predict
 # its label well, and to popular codes. Given the encoder, Bayes' rule
 # returns $p(z)$ and $p(y \mid z)$. Alternating the two is the
-# Blahut-Arimoto iteration. One round of it takes the last five lines of
-# this cell.
+# Blahut-Arimoto iteration. One round of it is the second half of the next
+# cell.
 
 # %%
 rng = np.random.default_rng(0)
@@ -339,9 +339,9 @@ plots.slide([frame(b) for b in dials], "beta",
 #
 # Differentiate the two closed forms:
 #
-# $$\frac{dI(x;z)}{d\beta} = \frac{1}{2 \ln 2} \cdot \frac{1}{\beta - 1},
-#   \qquad
-#   \frac{dI(z;y)}{d\beta} = \frac{1}{2 \ln 2}
+# $$\frac{dI(x;z)}{d\beta} = \frac{1}{2 \ln 2} \cdot \frac{1}{\beta - 1},$$
+#
+# $$\frac{dI(z;y)}{d\beta} = \frac{1}{2 \ln 2}
 #   \left(\frac{1}{\beta - 1} - \frac{1}{\beta}\right)
 #   = \frac{1}{2 \ln 2} \cdot \frac{1}{\beta (\beta - 1)}.$$
 #

@@ -18,7 +18,7 @@
 # label and nothing else? The paper splits a video $x$ into a salient part
 # $z_S$ and a non-salient part $z_N$, and minimises
 #
-# $$\mathcal L_{DIB} = -I(z_S; y) + I(z_N; y) + I(z_S; z_N). \tag{2}$$
+# $$\mathcal L_{DIB} = -I(z_S; y) + I(z_N; y) + I(z_S; z_N). \qquad (2)$$
 #
 # Theorem 1 says that whoever minimises this *compresses maximally*: at the
 # minimum, $z_S$ holds the label and nothing else. Is that so?
@@ -409,7 +409,7 @@ pieces = ((0, 0, 0, 1), (1, 1, 0, 0.5), (2, 1, 0.5, 0.5))
 for point, label, start, length in pieces:
     ax.barh(label, length, left=start, ec="k", height=0.6,
             color=plots.PALETTE[point + 3])
-    ax.text(start + length / 4, label, f"x = {point}", ha="center")
+    ax.text(start + 0.25, label, f"x = {point}", ha="center", va="center")
 ax.axvline(0.5, color="k", ls=":")
 ax.set(yticks=[0, 1], yticklabels=["y = 0", "y = 1"], xlabel="throw")
 plots.show(fig, "representation",

@@ -24,7 +24,7 @@
 #
 # The theorem: the optimum of $\mathcal L_{DIB}$ is the minimiser of
 #
-# $$\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]. \tag{3}$$
+# $$\mathbb E[-\log p(y \mid z_S) + \log p(y \mid z_N)]. \qquad (3)$$
 #
 # In informations this is
 #

@@ -170,7 +170,8 @@ assert (laws["Eq. (8), cold"] <= plackett_luce).all()
 fig, ax = plt.subplots(figsize=(6.4, 2.9))
 for n, (name, law) in enumerate(laws.items()):
     ax.bar(np.arange(1, 9) + 0.2 * (n - 1.5), law, 0.2, label=name)
-ax.set(xlabel="segment, from largest to smallest logit", ylabel="inclusion")
+ax.set(xlabel="segment, from largest to smallest logit", ylabel="inclusion",
+       ylim=(0, 1.35))
 ax.legend(ncols=2, loc="upper right")
 plots.show(fig, "inclusion",
            "How likely each of 8 segments is to be picked, k = 4. Compare"

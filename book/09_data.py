@@ -251,7 +251,7 @@ for name in ("charades", "ucf101", "hmdb51"):
                color=colours[name])
 right.set(xlabel="videos in the group", xscale="log",
           ylabel="share of videos, cumulated")
-right.legend(fontsize=8)
+right.legend(fontsize=8, loc="center")
 plots.show(
     fig, "lengths", "Lengths, and sizes of groups of like videos; training"
     " lists. Planted: synthetic videos.", alt="Left: HMDB-51 peaks below "

@@ -170,7 +170,8 @@ both[sorted(both, reverse=True)]
 measures = ["fidelity_auc", "fidelity_mass", "chance_mass",
             "fidelity_pointing", "chance_pointing"]
 table[(table.split == "test") & (table.method != "oracle-mask")].groupby(
-    "row", sort=False)[measures].mean().round(3)
+    "row", sort=False)[measures].mean().round(3).rename(
+    columns=lambda name: name.replace("_", " "))
 
 # %%
 fig, ax = plt.subplots(figsize=(6, 3))

@@ -102,7 +102,7 @@ plots.show(fig, "table2-differences", "TFE minus the head it replaces, and"
 
 # %%
 tfe[tfe.split == split].set_index("row")[
-    ["difference", "smallest_effect", "p", "holm", "improvement"]].round(3)
+    ["difference", "smallest_effect", "p", "holm"]].round(3)
 
 # %% [markdown]
 # A check of one line from the runs:

@@ -144,7 +144,7 @@ for row in game.itertuples():
                 textcoords="offset points")
 ax.axvline(1, color="grey", linestyle="--", linewidth=1)
 ax.set(xscale="log", xlabel="final $L_N$ / loss of an uninformed critic",
-       ylabel="mAP (%)", xlim=(0.05, 900))
+       ylabel="mAP (%)", xlim=(0.05, 900), ylim=(20, 85))
 plots.show(fig, "sanity", "Recognition against how far the critic was"
            " driven, a dot a row (mean over seeds), synthetic videos. Right"
            " of the dashed line the critic is worse than ignorant.",

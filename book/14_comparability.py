@@ -108,7 +108,8 @@ for ax, data in zip(axes, ("charades", "ucf101", "hmdb51")):
         ax.plot(value, 0, "D" if mine else "o", ms=9 if mine else 7,
                 color=plots.COLOURS["tfe" if mine else "vanilla"],
                 alpha=0.9 if mine else 0.5)
-    ax.set(title=data, yticks=[])
+    ax.set(yticks=[0], yticklabels=[data])
+    ax.tick_params(left=False)
     ax.spines["left"].set_visible(False)
 axes[-1].set_xlabel("mAP (Charades) or accuracy, per cent")
 plots.show(fig, "one-name", "Grey dots: every number that is reported or"

@@ -158,7 +158,8 @@ erasure = measures[(measures.split == split)
                    & measures.measure.str.startswith("erasure")]
 wide = erasure.pivot_table(index="row", columns="measure", values="value",
                            sort=False)
-wide.columns = [c.removeprefix("erasure_") for c in wide.columns]
+wide.columns = [c.removeprefix("erasure_").replace("chance_", "chance ")
+                for c in wide.columns]
 wide.round(3)
 
 # %% [markdown]
@@ -243,8 +244,10 @@ pd.read_csv(RESULTS / "windows.csv").set_index("dataset").loc[
 # %%
 real = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv").assign(
     data=title) for name, title in sets.items()], ignore_index=True)
-wide = real.pivot(index="row", columns="data", values=["auc", "value"])
-wide.loc[list(dict.fromkeys(real.row))].round({"auc": 3}).round(3)
+wide = real.pivot(index="row", columns="data", values=["auc", "value"]).loc[
+    list(dict.fromkeys(real.row))]
+pd.concat({"AUC": wide["auc"].round(3), "mAP (%)": wide["value"].round(1)},
+          axis=1)
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.9), sharey=True)

@@ -19,7 +19,7 @@
 #
 # Rendering a dataset for each world would take hours, so the maps of this
 # chapter use planted **features**: no video, but what an ideal encoder would
-# give for the same storyboards, and noise. The last two sections return to
+# give for the same storyboards, and noise. Two later sections return to
 # planted **videos**, rendered, decoded and encoded as in Table 1. Both are
 # synthetic, they are not the same thing, and every caption says which. In
 # the features, a segment is
@@ -116,6 +116,7 @@ fig, axes = plt.subplots(2, 3, figsize=(9, 4.4), sharex=True, sharey=True)
 for n, what in enumerate((("test",), ("shifted",), ("test", "auc_"))):
     for ax, method in zip(axes[:, n], (literal, bounded)):
         heat(ax, method, *what)
+        ax.label_outer()
 plots.show(fig, "phase-map", "mAP points (left, middle) and AUC (right)"
            " that TFE gains (blue) or loses (red), planted features"
            " (synthetic). A star: the interval over seeds leaves out zero.",

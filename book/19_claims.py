@@ -110,8 +110,8 @@ rows("confirmed")
 rows("narrowed")
 
 # %% [markdown]
-# Refuted: a counterexample in the theory, or an interval on the wrong side
-# on synthetic data.
+# Refuted: a counterexample in the theory, or an interval on the wrong side,
+# on synthetic videos or on the real recordings that the row names.
 
 # %%
 rows("refuted")

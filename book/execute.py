@@ -36,7 +36,10 @@ def reads(source):
     """What a chapter depends on: `{path from the root: digest}`."""
     names = {node.value for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    results = {path for path in RESULTS.glob("*.*") if path.name in names}
+    # `f"{name}_summary.csv"` names a file too: by its end and by a name that stands elsewhere.
+    ends = tuple(name for name in names if name.endswith((".csv", ".json")))
+    results = {path for path in RESULTS.glob("*.*") for end in ends if path.name == end or (
+        path.name.endswith(end) and path.name.removesuffix(end) in names)}
     return sources(source) | {str(path.relative_to(ROOT)): digest(path)
                               for path in sorted(results)}
 

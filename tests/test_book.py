@@ -238,6 +238,7 @@ def stale(home):
 @pytest.mark.parametrize("name, digit, read_by", [
     ("results/table1.csv", ("efficientnet-lite0,default,0", "efficientnet-lite0,default,9"),
      "10_table1"),
+    ("results/plus_rho9.csv", None, "16_when"), ("results/gtea_summary.csv", None, "15_fidelity"),
     ("tfe/game.py", None, "08_game"), ("tfe/khot.py", None, "06_khot")])
 def test_one_digit_in_what_a_chapter_reads_fails_the_check(copy, name, digit, read_by):
     before, path = stale(copy)[1], copy / name

@@ -1,5 +1,25 @@
 addEventListener("load", async () => {
   await window.MathJax?.startup?.promise;
+  // A formula stays with the bracket before it and the comma behind it.
+  const take = (node, pattern) => {
+    const [found] = node?.nodeType === Node.TEXT_NODE ? node.data.match(pattern) : [""];
+    if (found) node.data = node.data.replace(pattern, "");
+    return found;
+  };
+  for (const formula of document.querySelectorAll(".bd-article span.math")) {
+    const glued = document.createElement("span");
+    glued.className = "glued";
+    const before = take(formula.previousSibling, /[(\[“"‘]*$/);
+    const behind = take(formula.nextSibling, /^[)\],.;:?!”"’]*/);
+    formula.replaceWith(glued);
+    glued.append(before, formula, behind);
+  }
+  // An interval stays on one line; a long name in a table breaks at its joints.
+  for (const cell of document.querySelectorAll(".bd-article td"))
+    if (/^.{0,12}\[[^\]]*\d\]$/.test(cell.textContent.trim())) cell.classList.add("interval");
+  for (const name of document.querySelectorAll(".bd-article td code .pre"))
+    name.replaceChildren(...name.textContent.split(/(?<=[._(,/])/).flatMap(
+      (part, n) => n ? [document.createElement("wbr"), part] : [part]));
   // What scrolls must be reachable by keyboard: wide tables, code and formulas take the focus.
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, mjx-container"))
     if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
