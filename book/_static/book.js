@@ -22,7 +22,7 @@ addEventListener("load", async () => {
       (part, n) => n ? [document.createElement("wbr"), part] : [part]));
   // What scrolls must be reachable by keyboard: wide tables, code and formulas take the focus.
   for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, mjx-container"))
-    if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+    if (box.scrollWidth > box.clientWidth + 4) box.tabIndex = 0;  // a formula's hidden text takes up to 4
   // docutils writes a role that the ARIA standard has withdrawn.
   for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
   for (const entry of document.querySelectorAll(".citation")) entry.removeAttribute("role");
