@@ -328,9 +328,12 @@ for N in (1000, 3000, 10000):
 # By exercise 1, $z$ must leave $x$ and $y$ independent: it may merge only
 # points with the same $p(y \mid x)$. Those conditionals are $(2/3, 1/3)$,
 # $(1/3, 2/3)$, $(2/3, 1/3)$, $(1/5, 4/5)$: the first and the third merge,
-# no others. In code: `p = np.array([[.2,.1],[.1,.2],[.1,.05],[.05,.2]])`,
-# then `encode(p, z=[0, 1, 0, 2]).I("z; y")` equals `mutual_information(p)`,
-# and every other merger is below it. This $z$ is the *minimal sufficient
-# statistic* of $x$ for $y$.
+# no others. The two numbers below are equal, and every other merger is
+# below them. This $z$ is the *minimal sufficient statistic* of $x$ for $y$.
+#
+# ```python
+# p = np.array([[.2, .1], [.1, .2], [.1, .05], [.05, .2]])
+# encode(p, z=[0, 1, 0, 2]).I("z; y"), mutual_information(p)
+# ```
 #
 # </details>
