@@ -165,6 +165,15 @@ pairs["ns a pair"] = (1e6 * pairs.ms / pairs.pairs).round(1)
 pairs[["value", "pairs", "ms", "ns a pair"]]
 
 # %% [markdown]
+# Would it help to encode frames of several videos together? A video's 16
+# are two calls of 8; larger calls gain nothing on a processor. And features
+# would depend, in their last bits, on who shared the call.
+
+# %%
+together = growth[growth.quantity == "encode"].set_index("value").ms / 64
+together.rename("ms a frame").rename_axis("frames a call").round(2).to_frame()
+
+# %% [markdown]
 # ## Planning Kinetics
 #
 # Unit costs of this machine, times the size of the task. `python -m tfe
@@ -206,7 +215,10 @@ for share in (1.0, 0.5):
 # With several GPUs, `torchrun` shares the videos out by their names
 # (`tfe/shards.py`): nobody speaks to anybody, a process that dies is
 # started again, and the merged store is the same byte for byte. Decoding
-# is then the part to plan for: cores, not GPUs.
+# is then the part to plan for: cores, not GPUs. In fine-tuning each process
+# takes its part of every batch (`tfe/ranks.py`), all draw the noise of the
+# whole batch, and gradients are added once a player and step: on 1, 2 and 4
+# processes the losses are equal to $10^{-6}$.
 #
 # **What it says.** TFE's head costs less than the head it replaces, even
 # with its adversary, once both players' gradients come from one pass. Most

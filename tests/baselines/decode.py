@@ -31,7 +31,7 @@ def decode_everything(path, segments):
 
 
 def by_opencv(path, segments):
-    """OpenCV: grab every frame, retrieve the wanted. Its conversion to RGB rounds otherwise."""
+    """OpenCV: grab every frame, retrieve the wanted."""
     import cv2
 
     cv2.setNumThreads(1)
@@ -51,6 +51,14 @@ def by_decord(path, segments):
 
     reader = decord.VideoReader(str(path), num_threads=1)
     return reader.get_batch(middles(len(reader), segments)).asnumpy()
+
+
+def by_torchcodec(path, segments):
+    """torchcodec: the wanted frames by their index."""
+    from torchcodec.decoders import VideoDecoder
+
+    reader = VideoDecoder(str(path), num_ffmpeg_threads=1, dimension_order="NHWC")
+    return reader.get_frames_at(middles(len(reader), segments)).data.numpy()
 
 
 def _count(path):

@@ -29,11 +29,13 @@ class Seconds(float):
 
 @dataclass(frozen=True)
 class Case:
-    """The two ways to do one piece of work. `pieces` is how many of them a call of each does."""
+    """The two ways to do one piece of work. `pieces` is how many of them a call of each does; `note`
+    is what turned out in preparation, for the row's why."""
 
     baseline: Callable
     ours: Callable
     pieces: tuple = (1, 1)
+    note: str = ""
 
 
 @dataclass(frozen=True)

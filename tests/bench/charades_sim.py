@@ -17,7 +17,7 @@ def lists():
     return folder
 
 
-@item("charades-sim-store", unit="s", threads=2, clock="wall", why="lists to 9,848 simulated videos in one float16 "
+@item("charades-sim-store", unit="s", threads=2, clock="wall", asked=True, why="lists to 9,848 simulated videos in one float16 "
       "array that is opened as a memory map; the plain way: one .pt a video")
 def store(smoke):
     from baselines.charades_sim import one_file_a_video
@@ -39,7 +39,7 @@ def store(smoke):
     return Case(baseline, ours)
 
 
-@item("charades-sim-epoch", unit="s", threads=2, clock="wall", why="one epoch over the 6,928 training videos "
+@item("charades-sim-epoch", unit="s", threads=2, clock="wall", asked=True, why="one epoch over the 6,928 training videos "
       "of the memory map, BIKE-style head with TFE, default profile; the plain way: without TFE")
 def epoch(smoke):
     from data import charades_sim
