@@ -20,10 +20,11 @@ WIDTHS = 390, 1280
 # Pages of the theme that carry none of the book's text.
 MACHINERY = {"genindex.html", "search.html"}
 
-# What a page shows once its formulas are drawn.
+# What a page shows once its formulas are drawn and what is folded lies open.
 LOOK = """async () => {
   if (window.MathJax?.startup) await MathJax.startup.promise;
   const all = (what) => [...document.querySelectorAll(what)];
+  all("details").forEach((fold) => { fold.open = true; });
   return {
     formulas: all("mjx-container").length,
     written: all("span.math, div.math").length,
@@ -79,7 +80,6 @@ def print_book(out, site=SITE):
         page = opened.new_page()
         while path:
             look(page, path, WIDTHS[1])
-            page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
             printed = page.pdf(format="A4", outline=True, tagged=True, print_background=True, scale=0.8,
                                margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
             writer.append(PdfReader(BytesIO(printed)), outline_item=page.title().split(" — ")[0])
