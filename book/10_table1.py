@@ -209,12 +209,11 @@ tfe[tfe.split == "test"].set_index("row")[
 # has reached *its own* goal: this critic reads nothing from $z_N$. Compare
 # with the recognition above: reaching that goal is no help by itself.
 #
-# **What it does not say.** *Why* recognition falls. One possible path, not
-# shown by this table: the layers below $D$ follow $D$'s gradient, $-L_N$
-# included, and may drop the label for both parts. Which player they join
-# is a decision that the paper leaves open (chapter 7).
-
-# %% [markdown]
+# **What it does not say.** *Why* recognition falls. The layers below $D$
+# follow $D$'s gradient, $-\mathcal L_N$ included, and may drop the label for
+# both parts; which player they join is a decision that the paper leaves
+# open (chapter 7). [Chapter 12](12_table3.ipynb) turns that knob alone.
+#
 # ## The literature rows of the paper's Table 1
 #
 # As printed there, on Charades; none was measured here, and some were made

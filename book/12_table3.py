@@ -166,12 +166,54 @@ fresh = fresh[fresh.split == split].pivot_table(
 (100 * fresh).round(1).rename(columns=lambda n: n[len("probes_"):])
 
 # %% [markdown]
-# Two comparisons say why the whole can fail. Read the column `probe_x`:
-# where it falls against the other rows, the layers *below* $D$ have lost
-# the label for both parts. And compare `TFE` with `Variant 3`: the same
-# game and the same layers below $D$, without the mask. Where that row
-# keeps recognition, the game alone is not to blame, but the game with a
-# mask whose complement must hold whatever it leaves.
+# Read the column `probe_x`: where it falls against the other rows, the
+# layers *below* $D$ have lost the label for both parts. And compare `TFE`
+# with `Variant 3`: the same game and the same layers below $D$, without the
+# mask. Where that row keeps recognition, the game alone is not to blame,
+# but the game with a mask whose complement must hold whatever it leaves.
+#
+# ## Why does the whole lose?
+#
+# Two knobs of Eq. (12), each turned alone, for both heads of Table 1
+# (`python -m tfe batch book/batches/why.yaml`):
+#
+# - *whose gradient the layers below $D$ follow*. In Eq. (12) it is $D$'s,
+#   with $-\mathcal L_N$ in it. `below D by L_S` leaves $-\mathcal L_N$ out
+#   there, and there alone; `below D with A` lets them minimise
+#   $\mathcal L_S + \mathcal L_N$;
+# - *how strong the adversary is*: not at all (`no adversary`), or bounded
+#   ([chapter 8](08_game.ipynb)).
+#
+# Differences are to the vanilla head, paired by seed.
+
+# %%
+why = pd.read_csv(RESULTS / "why_summary.csv")
+why = why[why.split == split]
+shown(why, "mAP (%)").drop(columns=["split", "against"])
+
+# %%
+found = pd.read_csv(RESULTS / "why_measures.csv")
+found = found[(found.split == split) & found.measure.str.startswith("probes_")]
+found = found.pivot_table(index="row", columns="measure", values="value",
+                          sort=False)[list(fresh.columns)]
+beside = why.set_index("row").loc[found.index, ["loss_n", "uninformed"]]
+(100 * found).round(1).rename(
+    columns=lambda n: n[len("probes_"):]).join(beside.round(2))
+
+# %% [markdown]
+# **What it says.** On MSQNet the loss is made *below* $D$. With
+# $-\mathcal L_N$ left out of these layers' gradient the same game recognises
+# as well as the vanilla head or better; with it, `probe_x` shows that $x$
+# itself has lost the label, so that no mask could bring it back. Which
+# player trains these layers is no detail of Eq. (12), and the paper does
+# not say it. To let them minimise $\mathcal L_S + \mathcal L_N$ is no cure. On
+# BIKE, where one linear layer lies below $D$, leaving $-\mathcal L_N$ out
+# goes the same way, and is not told apart.
+#
+# What is gained is not the adversary's doing: `no adversary` stands where
+# `below D by L_S` stands. Nor is it fidelity, which falls in both. And the
+# gains over the vanilla head rest on their own intervals: corrected for all
+# comparisons of this table they are not told apart; the loss is.
 #
 # ## The printed rows
 #
@@ -201,6 +243,7 @@ printed.to_frame().T
 # - Three parts, six printed rows, and two readings wherever Eq. (5) is out.
 # - Every row has seeds, intervals, and the final loss of its critic.
 # - Fresh readers tell whether $z_N$ lost the label, or its critic did.
+# - Whose gradient trains the layers below $D$ decides what TFE costs.
 #
 # ## Exercises
 #

@@ -295,6 +295,9 @@ bars["recognition"] = bars.apply(interval, axis=1, args=(
     "value", "value_low", "value_high", "+"))
 met = bars.groupby("data", sort=False).met.all()
 print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
+lacking = {name: lack for name, part in bars.groupby("data", sort=False)
+           if (lack := sorted(set(others) - set(part.against)))}
+print("not run:", lacking)
 print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
     lambda m: f"{m.sum()} of {len(m)}").to_dict())
 bars["data against fidelity recognition met".split()].set_index("data")
