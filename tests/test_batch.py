@@ -241,6 +241,8 @@ def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
     assert text.startswith("before\n<!-- answer: how -->\nOn synthetic videos, 2 seeds a cell")
     assert "Of 1 heads with TFE" in text and text.endswith("<!-- /answer -->\nafter\n")
     assert f"{lines.value[0]:.1f} [" in text and "yesterday" not in text and text.count("BIKE+TFE") == 1
+    publish.write_answer(readme, lines, lines)
+    assert "With 2 seeds the difference is, in mAP: BIKE+TFE " in readme.read_text()
     readme.write_text("no marks")
     with pytest.raises(publish.StudyError, match="lacks the marks"):
         publish.write_answer(readme, lines)
