@@ -49,6 +49,8 @@ def masks(k=4, tau=0.5, spread=1.8):
     fig, ax = plt.subplots(figsize=(6.4, 2.4))
     ax.imshow(seen, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     ax.set_yticks(range(4), ["draw 1", "draw 2", "draw 3", "test"])
+    ax.set_xticks(range(8), range(1, 9))
+    ax.set_xlabel("segment")
     plt.show()
     return {"row sums": [round(row, 2) for row in seen.sum(1).tolist()]}
 
@@ -103,7 +105,7 @@ def game(form="literal", step=100):
     ax.axhline(np.log(2), color="k", lw=1)
     ax.set(xlabel="round", ylabel="nats", xscale="log")
     plt.show()
-    left = 1 - float(probe[-1]) / np.log(2)
+    left = float(1 - probe[-1] / np.log(2))
     return {"worst loss of the critic": round(float(critic.max()), 2),
             "left in z_N, bits": round(left, 2)}
 
