@@ -85,7 +85,8 @@ print(receipt["device"], "torch", receipt["versions"]["torch"])
 # %%
 wide = lines.assign(
     mAP=lines.apply(interval, axis=1, args=("value", "low", "high")),
-    wider=lines.apply(interval, axis=1, args=("", "video_low", "video_high"))
+    wider=lines.apply(
+        interval, axis=1, args=("", "video_low", "video_high"))
 ).pivot(index="row", columns="split", values=["mAP", "wider"])
 order = list(dict.fromkeys(lines.row))
 wide["mAP"].loc[order, splits]

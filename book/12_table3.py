@@ -193,7 +193,7 @@ shown(why, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 found = pd.read_csv(RESULTS / "why_measures.csv")
-found = found[(found.split == split) & found.measure.str.startswith("probes_")]
+found = found[(found.split == split) & found.measure.isin(fresh.columns)]
 found = found.pivot_table(index="row", columns="measure", values="value",
                           sort=False)[list(fresh.columns)]
 beside = why.set_index("row").loc[found.index, ["loss_n", "uninformed"]]

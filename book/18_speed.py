@@ -171,7 +171,8 @@ pairs[["value", "pairs", "ms", "ns a pair"]]
 
 # %%
 together = growth[growth.quantity == "encode"].set_index("value").ms / 64
-together.rename("ms a frame").rename_axis("frames a call").round(2).to_frame()
+together.rename("ms a frame").rename_axis(
+    "frames a call").round(2).to_frame()
 
 # %% [markdown]
 # ## Planning Kinetics
