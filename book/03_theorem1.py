@@ -468,20 +468,26 @@ plots.show(fig, "representation",
 # The proof of the repaired theorem gives
 # $a + \max(a, c + d - b)$ without using any objective. If the maximum is
 # $a$, this is $2a < 2 \delta$. Otherwise it is
-# $a + c + d - b \le (a + b + c) + d < \delta + 3 \delta = 4 \delta$.
+#
+# $$a + c + d - b \le (a + b + c) + d < \delta + 3 \delta = 4 \delta.$$
 #
 # </details>
 #
 # **3.** (Proof.) Let $y$ be noisy, and write $a' = I(x; y) - I(z_S; y)$.
-# Show $|I(x; z_S) - I(x; y)| + |I(z_S; y) - I(x; y)| \le 2 (a'+b+c+d)$.
+# Show
+#
+# $$|I(x; z_S) - I(x; y)| + |I(z_S; y) - I(x; y)| \le 2 (a'+b+c+d).$$
+#
 # Where is it used that the codes see only $x$?
 #
 # <details><summary>Solution</summary>
 #
 # In the proof from above, replace the bound on the middle term: given $x$,
 # the label is independent of both codes, so
-# $I(y; z_S \mid z_N) \le I(y; x \mid z_N) = I(x; y) - I(z_N; y)$ and the
-# sum is at most $c + I(x; y) - b + d$. From below
+#
+# $$I(y; z_S \mid z_N) \le I(y; x \mid z_N) = I(x; y) - I(z_N; y)$$
+#
+# and the sum is at most $c + I(x; y) - b + d$. From below
 # $I(x; z_S) \ge I(z_S; y) = I(x; y) - a'$. The rest is as before. That the
 # codes see only $x$ was used three times: for the inequality and for the
 # equality of this bound, and for data processing.

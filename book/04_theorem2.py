@@ -198,7 +198,10 @@ table.rename_axis(index="z_S", columns="z_N")
 #   = \underbrace{I(z_N; y)}_{=\,0} + I(z_N; z_S \mid y).$$
 #
 # The first brace is 0 because $z_S$ already tells all that $x$ tells of
-# $y$: $I(z_N; y \mid z_S) \le I(x; y \mid z_S) = I(x; y) - I(z_S; y) = 0$
+# $y$:
+#
+# $$I(z_N; y \mid z_S) \le I(x; y \mid z_S) = I(x; y) - I(z_S; y) = 0$$
+#
 # (data processing given $z_S$, then the chain rule). So at a minimiser of
 # $\mathcal L_1$
 #

@@ -402,7 +402,9 @@ plots.show(fig, "shortcut",
 # <details><summary>Solution</summary>
 #
 # Data processing, applied twice: $m = g(z_S) = h(z_N)$, hence
-# $I(z_S; z_N) \ge I(g(z_S); z_N) \ge I(g(z_S); h(z_N)) = I(m; m) = H(m)$.
+#
+# $$I(z_S; z_N) \ge I(g(z_S); z_N) \ge I(g(z_S); h(z_N)) = I(m; m) = H(m).$$
+#
 # Eq. (12) has the two label losses only, the stand-ins of $I(z_S; y)$ and
 # $I(z_N; y)$; nothing in it compares $z_S$ with $z_N$.
 #
@@ -414,8 +416,11 @@ plots.show(fig, "shortcut",
 #
 # <details><summary>Solution</summary>
 #
-# $\{1\}$: $-1 + I(x_2; y) + I(x_1; x_2) = -1 + 2 I(x_2; y)$, as $x_1 = y$.
-# $\{1, 2\}$: $-1$. So the context is taken whenever it tells anything. A
+# For $\{1\}$, as $x_1 = y$,
+#
+# $$-1 + I(x_2; y) + I(x_1; x_2) = -1 + 2 I(x_2; y);$$
+#
+# for $\{1, 2\}$ it is $-1$. So the context is taken whenever it tells anything. A
 # Bayes rule that sees $x_1$ ignores $x_2$, so nothing is lost in the
 # shifted world; a *learnt* reader of both need not be so wise, and the
 # attention has already gone to the scene.

@@ -9,7 +9,7 @@ addEventListener("load", async () => {
   for (const formula of document.querySelectorAll(".bd-article span.math")) {
     const glued = document.createElement("span");
     glued.className = "glued";
-    const before = take(formula.previousSibling, /[(\[“"‘]*$/);
+    const before = take(formula.previousSibling, /[(\[“”"‘]*$/);
     const behind = take(formula.nextSibling, /^[)\],.;:?!”"’]*/);
     formula.replaceWith(glued);
     glued.append(before, formula, behind);
