@@ -57,7 +57,7 @@ def openvino(smoke):
     try:
         import openvino
     except ImportError:
-        raise NotRun("openvino is not installed (pip install openvino)") from None
+        raise NotRun("openvino is not installed (pip install -e .[openvino])") from None
     import torch
 
     from tfe import encoders
@@ -65,7 +65,7 @@ def openvino(smoke):
     encoder, theirs, shown = encoders.load(NAME), plain(), frames()
     example = encoders.prepare(shown[:8], encoder.resolution)
     compiled = openvino.compile_model(openvino.convert_model(
-        encoder.network, example_input=torch.zeros_like(example)), "CPU",
+        encoder.network, example_input=torch.zeros_like(example), input=list(example.shape)), "CPU",
         {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY",
          "INFERENCE_PRECISION_HINT": "f32"})
 
