@@ -153,9 +153,9 @@ plots.show(
     " for heads and draws. Right: a line on a log axis that bends up.")
 
 # %% [markdown]
-# $B$ is linear. Width grows faster, since the products of weights grow as
-# $d^2$, and so does $T$, since there are $T \times T$ masks to draw: they
-# take over as the video is cut finer. Enumeration has no exponent: the
+# $B$ is nearly linear. Width grows faster, since the products of weights
+# grow as $d^2$, and so does $T$, since there are $T \times T$ masks to draw:
+# they take over as the video is cut finer. Enumeration has no exponent: the
 # number of pairs is a squared Bell number, which outgrows every power.
 
 # %%
@@ -223,7 +223,10 @@ for share in (1.0, 0.5):
 #
 # **What it says.** TFE's head costs less than the head it replaces, even
 # with its adversary, once both players' gradients come from one pass. Most
-# time goes where the encoder is.
+# time goes where the encoder is. Frames come sooner than from OpenCV, decord
+# and torchcodec, the same to the bit on every clip that those read right;
+# OpenVINO, an extra that no store here was made with, halves the encoder's
+# time again at a cosine of features above 0.999999.
 #
 # **What it does not say.** How fast anything is on another machine; ratios
 # move too, if less. Where a processor multiplies bf16 by itself, products
@@ -234,8 +237,9 @@ for share in (1.0, 0.5):
 #
 # ## Summary
 #
-# - Ratios to a plain way that gives the same answer, limits set before; the
-#   machine was shared, and the rows that miss a limit say why.
+# - Ratios to a plain way that gives the same answer, limits set before, on
+#   two quiet cores but for what runs by name and the rows of other
+#   libraries; rows that miss a limit say why.
 # - One forward and one backward pass serve both players.
 # - Segments and width are what a step pays for; draws and heads cost
 #   little.

@@ -79,7 +79,8 @@ def openvino(smoke):
 
 
 @item("extract", limit=1 / 0.9, clock="wall", why="one process decodes, one thread encodes: a "
-      "video's time against the slower of the two alone, in steady state; wants two free cores")
+      "video's time against the slower of the two alone, in steady state, on two free cores. 20 MB of frames "
+      "a video go from process to process, which takes about 70 ms; side by side each is 5 to 10% slower")
 def extraction(smoke):
     """The real extraction of a folder of clips, from its first result on."""
     import shutil
