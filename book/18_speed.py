@@ -239,7 +239,8 @@ for share in (1.0, 0.5):
 #
 # - Ratios to a plain way that gives the same answer, limits set before, on
 #   two quiet cores but for what runs by name and the rows of other
-#   libraries; rows that miss a limit say why.
+#   libraries. Rows that miss a limit say why; several lie at theirs, and
+#   single runs of `step-fp32` and `step-bf16` fall on both sides.
 # - One forward and one backward pass serve both players.
 # - Segments and width are what a step pays for; draws and heads cost
 #   little.

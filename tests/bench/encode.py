@@ -40,7 +40,8 @@ def case(precision):
 
 @item("encode", limit=0.45, why="batch norms folded, channels-last, batches of 8, fp32; a frame; cosine "
       "of features above 0.999999 (make test), so that every metric is the same. Cutting and resizing "
-      "480 lines to 160 costs both sides the same, and so lifts the ratio")
+      "480 lines to 160 costs both sides the same, and so lifts the ratio; single runs of one day lie from "
+      ".45 to .52")
 def fp32(smoke):
     return case("fp32")
 
