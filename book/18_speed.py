@@ -19,8 +19,8 @@
 #
 # Seconds belong to one machine on one day. A *ratio* travels better:
 #
-# $$r = \frac{\text{median time of ours}}{\text{median time of the plain
-# way}},$$
+# $$r = \frac{\text{median time of ours}}
+#          {\text{median time of the plain way}},$$
 #
 # both in one process, taking turns, so that a busy machine slows both. What
 # is timed is processor time, which neighbours cannot take; where other

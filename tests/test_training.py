@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from tfe import StudyError, systems
 from tfe.device import choose
@@ -128,6 +129,17 @@ def test_a_checkpoint_of_another_system_is_refused_in_one_line(tmp_path, method,
         fit(other, *data(), PLAN, seed=0, folder=tmp_path)
     assert "\n" not in str(error.value)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
+
+
+def test_a_checkpoint_has_the_same_bytes_whenever_it_is_written(tmp_path):
+    """safetensors writes metadata of more than one entry in an order that changes from run to run."""
+    with safe_open(trained_into(tmp_path), "pt") as file:
+        assert len(file.metadata()) == 1
+
+
+def trained_into(folder):
+    trained(folder=folder)
+    return folder / "checkpoint.safetensors"
 
 
 @pytest.mark.parametrize("seed, plan, game, said", [

@@ -186,8 +186,9 @@ class Checkpoint:
             for number, state in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser.{player}.{number}.{k}": v for k, v in state.items()}
         with atomic(self.path) as temporary:
+            # One entry: safetensors writes several in an order that changes from run to run.
             save_file({k: v.contiguous() for k, v in tensors.items()}, temporary,
-                      {"history": json.dumps(rows), "settings": json.dumps(self.settings)})
+                      {"run": json.dumps({"history": rows, "settings": self.settings})})
 
     def load(self):
         """Restore what `save` wrote; return the history's rows, empty where there is no file."""
@@ -230,7 +231,7 @@ def read_header(path):
     """The history and the settings that a checkpoint carries in its header."""
     with open(path, "rb") as file:
         header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return {name: json.loads(text) for name, text in header["__metadata__"].items()}
+    return json.loads(header["__metadata__"]["run"])
 
 
 def write_json(path, value):
