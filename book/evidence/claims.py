@@ -8,10 +8,10 @@ testable here" and the evidence says what would test it.
 import numpy as np
 import pandas as pd
 
+from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted,
+                                 correlation, fall, gain, independent, largest, less_in_rest,
+                                 measured, orthogonal, paired, raises, sign)
 from tfe.paths import RESULTS
-from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted, correlation, fall,
-                       gain, independent, largest, less_in_rest, measured, orthogonal, paired, raises,
-                       sign)
 
 # What would come nearest: the benchmark's videos as a folder, with the small heads; and where the
 # printed rows stand.

@@ -38,8 +38,9 @@ def beside_committed(name, folder=LOCAL):
 def publish(name):
     """Copy a table and all that belongs to it from `results/local/` to `results/`.
 
-    Table 1, and its headline with more seeds, are also the answer that the README gives. Returns the paths written. Raises StudyError
-    where the table is missing, or not of the dataset, profile and seeds of its batch file.
+    Table 1, and its headline with more seeds, are also the answer that the README gives. Returns the
+    paths written. Raises StudyError where the table is missing or incomplete, or not of the dataset,
+    encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{name}.yaml"
     sweep = batch.sweep(path)
