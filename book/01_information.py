@@ -33,8 +33,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tfe import plots
-from tfe.information import Joint, encode, entropy, mutual_information
+from book import plots
+from book.theory.information import Joint, encode, entropy, mutual_information
 
 plots.style()
 

@@ -33,10 +33,11 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from tfe import plots
-from tfe.bottleneck import (blahut_arimoto, curve, gaussian_bottleneck,
-                            gaussian_spectrum, gaussian_table, plane)
-from tfe.information import encode, entropy, information_bottleneck
+from book import plots
+from book.theory.bottleneck import (blahut_arimoto, curve,
+                                    gaussian_bottleneck, gaussian_spectrum,
+                                    gaussian_table, plane)
+from book.theory.information import encode, entropy, information_bottleneck
 
 plots.style()
 

@@ -60,9 +60,10 @@ import pandas as pd
 import torch
 
 from book.theory import toys
-from tfe import plots, search
-from tfe.enumeration import all_pairs, partitions
-from tfe.information import disentangled_bottleneck, encode
+from book import plots
+from book.theory import search
+from book.theory.enumeration import all_pairs, partitions
+from book.theory.information import disentangled_bottleneck, encode
 
 plots.style()
 

@@ -57,10 +57,11 @@ import pandas as pd
 from book.theory import toys
 from book.theory.budget import conditional_laws
 from book.theory.statements import tables
-from tfe import plots, search
-from tfe.enumeration import all_pairs, masks, partitions
+from book import plots
+from book.theory import search
+from book.theory.enumeration import all_pairs, masks, partitions
 from tfe.errors import StudyError
-from tfe.information import Joint, disentangled_bottleneck, encode
+from book.theory.information import Joint, disentangled_bottleneck, encode
 
 plots.style()
 

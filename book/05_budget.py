@@ -36,9 +36,9 @@ import pandas as pd
 
 from book.theory import toys
 from book.theory.budget import embedded, independent_laws, selectors
-from tfe import plots
-from tfe.enumeration import masks
-from tfe.information import disentangled_bottleneck, encode
+from book import plots
+from book.theory.enumeration import masks
+from book.theory.information import disentangled_bottleneck, encode
 
 plots.style()
 

@@ -49,7 +49,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tfe import hard_khot, plots, relaxed_khot
+from book import plots
+from tfe import hard_khot, relaxed_khot
 from tfe.khot import inclusion
 
 plots.style()

@@ -33,10 +33,11 @@ import torch
 from einops import rearrange
 from IPython.display import HTML
 
-from tfe import plots, systems
+from book import plots
+from tfe import systems
 from tfe.adversary import play, simultaneous_gradients
 from tfe.disentangler import Disentangler
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 plots.style()
 

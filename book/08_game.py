@@ -36,9 +36,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from tfe import plots
-from tfe.game import FORMS, best_response, cross_entropy, play, prior
-from tfe.information import disentangled_bottleneck, encode
+from book import plots
+from book.theory.game import FORMS, best_response, cross_entropy, play, prior
+from book.theory.information import disentangled_bottleneck, encode
 
 plots.style()
 toy = np.kron(np.eye(2), np.ones((2, 1))) / 4  # x = (y, n), two fair bits
@@ -339,8 +339,8 @@ print(f"additive critic {loss.item():.3f} nats, KL to the prior "
 # $(.8, 0, .2)$, all below 0.53 where they differ.
 #
 # ```python
-# from tfe.game import cap
-# from tfe.information import mutual_information
+# from book.theory.game import cap
+# from book.theory.information import mutual_information
 # joint = torch.diag(torch.tensor([.8, .1, .1], dtype=torch.float64))
 # told = torch.tensor([[[.5, .5], [1, 0], [0, 1]]], dtype=torch.float64)
 # none = torch.full((1, 3, 2), .5, dtype=torch.float64)

@@ -42,8 +42,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tfe import plots
-from tfe.paths import RESULTS
+from book import plots
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -280,7 +280,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # that an action fills a small part of its video. It is unlike Charades
 # in almost all else: fewer classes, hardly any action at the same time as
 # another, most segments empty. What is found on it is found under these
-# conditions. `python data/charades_sim.py --from DIR` makes a set with the
+# conditions. `python -m data charades-sim --from DIR` makes a set with the
 # *real* labels and intervals of Charades and simulated features, for
 # whoever has the lists.
 #
@@ -289,7 +289,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # ```
 # make data DATASET=ucf101                   # downloads; goes on if cut off
 # make data DATASET=hmdb51 FROM=~/archives   # takes what lies there
-# python -m tfe census charades              # counts, files, lengths
+# python -m data census charades              # counts, files, lengths
 # ```
 #
 # | trap | what happens |
@@ -345,7 +345,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 #
 # </details>
 #
-# 3. `python -m tfe census charades --lists DIR` (with the official lists)
+# 3. `python -m data census charades --lists DIR` (with the official lists)
 #    reports groups in both train and test. What is a group there, and why
 #    must a validation split be drawn by groups?
 #

@@ -35,7 +35,7 @@
 #
 # Everything is read from `results/`. `make reproduce-table1` makes the
 # table; the bounded rows and the ten seeds come from batches of the same
-# kind, `python -m tfe batch book/batches/bounded.yaml` and `headline.yaml`.
+# kind, `python -m book batch book/batches/bounded.yaml` and `headline.yaml`.
 
 # %%
 import json
@@ -46,9 +46,10 @@ import pandas as pd
 import seaborn as sns
 
 from book.evidence.verdicts import shown, told
-from tfe import plots, statistics
-from tfe.paths import RESULTS
-from tfe.report import interval
+from book import plots
+from book.evidence import statistics
+from data.files.paths import RESULTS
+from book.evidence.report import interval
 
 plots.style()
 

@@ -40,8 +40,10 @@ import pandas as pd
 
 from book.evidence.verdicts import shown
 from data import planted_short
-from tfe import metrics, plots, statistics
-from tfe.paths import RESULTS
+from book import plots
+from book.evidence import statistics
+from tfe import metrics
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -187,7 +189,7 @@ cited[own].pivot_table(index="method", columns="dataset", values="value",
 #
 # </details>
 #
-# 2. Make the clips longer: `python data/planted_short.py --share 0.3 --out
+# 2. Make the clips longer: `python -m data planted-short --share 0.3 --out
 #    data/long-share`. What do you expect of the oracle's margin?
 #
 # <details><summary>Solution</summary>

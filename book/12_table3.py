@@ -42,9 +42,11 @@ import pandas as pd
 import torch
 
 from book.evidence.verdicts import shown
-from tfe import plots, statistics, systems
+from book import plots
+from book.evidence import statistics
+from tfe import systems
 from tfe.adversary import simultaneous_gradients
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -175,7 +177,7 @@ fresh = fresh[fresh.split == split].pivot_table(
 # ## Why does the whole lose?
 #
 # Two knobs of Eq. (12), each turned alone, for both heads of Table 1
-# (`python -m tfe batch book/batches/why.yaml`):
+# (`python -m book batch book/batches/why.yaml`):
 #
 # - *whose gradient the layers below $D$ follow*. In Eq. (12) it is $D$'s,
 #   with $-\mathcal L_N$ in it. `below D by L_S` leaves $-\mathcal L_N$ out

@@ -31,7 +31,7 @@
 # ($4nd^2$ MAC, the *projections*) and two products that have no
 # parameters, queries with keys and weights with values ($2n^2d$ MAC).
 #
-# `tfe/ledger.py` lists the layers of both systems and adds this up. Nothing
+# `book/evidence/ledger.py` lists the layers of both systems and adds this up. Nothing
 # here was measured on a clock, and no weights are needed: costs follow from
 # shapes alone. `make reproduce-table4` writes the table that is read here,
 # after it has counted each system operation by operation.
@@ -43,8 +43,9 @@ import pandas as pd
 import torch
 from torch import nn
 
-from tfe import cost, ledger, plots
-from tfe.paths import RESULTS
+from book import plots
+from book.evidence import cost, ledger
+from data.files.paths import RESULTS
 
 plots.style()
 

@@ -24,7 +24,7 @@
 # Three files are read. `cited.csv` holds the paper's literature rows and
 # its own; `reported.csv` what the public code and papers of the compared
 # systems report, each with its source and commit; `comparability.csv` a
-# simulation of the metrics, made by `data/metric_simulation.py`.
+# simulation of the metrics, made by `book/evidence/metric_simulation.py`.
 
 # %%
 import matplotlib.pyplot as plt
@@ -32,8 +32,9 @@ import numpy as np
 import pandas as pd
 from IPython.display import HTML
 
-from tfe import metrics, plots
-from tfe.paths import RESULTS
+from book import plots
+from tfe import metrics
+from data.files.paths import RESULTS
 
 plots.style()
 

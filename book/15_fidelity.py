@@ -35,7 +35,7 @@
 # model alone. The data are **synthetic videos** (`planted`) up to the
 # section on real recordings. The rows are those of Table 1, the
 # Text4Vis-style head, and two poolings of *multiple instance learning*
-# (MIL) that a user would try first, on the same features: `python -m tfe
+# (MIL) that a user would try first, on the same features: `python -m book
 # batch book/batches/fidelity.yaml`.
 
 # %%
@@ -46,8 +46,9 @@ import numpy as np
 import pandas as pd
 
 from book.evidence.verdicts import shown, told
-from tfe import fidelity, plots
-from tfe.paths import RESULTS
+from book import plots
+from tfe import fidelity
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -283,9 +284,9 @@ plots.show(fig, "real", "Fidelity on real recordings, 95% t intervals over"
 #
 # Charades' own videos and UCF101-24's six classes in which the action fills
 # least are *not run*: they are not here. Whoever has them needs one line
-# more, `python data/charades.py --from DIR` or `python data/ucf101_24.py
-# --lists LISTS --from DIR`, then `python -m tfe features --data ...` and
-# `python -m tfe batch book/batches/fidelity.yaml --data ...`.
+# more, `python -m data charades --from DIR` or `python -m data ucf101-24
+# --lists LISTS --from DIR`, then `python -m data features --data ...` and
+# `python -m book batch book/batches/fidelity.yaml --data ...`.
 #
 # ## Does fidelity go with accuracy?
 #

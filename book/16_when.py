@@ -35,7 +35,7 @@
 #
 # At every point the vanilla BIKE-style head, TFE by Eq. (12) and TFE with
 # a bounded adversary are fitted on the same features, several seeds each:
-# `python -m tfe batch book/batches/phase.yaml`, all fits in one go.
+# `python -m book batch book/batches/phase.yaml`, all fits in one go.
 
 # %%
 import json
@@ -48,10 +48,11 @@ import seaborn as sns
 from book.evidence import claims
 from book.evidence.verdicts import bar
 from book.evidence.verdicts import shown as told_apart
-from data.common.features import planted_features
-from tfe import phase, plots, statistics
-from tfe.paths import RESULTS
-from tfe.report import interval
+from data.common.generators.features import planted_features
+from book import plots
+from book.evidence import phase, statistics
+from data.files.paths import RESULTS
+from book.evidence.report import interval
 
 plots.style()
 

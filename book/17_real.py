@@ -42,9 +42,14 @@ import pandas as pd
 import torch
 
 from data import planted
-from tfe import (clips, cost, evaluation, plots, provenance, shapes,
-                 shards, store, systems, training, weights)
-from tfe.paths import RESULTS
+from book import plots
+from book.evidence import cost, shapes
+from book.runs import provenance
+from data.encoders import shards, weights
+from data.files import store
+from data.video import clips
+from tfe import evaluation, systems, training
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -156,7 +161,7 @@ print(f"BIKE+TFE: {16 * params / 1e9:.1f} GB, {kept / 1e9:.1f} GB a clip"
 #
 # Nothing is fetched. Put files into `data/weights/`, or name a folder in
 # `TFE_WEIGHTS`; `hf download openai/clip-vit-large-patch14-336` does as
-# well. `python -m tfe census --weights` says what is there, absent or
+# well. `python -m data census --weights` says what is there, absent or
 # wrong. A pickle whose hash nobody published is read only when you name
 # it.
 
@@ -173,9 +178,9 @@ for file in weights.FILES.values():
 # is this notebook with Charades in place of the miniature.
 #
 # ```
-# python data/charades.py --from DIR
-# python -m tfe census charades
-# python -m tfe census --weights
+# python -m data charades --from DIR
+# python -m data census charades
+# python -m data census --weights
 # make features DATASET=charades ENCODER=clip-l14-336 DEVICE=cuda
 # make reproduce-table1 DATASET=charades ENCODER=clip-l14-336 DEVICE=cuda
 # papermill book/17_real.ipynb out.ipynb --cwd book -y '

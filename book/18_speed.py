@@ -33,8 +33,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from tfe import plots
-from tfe.paths import RESULTS
+from book import plots
+from data.files.paths import RESULTS
 
 plots.style()
 
@@ -177,7 +177,7 @@ together.rename("ms a frame").rename_axis(
 # %% [markdown]
 # ## Planning Kinetics
 #
-# Unit costs of this machine, times the size of the task. `python -m tfe
+# Unit costs of this machine, times the size of the task. `python -m data
 # features` decodes every frame, because it counts them: that is the plain
 # side of `decode-select`. The clips are smaller than many of Kinetics;
 # EfficientNet-Lite0 is at 160 pixels. A store holds float16. The price is
@@ -214,7 +214,7 @@ for share in (1.0, 0.5):
 
 # %% [markdown]
 # With several GPUs, `torchrun` shares the videos out by their names
-# (`tfe/shards.py`): nobody speaks to anybody, a process that dies is
+# (`data/encoders/shards.py`): nobody speaks to anybody, a process that dies is
 # started again, and the merged store is the same byte for byte. Decoding
 # is then the part to plan for: cores, not GPUs. In fine-tuning each process
 # takes its part of every batch (`tfe/ranks.py`), all draw the noise of the

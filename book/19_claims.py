@@ -32,7 +32,7 @@
 # on these and on windows of three small real sets. A verdict on them says
 # whether the *mechanism* showed up where it could be measured; the paper's
 # own cells stay not testable here, with the command
-# that would test them. `python -m tfe report --claims` judges all again.
+# that would test them. `python -m book report --claims` judges all again.
 
 # %%
 import matplotlib.pyplot as plt
@@ -40,8 +40,8 @@ import pandas as pd
 from IPython.display import HTML
 
 from book.evidence import claims
-from tfe import plots
-from tfe.paths import RESULTS
+from book import plots
+from data.files.paths import RESULTS
 
 plots.style()
 

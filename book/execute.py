@@ -23,8 +23,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
-from tfe.paths import BOOK, RESULTS, ROOT, atomic, write_text
-from tfe.provenance import digest, receipt, sources
+from data.files.paths import BOOK, RESULTS, ROOT, atomic, write_text
+from book.runs.provenance import digest, receipt, sources
 
 
 def chapters():

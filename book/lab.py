@@ -25,9 +25,10 @@ import numpy as np
 import torch
 from ipywidgets import interact
 
-from tfe import hard_khot, plots, relaxed_khot
-from tfe.bottleneck import gaussian_bottleneck, gaussian_spectrum
-from tfe.game import FORMS, play
+from book import plots
+from tfe import hard_khot, relaxed_khot
+from book.theory.bottleneck import gaussian_bottleneck, gaussian_spectrum
+from book.theory.game import FORMS, play
 
 plots.style()
 

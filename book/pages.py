@@ -13,7 +13,7 @@ from io import BytesIO
 from pathlib import Path
 
 from tfe.errors import StudyError, ended
-from tfe.paths import BOOK, atomic
+from data.files.paths import BOOK, atomic
 
 SITE = BOOK / "_build" / "html"
 WIDTHS = 390, 1280

@@ -50,9 +50,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tfe import (evaluation, plots, probes, protocols, provenance, store,
-                 systems, training)
-from tfe.erasure import erasure
+from book import plots
+from book.evidence import probes
+from book.runs import protocols, provenance
+from data.files import store
+from tfe import evaluation, systems, training
+from book.evidence.erasure import erasure
 
 torch.set_num_threads(threads)
 plots.style()

@@ -17,7 +17,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from tfe.paths import BOOK, write_text
+from data.files.paths import BOOK, write_text
 
 STYLE = """
 html { scroll-snap-type: y mandatory; font: 1.5rem/1.45 system-ui, sans-serif; }

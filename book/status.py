@@ -6,7 +6,7 @@ import re
 import nbformat
 import pandas as pd
 
-from tfe.paths import BOOK, RESULTS, ROOT
+from data.files.paths import BOOK, RESULTS, ROOT
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 

@@ -1,8 +1,8 @@
 """Make `charades`: 9,848 videos of daily life, 157 actions with their intervals.
 
-  python data/charades.py                      downloads 13 GB into data/archives/charades, and goes
+  python -m data charades                      downloads 13 GB into data/archives/charades, and goes
                                                on where it stopped when it is called again
-  python data/charades.py --from ~/archives    takes what lies there, and downloads nothing
+  python -m data charades --from ~/archives    takes what lies there, and downloads nothing
 
 DIR may hold the archives Charades_v1_480.zip (or Charades_v1.zip, the original resolution) and
 Charades.zip with the lists; or the same unpacked: Charades_v1_train.csv, Charades_v1_test.csv,
@@ -13,7 +13,7 @@ It writes dataset.toml, videos.csv, segments.csv and videos/. A video without an
 49 in test) stays, without a label. An interval that ends after its video is cut; one that ends before
 it starts (7 do) is left out, while its label stays. A listed video that is absent goes to absent.csv.
 There is no official val: all of train is trained on, as in the paper, unless --val sets a part of it
-apart by persons. Then `python -m tfe census charades` compares counts and opens every file.
+apart by persons. Then `python -m data census charades` compares counts and opens every file.
 
 Charades' licence: not for commerce, and neither videos nor lists are to be passed on. What is made
 here stays in data/, which git ignores; show no frame of it in a notebook that you publish.
@@ -21,8 +21,8 @@ here stays in data/, which git ignores; show no frame of it in a notebook that y
 
 import sys
 
-from data.common import benchmark
-from data.common.acquire import Benchmark
+from data.common.archives import benchmark
+from data.common.archives.acquire import Benchmark
 from tfe.errors import ended
 
 CHARADES = Benchmark("charades", "multilabel", "Charades: non-commercial, not to be passed on",

@@ -1,7 +1,7 @@
 """Make `charades-sim`: the real labels and intervals of Charades, with simulated features.
 
-  python data/charades_sim.py --from DIR                the 9,848 videos, under a minute
-  python data/charades_sim.py --from DIR --videos 500 --out data/charades-few
+  python -m data charades-sim --from DIR                the 9,848 videos, under a minute
+  python -m data charades-sim --from DIR --videos 500 --out data/charades-few
 
 DIR holds the official Charades_v1_train.csv, Charades_v1_test.csv and Charades_v1_classes.txt. No
 video is needed and none is shown: the feature of segment t, of T = 16, is
@@ -21,12 +21,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data.common.benchmark import held_out
-from data.common.lists import CHARADES, charades
+from data.common.archives.benchmark import held_out
+from data.common.lists.readers import CHARADES, charades
 from data.planted import begin
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA
-from tfe.store import open_dataset, write_dataset, write_features
+from data.files.paths import DATA
+from data.files.store import open_dataset, write_dataset, write_features
 
 GENERATOR = 1  # raise it whenever the same arguments give other features
 SEGMENTS = 16
@@ -71,7 +71,7 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python data/charades_sim.py", description=__doc__,
+    p = argparse.ArgumentParser(prog="python -m data charades-sim", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, default=DATA / "charades-sim", metavar="DIR",
                    help="the dataset folder to make (default: data/charades-sim)")

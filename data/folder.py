@@ -1,8 +1,8 @@
 """Adopt a folder of videos, or a dataset folder of your own.
 
-  python data/folder.py ~/clips                     writes data/clips/ and prints its path
-  python data/folder.py ~/clips --name my-clips     ... under another name
-  python data/folder.py ~/my-dataset                holds a dataset.toml: checked, path printed
+  python -m data folder ~/clips                     writes data/clips/ and prints its path
+  python -m data folder ~/clips --name my-clips     ... under another name
+  python -m data folder ~/my-dataset                holds a dataset.toml: checked, path printed
 
 Nothing is copied or changed in the folder: the study reads the videos where they lie. Of its forms
 the first that fits is taken:
@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA
+from data.files.paths import DATA
 
 NAMED = re.compile(r"(?P<split>[a-z]+)__(?P<label>.+)_\d+")
 FORMS = ("videos.csv (video_id,split,duration,labels), or names SPLIT__CLASS_NN.ext, or folders "
@@ -41,7 +41,7 @@ def main(arguments=None):
         check_dataset(folder)
         print(folder.resolve())
         return
-    from data.common import adopt
+    from data.files import adopt
 
     out = options.out or DATA / (options.name or folder.resolve().name)
     adopt.refuse_foreign(out, folder)
@@ -55,7 +55,7 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python data/folder.py", description=__doc__,
+    p = argparse.ArgumentParser(prog="python -m data folder", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("folder", type=lambda name: Path(name).expanduser(), metavar="DIR",
                    help="the folder to adopt")
@@ -67,7 +67,7 @@ def parser():
 
 def check_dataset(folder):
     """Raise StudyError unless `folder` is a sound dataset with something to learn from."""
-    from tfe.store import open_dataset
+    from data.files.store import open_dataset
 
     dataset = open_dataset(folder)
     if not dataset.files and not any((folder / "features").glob("*/features.npy")):
@@ -81,8 +81,8 @@ def from_names(folder):
     """Read splits and classes from the names of the videos below `folder`."""
     import pandas as pd
 
-    from data.common.adopt import Source, is_video
-    from tfe.store import SPLITS
+    from data.files.adopt import Source, is_video
+    from data.files.store import SPLITS
 
     rows, files = [], {}
     for path in sorted(p for p in folder.rglob("*") if is_video(p)):

@@ -1,7 +1,7 @@
 """Make `gtea`: windows of GTEA with per-frame class scores, three of its four official folds.
 
-  python data/gtea.py --from DIR                 data/gtea/fold1 ... fold3
-  python data/gtea.py --from DIR --window 32     longer windows
+  python -m data gtea --from DIR                 data/gtea/fold1 ... fold3
+  python -m data gtea --from DIR --window 32     longer windows
 
 DIR holds `gtea/` and `tcn_splits/`, as the features of github.com/colincsl/
 TemporalConvolutionalNetworks (MIT) have them; scores of the fourth fold are not among them. The
@@ -9,12 +9,12 @@ recordings: Georgia Tech Egocentric Activities, Fathi, Ren and Rehg 2011. One of
 is the background.
 
 The features are SUPERVISED: scores that a classifier of single frames gives to the labels, out of
-fold. See `python data/salads.py --help` for what that means.
+fold. See `python -m data salads --help` for what that means.
 """
 
 import sys
 
-from data.common import folds, scores
+from data.common.recordings import folds, scores
 from tfe.errors import ended
 
 SOURCE = {"encoder": "scores", "licence": "GTEA: research; scores: MIT",

@@ -1,9 +1,9 @@
 """Make `hmdb51`: clips of 51 actions from films and the web, from the official archives.
 
-  python data/hmdb51.py                        downloads 2 GB into data/archives/hmdb51, and goes on
+  python -m data hmdb51                        downloads 2 GB into data/archives/hmdb51, and goes on
                                                where it stopped when it is called again
-  python data/hmdb51.py --from ~/archives      takes what lies there, and downloads nothing
-  python data/hmdb51.py --split 2              split 2, into data/hmdb51-split2
+  python -m data hmdb51 --from ~/archives      takes what lies there, and downloads nothing
+  python -m data hmdb51 --split 2              split 2, into data/hmdb51-split2
 
 DIR may hold the archives hmdb51_org.rar (a rar of 51 rars) and test_train_splits.rar; or the same
 unpacked: CLASS_test_splitN.txt, or the lists of TSN, train_rgb_split_N.txt and val_rgb_split_N.txt,
@@ -14,13 +14,13 @@ A split takes 70 and 30 clips a class; the others of the 6,766 are in neither pa
 It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
 to absent.csv. There is no official val: all of train is trained on, as in the paper, unless --val
 sets a part of it apart by groups (clips of one film are alike). Then
-`python -m tfe census hmdb51` compares counts and opens every file.
+`python -m data census hmdb51` compares counts and opens every file.
 """
 
 import sys
 
-from data.common import benchmark
-from data.common.acquire import Benchmark
+from data.common.archives import benchmark
+from data.common.archives.acquire import Benchmark
 from tfe.errors import ended
 
 HMDB51 = Benchmark("hmdb51", "singlelabel", "collection: CC BY 4.0; the clips are their owners'",

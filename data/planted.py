@@ -1,8 +1,8 @@
 """Make the dataset `planted`: videos with known actions, intervals and scenes, all synthetic.
 
-  python data/planted.py                              the study's set: 1,400 videos, 1-2 minutes
-  python data/planted.py --rho 0.9 --out data/shortcut      scenes that almost give the label away
-  python data/planted.py --features-only --out data/smoke --train 48 --val 16 --test 32 --shifted 32
+  python -m data planted                              the study's set: 1,400 videos, 1-2 minutes
+  python -m data planted --rho 0.9 --out data/shortcut      scenes that almost give the label away
+  python -m data planted --features-only --out data/smoke --train 48 --val 16 --test 32 --shifted 32
 
 Each video shows 1 to 3 of 12 actions (an action is the texture of a moving object) in a part
 `--share` of its time, things that carry no label, and a scene. In train, val and test the scene
@@ -20,10 +20,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from data.common import storyboard
-from data.common.features import DISTRACTION, SCENE, SNR, planted_features, show
+from data.common.generators import storyboard
+from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA, UNFINISHED, write_text
+from data.files.paths import DATA, UNFINISHED, write_text
 
 __all__ = ["main", "planted_features"]
 
@@ -60,7 +60,7 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python data/planted.py", description=__doc__,
+    p = argparse.ArgumentParser(prog="python -m data planted", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--out", type=Path, default=DATA / "planted", metavar="DIR",
                    help="the dataset folder to make (default: data/planted)")
@@ -119,8 +119,8 @@ def complete(folder, counts, features_only):
 
 def render_missing(folder, stories):
     """Render the videos that are not there yet, on every core."""
-    from data.common.render import write_into
-    from tfe.pool import each
+    from data.common.generators.render import write_into
+    from data.common.pool import each
 
     videos = folder / "videos"
     missing = [story for story in stories if not (videos / f"{story.video_id}.mp4").is_file()]
@@ -130,7 +130,7 @@ def render_missing(folder, stories):
 
 def write_planted_features(folder, stories, settings):
     """Write the store `features/planted` of `stories`."""
-    from tfe.store import write_features
+    from data.files.store import write_features
 
     x, _, _ = show(stories, settings["seed"], **settings["features"])
     write_features(folder / "features" / "planted", [story.video_id for story in stories], x, {
@@ -142,7 +142,7 @@ def write_planted_features(folder, stories, settings):
 
 def write_tables(folder, stories, settings):
     """Write videos.csv and segments.csv and, last, dataset.toml."""
-    from tfe.store import TASKS, write_dataset
+    from data.files.store import TASKS, write_dataset
 
     videos, segments = tables(stories)
     task = "singlelabel" if settings["actions"] == 1 else "multilabel"

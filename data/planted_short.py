@@ -1,6 +1,6 @@
 """Make the dataset `planted-short`: trimmed clips of one action each, all synthetic.
 
-  python data/planted_short.py        the study's set: 1,240 clips, 1-2 minutes
+  python -m data planted-short        the study's set: 1,240 clips, 1-2 minutes
 
 It stands where the paper has UCF101 and HMDB-51: one label a clip, and the action fills most of it.
 The generator, and so scenes, textures and distractors, are those of `data/planted.py`, which takes
@@ -11,7 +11,7 @@ import sys
 
 from data import planted
 from tfe.errors import ended
-from tfe.paths import DATA
+from data.files.paths import DATA
 
 # Frozen before any method was tuned, by the rule of the long set: on val, mean pooling and the plain
 # heads tried landed between .5 and .85 of the metric. At a share of 0.8 they lay above.

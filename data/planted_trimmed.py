@@ -1,6 +1,6 @@
 """Make `planted-trimmed`: trained on clips cut to one action each, tested on whole videos; synthetic.
 
-  python data/planted_trimmed.py        the study's set: a clip an action of `planted`'s first 200
+  python -m data planted-trimmed        the study's set: a clip an action of `planted`'s first 200
                                         videos, and the 800 videos of its test and shifted; minutes
 
 The paper explains its smaller gain on BIKE by finer supervision: BIKE is trained on clips cut from
@@ -17,11 +17,11 @@ from functools import partial
 import pandas as pd
 
 from data import planted
-from data.common import render, storyboard
+from data.common.generators import render, storyboard
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA
-from tfe.pool import each
-from tfe.store import write_dataset
+from data.files.paths import DATA
+from data.common.pool import each
+from data.files.store import write_dataset
 
 DEFAULTS = ["--out", str(DATA / "planted-trimmed"), "--name", "planted-trimmed",
             "--train", "200", "--val", "0"]

@@ -1,7 +1,7 @@
 """Make `salads`: windows of 50 Salads with per-frame class scores, five official folds.
 
-  python data/salads.py --from DIR                 data/salads/fold1 ... fold5
-  python data/salads.py --from DIR --window 64     longer windows
+  python -m data salads --from DIR                 data/salads/fold1 ... fold5
+  python -m data salads --from DIR --window 64     longer windows
 
 DIR holds `50salads/` and `tcn_splits/`, as the features of github.com/colincsl/
 TemporalConvolutionalNetworks (MIT) have them. The recordings: 50 Salads, Stein and McKenna 2013.
@@ -14,7 +14,7 @@ that saw the tested recordings.
 
 import sys
 
-from data.common import folds, scores
+from data.common.recordings import folds, scores
 from tfe.errors import ended
 
 SOURCE = {"encoder": "scores", "licence": "50 Salads: its own terms; scores: MIT",

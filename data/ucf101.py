@@ -1,9 +1,9 @@
 """Make `ucf101`: 13,320 clips of 101 actions, from the official archives.
 
-  python data/ucf101.py                        downloads 7 GB into data/archives/ucf101, and goes on
+  python -m data ucf101                        downloads 7 GB into data/archives/ucf101, and goes on
                                                where it stopped when it is called again
-  python data/ucf101.py --from ~/archives      takes what lies there, and downloads nothing
-  python data/ucf101.py --split 2              split 2, into data/ucf101-split2
+  python -m data ucf101 --from ~/archives      takes what lies there, and downloads nothing
+  python -m data ucf101 --split 2              split 2, into data/ucf101-split2
 
 DIR may hold the archives UCF101_videos.zip (that of THUMOS, whose hash is known) or UCF101.rar, and
 UCF101TrainTestSplits-RecognitionTask.zip; or the same unpacked: classInd.txt, trainlist0N.txt,
@@ -13,13 +13,13 @@ and is another.
 It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
 to absent.csv. There is no official val: all of train is trained on, as in the paper, unless --val
 sets a part of it apart by groups (the clips of one group are alike). Then
-`python -m tfe census ucf101` compares counts and opens every file.
+`python -m data census ucf101` compares counts and opens every file.
 """
 
 import sys
 
-from data.common import benchmark
-from data.common.acquire import Benchmark
+from data.common.archives import benchmark
+from data.common.archives.acquire import Benchmark
 from tfe.errors import ended
 
 UCF101 = Benchmark("ucf101", "singlelabel", "none stated; for research",

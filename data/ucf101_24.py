@@ -1,8 +1,8 @@
 """Make `ucf101-24`: six classes of UCF101 in which the action fills little of the clip, for fidelity.
 
-  python data/ucf101_24.py --lists LISTS --from DIR        writes data/ucf101-24/
-  python -m tfe features --data data/ucf101-24
-  python -m tfe batch book/batches/fidelity.yaml --data data/ucf101-24
+  python -m data ucf101-24 --lists LISTS --from DIR        writes data/ucf101-24/
+  python -m data features --data data/ucf101-24
+  python -m book batch book/batches/fidelity.yaml --data data/ucf101-24
 
 LISTS holds pyannot.pkl and testlist01.txt of github.com/gurkirt/corrected-UCF101-Annots, DIR the
 unpacked UCF101, its clips anywhere below. Nothing is copied: the clips are read where they lie. Of the
@@ -14,9 +14,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from data.common import adopt, tubes
+from data.common.lists import tubes
+from data.files import adopt
 from tfe.errors import StudyError, ended
-from tfe.paths import DATA
+from data.files.paths import DATA
 
 SPARSE = ("VolleyballSpiking", "Basketball", "CricketBowling", "TennisSwing", "BasketballDunk",
           "Diving")
@@ -27,7 +28,7 @@ def main(arguments=None):
     options = parser().parse_args(arguments)
     if options.lists is None or options.folder is None:
         raise StudyError("ucf101-24 needs UCF101's clips and their corrected annotation, which are not "
-                         "here: see `python data/ucf101_24.py --help`, then give --lists and --from")
+                         "here: see `python -m data ucf101-24 --help`, then give --lists and --from")
     source = sparse(tubes.ucf101_24(options.lists), options.folder)
     adopt.refuse_foreign(options.out, options.folder)
     adopt.write(source, options.out, "ucf101-24")
@@ -36,7 +37,7 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python data/ucf101_24.py", description=__doc__,
+    p = argparse.ArgumentParser(prog="python -m data ucf101-24", description=__doc__,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--lists", type=Path, metavar="DIR", help="where pyannot.pkl lies")
     p.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="the unpacked UCF101")

@@ -1,7 +1,7 @@
 """Make `utkinect`: windows of UTKinect-Action3D skeletons, five folds of two people each.
 
-  python data/utkinect.py --from DIR                  data/utkinect/fold1 ... fold5
-  python data/utkinect.py --from DIR --window 128     longer windows
+  python -m data utkinect --from DIR                  data/utkinect/fold1 ... fold5
+  python -m data utkinect --from DIR --window 128     longer windows
 
 DIR holds actionLabel.txt and joints_s01_e01.txt ... joints_s10_e02.txt (Xia, Chen and Aggarwal
 2012; cvrc.ece.utexas.edu/KinectDatasets). Each recording shows ten actions one after the other, so
@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 from einops import rearrange
 
-from data.common import folds
-from data.common.windows import Recording
+from data.common.recordings import folds
+from data.common.recordings.windows import Recording
 from tfe.errors import StudyError, ended
 
 SOURCE = {"encoder": "skeleton", "source": "UTKinect-Action3D (Xia, Chen and Aggarwal 2012)",

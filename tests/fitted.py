@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tfe import StudyError, clips, ranks, store, systems
+from data.files import store
+from data.video import clips
+from tfe import StudyError, ranks, systems
 from tfe.training import Schedule, fit, seed_everything
 
 # 11 videos in batches of 5: parts differ in size, and the last batch is one video for all.

@@ -21,8 +21,9 @@ import numpy as np
 import torch
 
 from tfe import backbones, systems
-from tfe.backbones import official, towers
-from tfe.paths import RESULTS, ROOT, atomic, write_text
+from data.encoders import official
+from tfe.backbones import towers
+from data.files.paths import RESULTS, ROOT, atomic, write_text
 
 COMMITS = {"bike": "e8f6a8b8b573878e03d1c06246d830d65bf87799",
            "text4vis": "d61b34d0208a03ce6146edcc51033b2a040cb249",

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from test_lists import CHARADES, lay
 
-from data import annotations
-from data.common.lists import charades
-from data.common.tubes import ucf101_24
+from book.evidence import annotations
+from data.common.lists.readers import charades
+from data.common.lists.tubes import ucf101_24
 from tfe.errors import StudyError
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.baselines import POOLINGS, GatedMIL, TopK
+from tfe.backbones.pooling import GatedMIL, POOLINGS, TopK
 from tfe.training import seed_everything
 
 B, T, F, C = 3, 6, 10, 4

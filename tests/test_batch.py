@@ -10,8 +10,11 @@ import torch
 
 from book.evidence import publish
 from data import planted
-from tfe import batch, paths, phase, report, statistics, store, systems
-from tfe.__main__ import main
+from book.evidence import phase, report, statistics
+from book.runs import batch
+from data.files import paths, store
+from tfe import systems
+from book.__main__ import main
 from tfe.metrics import mean_average_precision
 
 GRID = """

@@ -14,10 +14,12 @@ from archives import rarred, serving, zipped
 from test_batch import local  # noqa: F401: a fixture
 from test_lists import CHARADES, HEADER, TAGGED, TSN, UCF, lay
 
-from data import charades, hmdb51, reproduce, ucf101
-from data.common import acquire, benchmark, census, download, rar
-from tfe import paths, store
-from tfe.__main__ import main
+from book.runs import reproduce
+from data import charades, hmdb51, ucf101
+from data.common.archives import acquire, benchmark, download, rar
+from data.common.lists import census
+from data.files import paths, store
+from data.__main__ import main
 from tfe.errors import StudyError, ended
 
 LIBRARY = pytest.mark.skipif(rar.importlib.util.find_spec("unrar") is None,
@@ -95,7 +97,7 @@ def here(tmp_path, monkeypatch):
     """No folder of the repository is read or written."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.setattr(benchmark, "DATA", tmp_path / "data")
-    monkeypatch.setattr("tfe.pool.cores", lambda: 1)
+    monkeypatch.setattr("data.common.pool.cores", lambda: 1)
     return tmp_path
 
 
@@ -389,7 +391,8 @@ def test_a_dataset_that_is_there_is_not_made_again(here, official, monkeypatch):
     make("ucf101", here, official("ucf101"))
     monkeypatch.setattr(ucf101, "main", lambda *_: pytest.fail("went to look for archives"))
     asked = []
-    monkeypatch.setattr("tfe.__main__.run", lambda words: asked.append(words[0]))
+    for door in ("data", "book"):
+        monkeypatch.setattr(f"{door}.__main__.run", lambda words: asked.append(words[0]))
     reproduce.main(["table2", "ucf101", "--out", str(here / "out"), "--encoder", "efficientnet-lite0"])
     assert asked == ["features", "batch"]
 

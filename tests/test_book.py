@@ -13,7 +13,7 @@ import jupytext
 import nbformat
 import pytest
 
-from tfe.paths import BOOK, ROOT
+from data.files.paths import BOOK, ROOT
 
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -239,7 +239,7 @@ def stale(home):
     ("results/table1.csv", ("efficientnet-lite0,default,0", "efficientnet-lite0,default,9"),
      "10_table1"),
     ("results/plus_rho9.csv", None, "16_when"), ("results/gtea_summary.csv", None, "15_fidelity"),
-    ("tfe/game.py", None, "08_game"), ("tfe/khot.py", None, "06_khot")])
+    ("book/theory/game.py", None, "08_game"), ("tfe/khot.py", None, "06_khot")])
 def test_one_digit_in_what_a_chapter_reads_fails_the_check(copy, name, digit, read_by):
     before, path = stale(copy)[1], copy / name
     assert read_by not in before

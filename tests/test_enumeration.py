@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from book.theory import toys
-from tfe.enumeration import all_pairs, masks, pairs, partitions
+from book.theory.enumeration import all_pairs, masks, pairs, partitions
 from tfe.errors import StudyError
-from tfe.information import Joint, disentangled_bottleneck, encode
-from tfe.search import random_encoders, search, stochastic_terms
+from book.theory.information import Joint, disentangled_bottleneck, encode
+from book.theory.search import random_encoders, search, stochastic_terms
 
 BELL = [1, 2, 5, 15, 52, 203, 877, 4140, 21147]
 TWO_BITS = toys.two_bits().marginal("x y")
@@ -48,7 +48,7 @@ def test_pairs_equal_brute_force(points, labels):
 def test_chunks_are_the_whole(monkeypatch):
     p_xy = np.random.default_rng(1).dirichlet(np.ones(10)).reshape(5, 2)
     whole = all_pairs(p_xy)
-    monkeypatch.setattr("tfe.enumeration.PAIRS_AT_ONCE", 52 * 20)
+    monkeypatch.setattr("book.theory.enumeration.PAIRS_AT_ONCE", 52 * 20)
     blocks = list(pairs(p_xy))
     assert [b.first for b in blocks] == [0, 20, 40]
     assert np.allclose(np.concatenate([b.terms.dib for b in blocks]), whole.terms.dib)

@@ -10,8 +10,9 @@ import pytest
 from test_contract import check
 
 import tfe
-from tfe import StudyError, backbones, store, systems, training
-from tfe.paths import BOOK
+from data.files import store
+from tfe import StudyError, backbones, systems, training
+from data.files.paths import BOOK
 
 PAGE = (BOOK / "extend.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (file: \S+|cell)\n(.*?)```", PAGE, re.DOTALL))
@@ -46,7 +47,7 @@ def pulse(tmp_path, monkeypatch):
 
 def test_there_are_three_examples_and_a_cell():
     assert sorted(EXAMPLES) == ["cell", "file: data/pulse.py", "file: tfe/backbones/smooth.py",
-                                "file: tfe/hit.py"]
+                                "file: book/evidence/hit.py"]
 
 
 def test_a_backbone_in_one_file_keeps_the_contract(smooth):
@@ -72,9 +73,9 @@ def test_a_dataset_in_one_file_is_learnt_by_the_new_backbone_with_and_without_tf
 
 
 def test_a_metric_in_one_file_reads_what_runs_have_kept(tmp_path, monkeypatch):
-    example("tfe/hit.py", tmp_path)
+    example("book/evidence/hit.py", tmp_path)
     monkeypatch.setattr(tfe, "__path__", [*tfe.__path__, str(tmp_path)])
-    hit = importlib.import_module("tfe.hit")
+    hit = importlib.import_module("book.evidence.hit")
     targets = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], np.float32)
     scores = np.array([[.1, .2, .9], [.8, .1, .1], [.9, 0, 0]], np.float32)
     assert hit.hit_at_1(targets, scores) == 0.5
@@ -82,18 +83,18 @@ def test_a_metric_in_one_file_reads_what_runs_have_kept(tmp_path, monkeypatch):
     run = SimpleNamespace(row="A", folder=tmp_path, metrics={"splits": {"test": {}}})
     waiting = SimpleNamespace(row="B", folder=tmp_path, metrics=None)
     assert hit.table([run, run, waiting]).to_dict("list") == {"mean": [0.5], "count": [2]}
-    sys.modules.pop("tfe.hit", None)
+    sys.modules.pop("book.evidence.hit", None)
 
 
 def test_the_cell_shows_a_picked_video(tmp_path, monkeypatch):
     pytest.importorskip("ipywidgets")
-    from data.common.render import write_video
-    from data.common.storyboard import storyboard
+    from data.common.generators.render import write_video
+    from data.common.generators.storyboard import storyboard
 
     write_video(storyboard("test", 1), tmp_path / "mine.mp4")
     monkeypatch.chdir(tmp_path)
     shown = []
-    monkeypatch.setattr("tfe.plots.show", lambda fig, name, note, alt: shown.append(note))
+    monkeypatch.setattr("book.plots.show", lambda fig, name, note, alt: shown.append(note))
     monkeypatch.setattr("IPython.display.display", lambda *_: None)
     names = {}
     exec(EXAMPLES["cell"], names)

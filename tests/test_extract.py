@@ -11,8 +11,8 @@ from collections import namedtuple
 import pytest
 from archives import rarred, tarred, zipped
 
-from data.common import extract, rar
-from data.common.extract import unpack
+from data.common.archives import extract, rar
+from data.common.archives.extract import unpack
 from tfe.errors import StudyError
 
 GOOD = {"videos/": b"", "videos/a (1).avi": b"one" * 999, "videos/B&#.avi": b"two", "notes.txt": b"-"}

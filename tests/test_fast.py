@@ -11,7 +11,11 @@ from bench.encode import cosine
 from bench.step import ours as bench_step
 from test_video import KINDS, real_clips, write
 
-from tfe import StudyError, adversary, baselines, encoders, enumeration, systems, training, video
+from book.theory import enumeration
+from data.encoders import recipes
+from data.video import decode as video
+from tfe import StudyError, adversary, systems, training
+from tfe.backbones import pooling
 from tfe.adversary import simultaneous_gradients
 from tfe.device import arithmetic
 
@@ -93,7 +97,7 @@ def test_few_frames_of_every_real_clip(shared):
 def paired(schedule="two-phase"):
     """A small system of ours, its literal twin with the same weights, and data, in float64."""
     torch.manual_seed(0)
-    system = systems.TFE(baselines.MeanPool(5, feature_dim=12), heads=3, k=2,
+    system = systems.TFE(pooling.MeanPool(5, feature_dim=12), heads=3, k=2,
                          game=adversary.Game(schedule=schedule)).double().train()
     literal = step.Literal(12, 3, 2, 5).double()
     step.copy(system, literal)
@@ -170,13 +174,13 @@ def test_an_unknown_precision_is_refused():
 
 
 def test_folded_batched_features_are_those_of_the_published_network():
-    recipe = encoders.ENCODERS["efficientnet-lite0"]
-    plain = encode.Plain(encoders.read_weights(recipe))
+    recipe = recipes.ENCODERS["efficientnet-lite0"]
+    plain = encode.Plain(recipes.read_weights(recipe))
     frames = np.random.default_rng(0).integers(0, 256, (5, 9, 12, 3), np.uint8).repeat(12, 1).repeat(12, 2)
     expected = encode.frame_by_frame(plain, frames, recipe.resolution)
-    found = encoders.load("efficientnet-lite0")(frames)
+    found = recipes.load("efficientnet-lite0")(frames)
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    rounded = encoders.load("efficientnet-lite0", precision="bf16")(frames)
+    rounded = recipes.load("efficientnet-lite0", precision="bf16")(frames)
 
     assert cosine(found, expected).min() > 0.999999
     assert 0.9 < cosine(rounded, expected).min() < 0.9999  # which is why no store is made in bf16
@@ -184,7 +188,7 @@ def test_folded_batched_features_are_those_of_the_published_network():
 
 def test_an_encoder_of_unknown_precision_is_refused():
     with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
-        encoders.load("efficientnet-lite0", precision="fp8")
+        recipes.load("efficientnet-lite0", precision="fp8")
 
 
 def test_a_batch_of_the_store_is_that_of_one_file_a_video(tmp_path):

@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import StudyError, features, store
-from tfe.__main__ import main
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from data.encoders import features
+from data.files import store
+from tfe import StudyError
+from data.__main__ import main
 
 SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
 

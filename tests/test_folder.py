@@ -10,8 +10,8 @@ import pytest
 
 from data import folder
 from tfe.errors import ended
-from tfe.paths import ROOT
-from tfe.store import open_dataset, write_features
+from data.files.paths import ROOT
+from data.files.store import open_dataset, write_features
 
 HEADER = "video_id,split,duration,labels\n"
 
@@ -85,7 +85,7 @@ def test_source_is_not_touched_and_rerun_measures_nothing(clips, tmp_path, capsy
     before = {p.name: p.stat().st_mtime_ns for p in clips.iterdir()}
     _, path, _ = adopt(capsys, clips, "--out", tmp_path / "made")
     first = [(tmp_path / "made" / name).read_bytes() for name in ("videos.csv", "dataset.toml")]
-    monkeypatch.setattr("tfe.video.probe", lambda path: pytest.fail("opened again"))
+    monkeypatch.setattr("data.video.decode.probe", lambda path: pytest.fail("opened again"))
     code, _, _ = adopt(capsys, clips, "--out", tmp_path / "made")
     assert code == 0
     assert first == [(tmp_path / "made" / n).read_bytes() for n in ("videos.csv", "dataset.toml")]

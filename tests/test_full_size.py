@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from tfe import StudyError, backbones, systems
 from tfe.backbones import bike, towers
-from tfe.backbones.official import Text
+from data.encoders.official import Text
 from tfe.disentangler import Disentangler
 from tfe.training import _groups
 

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from tfe.errors import StudyError
-from tfe.game import FORMS, best_response, cap, cross_entropy, flipped, literal, play, prior
-from tfe.information import disentangled_bottleneck, encode, entropy, mutual_information
+from book.theory.game import FORMS, best_response, cap, cross_entropy, flipped, literal, play, prior
+from book.theory.information import disentangled_bottleneck, encode, entropy, mutual_information
 
 TWO_BITS = np.array([[1, 0], [1, 0], [0, 1], [0, 1]]) / 4  # x = (y, n)
 

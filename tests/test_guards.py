@@ -21,10 +21,14 @@ import pandas as pd
 import pytest
 import torch
 
-from data.common import extract
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import StudyError, encoders, features, heads, i3d, paths, store, systems, video
+from data.common.archives import extract
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from book.runs import heads
+from data.encoders import features, i3d, recipes
+from data.files import paths, store
+from data.video import decode
+from tfe import StudyError, systems
 
 
 class Harm(Exception):
@@ -72,7 +76,7 @@ def evil_weights(folder):
     buffer = io.BytesIO()
     torch.save({"x": Evil()}, buffer)
     with nothing_runs():
-        encoders._tensors(buffer.getvalue())
+        recipes._tensors(buffer.getvalue())
 
 
 def evil_array(folder):
@@ -99,9 +103,9 @@ def refused(action, harm):
 
 
 def changed_weights(folder):
-    recipe = replace(encoders.ENCODERS["efficientnet-lite0"], parse=lambda content: "parsed",
+    recipe = replace(recipes.ENCODERS["efficientnet-lite0"], parse=lambda content: "parsed",
                      sha256="0" * 64)
-    refused(lambda: encoders.read_weights(recipe), "weights of another hash were parsed")
+    refused(lambda: recipes.read_weights(recipe), "weights of another hash were parsed")
 
 
 def mixed_store(folder):
@@ -204,7 +208,7 @@ def playlist(folder):
     write_video(storyboard("train", 0), folder / "secret.mp4")
     path = folder / "list.mp4"
     path.write_text("ffconcat version 1.0\nfile secret.mp4\n")
-    refused(lambda: video.sample(path, 2), "a playlist opened the file that it names")
+    refused(lambda: decode.sample(path, 2), "a playlist opened the file that it names")
 
 
 def member_outside(folder):
@@ -237,7 +241,7 @@ GUARDS = {
         evil_array, lambda: patch.object(
             np, "load", lambda path, **_: REAL_NPY(path, allow_pickle=True))),
     "hash of the weights": Guard(
-        changed_weights, lambda: patch.object(encoders, "hashlib", SimpleNamespace(
+        changed_weights, lambda: patch.object(recipes, "hashlib", SimpleNamespace(
             sha256=lambda _: SimpleNamespace(hexdigest=lambda: "0" * 64)))),
     "hashes of a store": Guard(mixed_store, lambda: patch.object(
         store, "stale", lambda *_: iter(()))),
@@ -252,7 +256,7 @@ GUARDS = {
     "full disks noticed": Guard(short_write, lambda: patch.object(
         store, "save_array", by_numpy_alone)),
     "formats of videos": Guard(playlist, lambda: patch.object(
-        video, "FORMATS", f"concat,{video.FORMATS}")),
+        decode, "FORMATS", f"concat,{decode.FORMATS}")),
     "names in archives": Guard(member_outside, lambda: patch.object(
         extract, "_check", lambda *_: None)),
 }

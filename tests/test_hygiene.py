@@ -8,7 +8,7 @@ from collections import defaultdict
 import pytest
 from test_book import MACHINE
 
-from tfe.paths import RESULTS, ROOT
+from data.files.paths import RESULTS, ROOT
 
 SECRET = re.compile(
     r"AKIA[0-9A-Z]{16}|gh[pousr]_[A-Za-z0-9]{36}|hf_[A-Za-z0-9]{30}|xox[abp]-[0-9]{8}"

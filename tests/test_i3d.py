@@ -8,9 +8,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tfe import StudyError, encoders, i3d
-from tfe.encoders import ENCODERS, prepare, read_weights
-from tfe.video import probe, sample
+from data.encoders import i3d, recipes
+from tfe import StudyError
+from data.encoders.recipes import ENCODERS, prepare, read_weights
+from data.video.decode import probe, sample
 
 NAME = "i3d-k400"
 # What the network answered for clips whose action a person can name.
@@ -25,7 +26,7 @@ ACTIONS = {"v_CricketShot_g04_c01_rgb.gif": "playing cricket",
 @pytest.fixture(scope="module")
 def encoder():
     try:
-        return encoders.load(NAME)
+        return recipes.load(NAME)
     except StudyError as error:
         if "not installed" not in str(error):
             raise
@@ -51,7 +52,7 @@ def test_the_names_are_400_in_order(encoder):
 
 def test_segments_do_not_see_each_other(encoder):
     frames = np.random.default_rng(0).integers(0, 256, (24, 40, 40, 3), dtype=np.uint8)
-    small = encoders.Encoder(NAME, 1024, 32, 8, "", "cpu", encoder.network)
+    small = recipes.Encoder(NAME, 1024, 32, 8, "", "cpu", encoder.network)
     features = small(frames)
     assert features.shape == (3, 1024) and (features >= 0).all() and features.std() > 0
     alone = np.concatenate([small(frames[at:at + 8]) for at in (0, 8, 16)])

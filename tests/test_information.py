@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tfe.errors import StudyError
-from tfe.information import (Joint, disentangled_bottleneck, encode, entropy,
-                             information_bottleneck, mutual_information)
+from book.theory.information import (Joint, disentangled_bottleneck, encode, entropy,
+                                     information_bottleneck, mutual_information)
 
 
 def h2(p):

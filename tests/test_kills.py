@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from reliability import COLUMNS, stages
 
-from tfe.paths import RESULTS, ROOT
+from data.files.paths import RESULTS, ROOT
 
 TESTS = str(ROOT / "tests")
 

@@ -7,7 +7,7 @@ import matplotlib.pyplot as plt
 import nbformat
 import pytest
 
-from tfe.paths import BOOK
+from data.files.paths import BOOK
 
 
 @pytest.fixture

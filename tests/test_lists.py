@@ -2,7 +2,7 @@
 
 import pytest
 
-from data.common import lists
+from data.common.lists import readers
 from tfe.errors import StudyError
 
 CLASSES = "1 ApplyEyeMakeup\r\n2 HandstandPushups\r\n"
@@ -36,7 +36,7 @@ def lay(folder, files):
 
 
 def read(name, folder, files=None):
-    return lists.READERS[name](lay(folder, SETS[name] if files is None else files))
+    return readers.READERS[name](lay(folder, SETS[name] if files is None else files))
 
 
 def test_ucf101(tmp_path):
@@ -62,7 +62,7 @@ def test_a_list_whose_folders_are_spelt_as_its_files(tmp_path):
 def test_hmdb51_in_both_forms_and_one_folder_down(tmp_path):
     counted, tagged = (read("hmdb51", tmp_path / "one"),
                        read("hmdb51", tmp_path / "two", TAGGED))
-    assert lists.hmdb51(tmp_path).videos.equals(tagged.videos)  # wherever below they lie
+    assert readers.hmdb51(tmp_path).videos.equals(tagged.videos)  # wherever below they lie
     assert counted.classes == tagged.classes == ["chew", "shoot_ball"]
     key = ["video_id", "split", "labels", "member", "group"]
     assert (counted.videos.set_index("video_id").sort_index()[key[1:]].values.tolist()
@@ -136,7 +136,7 @@ def test_each_bad_list_is_refused_in_one_line(tmp_path, name, file, text, words)
 
 @pytest.mark.parametrize("split", [0, 4, "1"])
 def test_another_split_is_refused(tmp_path, split):
-    for reader in (lists.ucf101, lists.hmdb51):
+    for reader in (readers.ucf101, readers.hmdb51):
         with pytest.raises(StudyError, match="use 1, 2 or 3"):
             reader(tmp_path, split)
 
@@ -145,7 +145,7 @@ def test_another_split_is_refused(tmp_path, split):
 @pytest.mark.parametrize("name, counts", [
     ("ucf101", (101, 9537, 3783)), ("hmdb51", (51, 3570, 1530)), ("charades", (157, 7985, 1863))])
 def test_the_official_lists_hold_what_is_published(shared, name, counts):
-    listing = lists.READERS[name](shared / "annotations" / name)
+    listing = readers.READERS[name](shared / "annotations" / name)
     split = listing.videos.split
     assert (len(listing.classes), (split == "train").sum(), (split == "test").sum()) == counts
     assert (listing.videos.groupby("group").split.nunique() == 1).all()  # no group in both

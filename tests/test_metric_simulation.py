@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data import metric_simulation as simulation
+from book.evidence import metric_simulation as simulation
 from tfe.errors import StudyError
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 HEADER = "id,subject,actions,length\n"
 

@@ -7,7 +7,7 @@ import parity
 import pytest
 import torch
 
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 pytest.importorskip("transformers", reason="the full-size systems need the package transformers")
 WANTED = 1e-5

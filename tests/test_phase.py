@@ -5,7 +5,8 @@ import json
 import pandas as pd
 import pytest
 
-from tfe import StudyError, phase
+from book.evidence import phase
+from tfe import StudyError
 
 BATCH = {"table": "toy", "profile": "smoke", "schedule": {"epochs": 1}, "seeds": [0, 1],
          "rows": [{"backbone": "bike", "method": "vanilla"}, {"backbone": "bike", "method": "tfe"}],
@@ -66,7 +67,7 @@ def test_a_finished_study_is_not_fitted_again_and_an_interrupted_one_goes_on(tmp
 def test_other_code_is_fitted_again(tmp_path, in_process):
     phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
     receipt = json.loads((tmp_path / "toy.json").read_text())
-    receipt["code"]["tfe/phase.py"] = "another"
+    receipt["code"]["book/evidence/phase.py"] = "another"
     (tmp_path / "toy.json").write_text(json.dumps(receipt))
     phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
     assert len(in_process) == 8
@@ -78,7 +79,7 @@ def test_rows_of_another_plan_or_code_never_stand_beside_this_receipt(tmp_path, 
     one = {**BATCH, "sweep": [{"rho": [0.5]}]}
     phase.run(one, folder=tmp_path)
     if not other:
-        monkeypatch.setattr(phase.provenance, "sources", lambda script: {"tfe/phase.py": "another"})
+        monkeypatch.setattr(phase.provenance, "sources", lambda script: {"book/evidence/phase.py": "another"})
 
     def stopped(function, items, *_, **__):
         raise KeyboardInterrupt

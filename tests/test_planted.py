@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import planted
-from data.common import render, storyboard, textures
-from data.common.features import directions, planted_features
-from tfe import video
+from data.common.generators import render, storyboard, textures
+from data.common.generators.features import directions, planted_features
+from data.video import decode
 from tfe.errors import ended
-from tfe.paths import ROOT
-from tfe.pool import each
-from tfe.store import open_dataset, open_features
+from data.files.paths import ROOT
+from data.common.pool import each
+from data.files.store import open_dataset, open_features
 
 FEW = ["--train", "3", "--val", "1", "--test", "1", "--shifted", "1"]
 story = storyboard.storyboard
@@ -166,7 +166,7 @@ def test_the_sampled_frames_are_those_of_the_storyboard(tmp_path):
     one = story("val", 4)
     render.write_video(one, tmp_path / "v.mp4")
     drawn = np.stack(list(render.frames(one))).astype(float)
-    decoded = video.sample(tmp_path / "v.mp4", 16).astype(float)
+    decoded = decode.sample(tmp_path / "v.mp4", 16).astype(float)
     at = np.array([(2 * t + 1) * one.frames // 32 for t in range(16)])
     errors = [np.abs(decoded - drawn[at + late]).mean() for late in (-2, -1, 0, 1, 2)]
     assert np.argmin(errors) == 2 and errors[2] < 6
@@ -189,7 +189,7 @@ def test_dataset_opens_and_its_truth_is_the_storyboard(tmp_path, capsys):
                                                                          segments)
             np.testing.assert_array_equal(shown, expected)
     for video_id in ids:
-        assert video.probe(made.files[video_id]).duration == pytest.approx(
+        assert decode.probe(made.files[video_id]).duration == pytest.approx(
             made.videos.set_index("video_id").duration[video_id], abs=1e-5)
 
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 import yaml
 
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import StudyError, heads, predict, store, systems, training
-from tfe.__main__ import main
-from tfe.paths import BOOK, RESULTS
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from book.runs import heads, predict
+from data.files import store
+from tfe import StudyError, systems, training
+from book.__main__ import main
+from data.files.paths import BOOK, RESULTS
 
 ROWS = [row["row"] for row in yaml.safe_load(
     (BOOK / "batches" / "table1.yaml").read_text(encoding="utf-8"))["rows"]]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from tfe import probes, systems
-from tfe.erasure import PARTS, erasure
+from book.evidence import probes
+from tfe import systems
+from book.evidence.erasure import PARTS, erasure
 from tfe.training import PROFILES, fit, seed_everything
 
 N, T, F, C = 80, 6, 8, 3

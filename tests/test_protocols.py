@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from data import planted
-from tfe import batch, evaluation, metrics, protocols, store, systems
+from book.runs import batch, protocols
+from data.files import store
+from tfe import evaluation, metrics, systems
 from tfe.errors import StudyError
 
 

@@ -12,8 +12,8 @@ import torch
 from data import planted
 from tfe import StudyError, ranks, training
 from tfe.khot import relaxed_khot
-from tfe.paths import ROOT
-from tfe.shards import Shard
+from data.files.paths import ROOT
+from data.encoders.shards import Shard
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import papermill
 import pytest
 
 from data import planted
-from tfe.paths import BOOK
+from data.files.paths import BOOK
 
 pytest.importorskip("transformers", reason="the full-size systems need the package transformers")
 WAYS = {

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import features, shards, store
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from data.encoders import features, shards
+from data.files import store
 from tfe.errors import StudyError
-from tfe.paths import ROOT
+from data.files.paths import ROOT
 
 psutil = pytest.importorskip("psutil", reason="psutil, which comes with ipykernel, is absent")
 
@@ -129,7 +130,8 @@ def test_process_0_waits_for_the_last(dataset, as_shard, alone, monkeypatch):
 
     def late():
         time.sleep(0.3)
-        code = ("from tfe import features, store; import sys; features.extract(store.open_dataset("
+        code = ("from data.encoders import features; from data.files import store; import sys; "
+                "features.extract(store.open_dataset("
                 "sys.argv[1]), features.settings_of('efficientnet-lite0', 32, 2), workers=1)")
         other.append(subprocess.run([sys.executable, "-c", code, str(dataset.folder)], cwd=ROOT,
                                     env=environment, capture_output=True, text=True))
@@ -193,7 +195,7 @@ def test_one_that_encodes_what_others_decode_makes_the_same(dataset, alone, caps
 
 def test_torchrun_on_two_processes_killed_and_started_again(dataset, alone):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-               "-m", "tfe", "features", "--data", str(dataset.folder), "--resolution", "32",
+               "-m", "data", "features", "--data", str(dataset.folder), "--resolution", "32",
                "--segments", "2", "--workers", "1"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as run:
         until = time.monotonic() + 300

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 
 from book import pages
-from tfe.paths import BOOK
+from data.files.paths import BOOK
 
 needs_browser = pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
 SEVERE = {"serious", "critical"}

@@ -5,7 +5,7 @@ import re
 import nbformat
 
 from book import slides
-from tfe.paths import BOOK
+from data.files.paths import BOOK
 
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
 

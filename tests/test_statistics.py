@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from tfe import metrics, paths, statistics
+from book.evidence import statistics
+from data.files import paths
+from tfe import metrics
 from tfe.errors import StudyError
 
 A = [0.61, 0.58, 0.64, 0.60, 0.66]

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfe import StudyError, paths, pool, store
-from tfe.paths import atomic
+from data.common import pool
+from data.files import paths, store
+from tfe import StudyError
+from data.files.paths import atomic
 
 VIDEOS = """video_id,split,duration,labels
 a,train,8.0,wave;run

@@ -6,7 +6,7 @@ import pytest
 
 from book.theory import theorems
 from tfe.errors import StudyError
-from tfe.paths import BOOK, RESULTS
+from data.files.paths import BOOK, RESULTS
 
 FAILS = {"T1.minimum", "T1.union", "T1.step", "T1.theorem", "T1.eight", "T1.stochastic",
          "T1.deterministic", "T1.noisy", "T2.sufficiency", "T2.necessity.budget",

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from data import planted, planted_trimmed
-from data.common import render, storyboard
-from tfe import video
+from data.common.generators import render, storyboard
+from data.video import decode
 from tfe.errors import StudyError
-from tfe.store import open_dataset
+from data.files.store import open_dataset
 
 FEW = ["--train", "4", "--test", "2", "--shifted", "1"]
 
@@ -49,7 +49,7 @@ def test_a_clip_holds_the_frames_of_its_interval(both):
     one = storyboard.storyboard("train", 0)
     event = one.actions[0]
     frames = list(render.frames(one))[event.first:event.last]
-    sample = video.sample(both[0] / "videos" / "train_0000_0.mp4", 16)
+    sample = decode.sample(both[0] / "videos" / "train_0000_0.mp4", 16)
     at = (2 * np.arange(16) + 1) * len(frames) // 32
     shown = np.asarray(sample).reshape(16, render.SIDE, render.SIDE, 3)
     apart = np.abs(shown.astype(int)[:, None] - np.asarray(frames)[None]).mean(axis=(2, 3, 4))

@@ -6,7 +6,7 @@ import pytest
 
 from data import ucf101_24
 from tfe.errors import StudyError, ended
-from tfe.store import open_dataset
+from data.files.store import open_dataset
 
 
 def annotated(*intervals, frames=100):
@@ -67,7 +67,7 @@ def test_without_clips_there_is_one_clear_error(lists, tmp_path, capsys):
 
 @pytest.mark.shared
 def test_of_the_official_annotation_six_classes_are_left(shared):
-    from data.common.tubes import ucf101_24 as read
+    from data.common.lists.tubes import ucf101_24 as read
 
     listing = read(shared / "annotations" / "ucf101_24")
     videos = listing.videos[listing.videos.labels.isin(ucf101_24.SPARSE)]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from book.evidence.verdicts import bar, told
-from tfe import statistics
+from book.evidence import statistics
 
 
 def runs(auc, value):

@@ -7,8 +7,10 @@ from test_batch import GRID
 
 from data import planted
 from book.evidence import verify
-from tfe import batch, report, store
-from tfe.__main__ import main
+from book.evidence import report
+from book.runs import batch
+from data.files import store
+from book.__main__ import main
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import av
 import numpy as np
 import pytest
 
-from tfe import video
+from data.video import decode
 from tfe.errors import StudyError
-from tfe.timeline import Timeline, moments
-from tfe.video import probe, sample
+from data.video.timeline import Timeline, moments
+from data.video.decode import probe, sample
 
 WIDTH, HEIGHT, BLOCK = 64, 32, 16
 MILLISECOND = Fraction(1, 1000)
@@ -155,7 +155,7 @@ def test_a_variable_frame_rate_is_sampled_by_time(tmp_path, kind):
         expected.append(max(n for n, start in enumerate(starts) if start <= at))
     assert numbers(sample(path, 16)) == expected
     # The packets foretold it, so one pass of decoding was enough.
-    assert video._announced(path).starts == tuple(frame.pts for frame in frames)
+    assert decode._announced(path).starts == tuple(frame.pts for frame in frames)
     assert expected != middles(40, 16)  # by index it would be other frames
     assert probe(path).duration == pytest.approx(float(end - starts[0]))
 
@@ -245,7 +245,7 @@ def test_a_decoder_that_gives_fewer_frames_than_there_are_packets(tmp_path):
             if number and packet.size:  # the first key frame is lost, and its group with it
                 packet.stream = stream
                 target.mux(packet)
-    assert len(video._announced(path).starts) == 39
+    assert len(decode._announced(path).starts) == 39
     assert len(decode_all(path)) == 28
     assert numbers(sample(path, 14)) == [12 + index for index in middles(28, 14)]
 
@@ -254,7 +254,7 @@ def test_a_prediction_that_fails_is_made_good(tmp_path, monkeypatch):
     path = write(tmp_path / "h264.mp4")
     for count in (1, 17, 400):
         lie = Timeline((None,) * count, None, MILLISECOND)
-        monkeypatch.setattr(video, "_announced", lambda _, lie=lie: lie)
+        monkeypatch.setattr(decode, "_announced", lambda _, lie=lie: lie)
         assert numbers(sample(path, 10)) == middles(40, 10)
 
 
@@ -287,7 +287,7 @@ def test_a_container_that_breaks_off_ends_the_stream():
             yield Packet
             raise av.error.InvalidDataError(1, "damaged")
 
-    assert list(video._packets(Torn(), None)) == [Packet, None]
+    assert list(decode._packets(Torn(), None)) == [Packet, None]
 
 
 def audio(path):
@@ -343,14 +343,14 @@ def test_an_mp4_without_its_index_is_refused(tmp_path):
 
 
 def test_a_file_that_vanishes_between_two_passes(tmp_path, monkeypatch):
-    path, announced = write(tmp_path / "h264.mp4"), video._announced
+    path, announced = write(tmp_path / "h264.mp4"), decode._announced
 
     def announce(path):
         timeline = announced(path)
         path.unlink()
         return timeline
 
-    monkeypatch.setattr(video, "_announced", announce)
+    monkeypatch.setattr(decode, "_announced", announce)
     with pytest.raises(StudyError, match="No such file"):
         sample(path, 4)
 

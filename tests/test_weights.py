@@ -10,8 +10,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tfe import StudyError, backbones, encoders, systems, weights
-from tfe.backbones import official, towers
+from data.encoders import recipes, weights
+from tfe import StudyError, backbones, systems
+from data.encoders import official
+from tfe.backbones import towers
 
 pytest.importorskip("transformers", reason="the full-size systems need the package transformers")
 WIDE = 128  # of text, and of the space that it shares with images, in narrow form
@@ -300,10 +302,10 @@ def test_clip_encodes_frames_for_the_feature_store(tmp_path, monkeypatch):
     """The narrow tower under the name of a published one: the features are those of its system."""
     monkeypatch.setenv("TFE_WEIGHTS", str(tmp_path))
     with pytest.raises(StudyError, match="ViT-B-16.pt are missing"):
-        encoders.load("clip-b16")
+        recipes.load("clip-b16")
     monkeypatch.setitem(towers.CLIP, "clip-b16", towers.CLIP["clip-narrow"])
     path = saved(tmp_path, "clip-vit-base-patch16/model.safetensors", hub(drawn(NARROW)))
-    encoder = encoders.load("clip-b16", resolution=32)
+    encoder = recipes.load("clip-b16", resolution=32)
     assert encoder.weights_sha256 == sha256(path.read_bytes()).hexdigest()
     frames = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     system = made()

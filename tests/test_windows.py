@@ -6,12 +6,13 @@ import pytest
 from scipy import io, stats
 
 from data import gtea, salads, utkinect
-from data.common import scores, windows
-from data.common.folds import record
-from data.common.windows import Recording
-from tfe import batch, store
+from data.common.recordings import scores, windows
+from data.common.recordings.folds import record
+from data.common.recordings.windows import Recording
+from book.runs import batch
+from data.files import store
 from tfe.errors import StudyError
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 RNG = np.random.default_rng
 

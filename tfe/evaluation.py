@@ -5,7 +5,7 @@ import torch
 from einops import einsum
 
 from tfe import fidelity, metrics
-from tfe.paths import atomic
+from data.files.paths import atomic
 from tfe.systems import without_each
 
 

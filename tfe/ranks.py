@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from tfe import shards
+from data.encoders import shards
 from tfe.device import choose
 from tfe.errors import StudyError
 

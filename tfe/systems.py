@@ -10,7 +10,7 @@ from torch import nn
 
 from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
-from tfe.baselines import POOLINGS, EmbeddedMeanPool, MeanPool
+from tfe.backbones.pooling import EmbeddedMeanPool, MeanPool, POOLINGS
 from tfe.disentangler import Disentangler
 from tfe.errors import StudyError
 from tfe.plus import ClasswiseDisentanglement, OwnRow

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tfe import ranks
 from tfe.adversary import prior_entropy
 from tfe.errors import StudyError
-from tfe.paths import atomic, write_text
+from data.files.paths import atomic, write_text
 
 
 @dataclass(frozen=True)

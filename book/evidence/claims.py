@@ -11,7 +11,7 @@ import pandas as pd
 from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted,
                                  correlation, fall, gain, independent, largest, less_in_rest,
                                  measured, orthogonal, paired, raises, sign)
-from tfe.paths import RESULTS
+from data.files.paths import RESULTS
 
 # What would come nearest: the benchmark's videos as a folder, with the small heads; and where the
 # printed rows stand.

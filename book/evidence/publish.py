@@ -5,9 +5,11 @@ import shutil
 import numpy as np
 import pandas as pd
 
-from tfe import batch, phase, report, statistics, store
+from book.evidence import phase, report, statistics
+from book.runs import batch
+from data.files import store
 from tfe.errors import StudyError
-from tfe.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
+from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
 
 
 def beside_committed(name, folder=LOCAL):
@@ -48,7 +50,7 @@ def publish(name):
     files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
     missing = [path for path in files if not path.is_file()]
     if missing:
-        raise StudyError(f"{missing[0]} is missing: run `python -m tfe batch "
+        raise StudyError(f"{missing[0]} is missing: run `python -m book batch "
                          f"{BOOK.name}/batches/{name}.yaml` first")
     frame = pd.read_csv(LOCAL / f"{name}.csv")
     cell = [*phase.KNOBS, "method", "split"] if sweep else ["row", "split"]
@@ -78,7 +80,7 @@ def publish_heads(name):
 
     Raises StudyError where the batch has not been run here.
     """
-    from tfe import heads
+    from book.runs import heads
 
     grid = batch.read(BOOK / "batches" / f"{name}.yaml")
     grid["seeds"] = grid["seeds"][:1]
@@ -86,7 +88,7 @@ def publish_heads(name):
     runs = batch.plan(grid, dataset, grid["encoder"])
     if any(run.metrics is None for run in runs):
         raise StudyError(f"{name}: not all rows have run here with seed {grid['seeds'][0]}: run "
-                         f"`python -m tfe batch {BOOK.name}/batches/{name}.yaml` first")
+                         f"`python -m book batch {BOOK.name}/batches/{name}.yaml` first")
     yield from heads.publish(runs, dataset, store.open_features(dataset, grid["encoder"]))
 
 

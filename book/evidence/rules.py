@@ -6,8 +6,8 @@ A rule raises LookupError, with the command that would help, where the file that
 import numpy as np
 import pandas as pd
 
-from tfe import statistics
-from tfe.paths import RESULTS
+from book.evidence import statistics
+from data.files.paths import RESULTS
 
 CONFIRMED, REFUTED, NARROWED, UNTESTED = "confirmed", "refuted", "narrowed", "not testable here"
 
@@ -16,7 +16,7 @@ def summary(name, row, split="test", folder=RESULTS):
     """A line of a table's summary; raises LookupError where it is not there."""
     path = folder / f"{name}_summary.csv"
     if not path.is_file():
-        raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+        raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
     lines = pd.read_csv(path)
     found = lines[(lines.row == row) & (lines.split == split)]
     if found.empty:
@@ -64,7 +64,7 @@ def paired(name, ours, other, wanted=1, of=lambda table: table[table.split == "t
     def judge(folder):
         path = folder / f"{name}.csv"
         if not path.is_file():
-            raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
         runs = of(pd.read_csv(path)).pivot_table(index="seed", columns="row", values="value")
         if not {ours, other} <= set(runs):
             raise LookupError(f"{path.name} lacks {ours} or {other}")
@@ -96,7 +96,7 @@ def measured(name, row, measure, test, split="test"):
     def judge(folder):
         path = folder / f"{name}_measures.csv"
         if not path.is_file():
-            raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
         runs = pd.read_csv(path)
         runs = runs[(runs.row == row) & (runs.split == split) & runs.measure.isin(measure)]
         if runs.empty:
@@ -128,7 +128,7 @@ def correlation(name):
 
         path = folder / f"{name}_summary.csv"
         if not path.is_file():
-            raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
         lines = pd.read_csv(path).query("split == 'test'").dropna(subset=["auc", "value"])
         found = spearmanr(lines.value, lines.auc)
         words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
@@ -143,7 +143,7 @@ def largest(name, row):
     def judge(folder):
         path = folder / f"{name}_summary.csv"
         if not path.is_file():
-            raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
         others = pd.read_csv(path).query("split == 'test' and against == @row")
         if others.empty:
             raise LookupError(f"not run: {path.name} compares nothing with {row}")
@@ -164,7 +164,7 @@ def coarser(backbone, whole="table1", cut="coarse"):
         for name in (whole, cut):
             path = folder / f"{name}.csv"
             if not path.is_file():
-                raise LookupError(f"not run: python -m tfe batch book/batches/{name}.yaml")
+                raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
             gains = gain(pd.read_csv(path))
             runs.append(gains[gains.row == backbone].set_index("seed").value.rename(name))
         both = pd.concat(runs, axis=1).dropna()

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from tfe import statistics
+from book.evidence import statistics
 
 
 def told(line, prefix="", higher="higher", lower="lower", neither="not told apart"):
@@ -15,7 +15,7 @@ def told(line, prefix="", higher="higher", lower="lower", neither="not told apar
 
 def shown(lines, unit):
     """A summary for reading: value, difference and what it says, for the metric and for fidelity."""
-    from tfe.report import interval
+    from book.evidence.report import interval
 
     table = lines[["row", "split"]].copy()
     table[unit] = lines.apply(interval, axis=1, args=("value", "low", "high"))

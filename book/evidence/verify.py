@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tfe import batch, report, store
+from book.evidence import report
+from book.runs import batch
+from data.files import store
 from tfe.errors import StudyError
-from tfe.paths import BOOK, RESULTS
+from data.files.paths import BOOK, RESULTS
 
 SAME = 1e-5  # the share of a value that the six digits of the csv leave open
 COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]

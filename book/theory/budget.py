@@ -8,8 +8,8 @@ from itertools import product
 import numpy as np
 
 from book.theory import toys
-from tfe.enumeration import masks
-from tfe.information import Joint, disentangled_bottleneck, encode
+from book.theory.enumeration import masks
+from book.theory.information import Joint, disentangled_bottleneck, encode
 from book.theory.statements import EPS, minimisers, statement, tables
 
 MASKS = "all masks"
@@ -243,8 +243,8 @@ def _():
            "2,000 random stochastic pairs (worst: the difference in bits)")
 def _():
     import torch
-    from tfe import game
-    from tfe.search import random_encoders, stochastic_terms
+    from book.theory import game
+    from book.theory.search import random_encoders, stochastic_terms
     worst = 0.0
     for seed, p_xy in enumerate(tables(20, 6, 3, True)):
         law = torch.as_tensor(p_xy)
@@ -259,7 +259,7 @@ def _():
            "two fair bits", "critics that are wrong with odds 2 to 2^40 (worst: the lowest, bits)")
 def _():
     import torch
-    from tfe import game
+    from book.theory import game
     law = torch.as_tensor(toys.two_bits().marginal("x y"))
     z_N = torch.eye(2, dtype=torch.float64).repeat_interleave(2, 0)[None]  # z_N = y
     values = []

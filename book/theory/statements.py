@@ -10,8 +10,8 @@ from typing import Callable
 import numpy as np
 
 from book.theory import toys
-from tfe.enumeration import all_pairs, partitions
-from tfe.information import Joint, channel, disentangled_bottleneck, encode
+from book.theory.enumeration import all_pairs, partitions
+from book.theory.information import Joint, channel, disentangled_bottleneck, encode
 
 EPS = 1e-9  # bits; ties are counted in float64
 STATEMENTS = {}
@@ -176,7 +176,7 @@ def _():
 @statement("T1.stochastic", "an excess of Eq. (2) below .001 bounds the left side by .025",
            "two fair bits", DESCENT)
 def _():
-    from tfe.search import search
+    from book.theory.search import search
     found = search(toys.two_bits().marginal("x y"),
                    lambda t: 30 * (t.dib + t.H_y) - t.incompression, starts=16)
     worst = found.terms.incompression if found.terms.dib + found.terms.H_y < 1e-3 else 0.0
@@ -203,7 +203,7 @@ def _():
 
 
 def _random_ratio(p_xy, size, count, ratio):
-    from tfe.search import random_encoders, stochastic_terms
+    from book.theory.search import random_encoders, stochastic_terms
     codes = (random_encoders(len(p_xy), size, count, seed) for seed in (0, 1))
     return float(ratio(stochastic_terms(p_xy, *codes)).max())
 
@@ -211,7 +211,7 @@ def _random_ratio(p_xy, size, count, ratio):
 @statement("T1.constant", "the left side is at most 2 (a+b+c+d) (worst: the largest ratio)",
            "two fair bits", "40,000 random stochastic pairs, and " + DESCENT)
 def _():
-    from tfe.search import search
+    from book.theory.search import search
     p_xy = toys.two_bits().marginal("x y")
     found = search(p_xy, lambda t: -t.incompression / (excess(t) + 1e-3), starts=16)
     worst = max(_random_ratio(p_xy, 4, 40_000, lambda t: t.incompression / excess(t)),
@@ -259,7 +259,7 @@ def _():
 @statement("T1.noisy", "where y is not a function of x, the repaired minimum is -I(x;y)",
            "a fair bit and its copy, flipped with .1", DESCENT)
 def _():
-    from tfe.search import search
+    from book.theory.search import search
     p_xy = np.array([[.45, .05], [.05, .45]])
     worst = search(p_xy, lambda t: t.complete, starts=16).value + Joint(p_xy, "x y").I("x; y")
     return 16, worst, worst < 1e-3
@@ -320,7 +320,7 @@ def _():
            "I(x;z_N) > 0", "6 random x of 3 points, y of 4",
            DESCENT + " (worst: the least I(z;y)/I(x;z))")
 def _():
-    from tfe.search import search
+    from book.theory.search import search
     least = min(search(p, lambda t: (t.I_Sy + 1e-9) / (t.I_xS + 1e-9), (3, 1), 16, 300).value
                 for p in tables(6, 3, 4, False))
     return 6 * 16, least, least > 1e-4

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 
 from tfe.errors import StudyError
-from tfe.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_text
 
 COLUMNS = ("statement", "distribution", "method", "cases", "worst", "verdict")
 

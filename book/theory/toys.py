@@ -6,7 +6,7 @@ Every toy is a `Joint`; those of the budget have one axis per segment, `x1 x2 ..
 import numpy as np
 
 from tfe.errors import StudyError
-from tfe.information import Joint, distribution
+from book.theory.information import Joint, distribution
 
 
 def two_bits():

@@ -3,8 +3,8 @@
 import torch
 
 from data import charades_sim
-from data.common.lists import charades
-from tfe.store import open_dataset, write_dataset
+from data.common.lists.readers import charades
+from data.files.store import open_dataset, write_dataset
 
 
 def one_file_a_video(lists, out):

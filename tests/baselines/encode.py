@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from tfe import encoders
-from tfe.efficientnet import EPSILON, STRIDE_TWO
+from data.encoders import recipes
+from data.encoders.efficientnet import EPSILON, STRIDE_TWO
 
 
 class Same(nn.Module):
@@ -56,5 +56,5 @@ class Plain(nn.Module):
 def frame_by_frame(network, frames, resolution):
     """Features `(N, 1280)` of uint8 frames `(N, H, W, 3)`."""
     with torch.inference_mode():
-        return np.concatenate([network(encoders.prepare(frame[None], resolution).contiguous()).numpy()
+        return np.concatenate([network(recipes.prepare(frame[None], resolution).contiguous()).numpy()
                                for frame in frames])

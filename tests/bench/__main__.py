@@ -17,8 +17,8 @@ from bench import _scaling, collect
 from bench._measure import device, measure
 
 from tfe.errors import StudyError, ended
-from tfe.paths import LOCAL, RESULTS, atomic
-from tfe.provenance import commit
+from data.files.paths import LOCAL, RESULTS, atomic
+from book.runs.provenance import commit
 
 COLUMNS = ("item", "baseline", "ours", "ratio", "limit", "unit", "device", "threads", "commit")
 NOTES = ("item", "verdict", "rounds", "ratio_low", "ratio_high", "why")

@@ -10,7 +10,7 @@ from statistics import geometric_mean, median, quantiles
 from time import perf_counter, process_time
 
 from bench import Case, Known, NotRun, Seconds, collect
-from tfe.provenance import processor
+from book.runs.provenance import processor
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 BUDGET = {False: 9.0, True: 0.5}  # seconds of timing an item: full, smoke

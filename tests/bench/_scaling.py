@@ -33,9 +33,10 @@ def curves(smoke):
 
 def _step(size):
     """One step, forward and backward, of D with linear approximators; no optimiser."""
-    from tfe import adversary, baselines, systems
+    from tfe import adversary, systems
+    from tfe.backbones import pooling
 
-    system = systems.TFE(baselines.MeanPool(20, feature_dim=size["d"]), heads=size["H"], k=size["k"],
+    system = systems.TFE(pooling.MeanPool(20, feature_dim=size["d"]), heads=size["H"], k=size["k"],
                          game=adversary.Game(schedule="reversal")).train()
     targets = (torch.rand(size["B"], 20) < 0.1).float()
     batch = {"features": torch.randn(size["B"], size["T"], size["d"]), "targets": targets,
@@ -44,7 +45,7 @@ def _step(size):
 
 
 def _pairs(points):
-    from tfe import enumeration
+    from book.theory import enumeration
 
     p_xy = np.random.default_rng(0).dirichlet(np.ones(2 * points)).reshape(points, 2)
     return lambda: enumeration.all_pairs(p_xy)
@@ -54,10 +55,10 @@ def _frames():
     """EfficientNet-Lite0 on 64 frames of 160 pixels, n at a time: what videos could share a batch for."""
     from bench.encode import NAME, frames
 
-    from tfe import encoders
+    from data.encoders import recipes
 
-    encoder = encoders.load(NAME)
-    x = encoders.prepare(np.concatenate([frames()] * 4), encoder.resolution)
+    encoder = recipes.load(NAME)
+    x = recipes.prepare(np.concatenate([frames()] * 4), encoder.resolution)
 
     def encode(n):
         with torch.inference_mode():

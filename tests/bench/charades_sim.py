@@ -23,7 +23,7 @@ def store(smoke):
     from baselines.charades_sim import one_file_a_video
 
     from data import charades_sim
-    from tfe.store import open_dataset, open_features
+    from data.files.store import open_dataset, open_features
 
     source, scratch = lists(), TemporaryDirectory()
     plain, out = Path(scratch.name) / "plain", Path(scratch.name) / "sim"
@@ -43,7 +43,8 @@ def store(smoke):
       "of the memory map, BIKE-style head with TFE, default profile; the plain way: without TFE")
 def epoch(smoke):
     from data import charades_sim
-    from tfe import store, systems, training
+    from data.files import store
+    from tfe import systems, training
 
     scratch = TemporaryDirectory()
     out = Path(scratch.name) / "sim"

@@ -9,8 +9,8 @@ from baselines import decode
 from bench import Case, NotRun, item
 from conftest import SHARED
 
-from tfe import video
-from tfe.paths import LOCAL, atomic
+from data.video import decode as video
+from data.files.paths import LOCAL, atomic
 
 WHAT = ("16 frames a clip, geometric mean over mp4 clips: two made ones of 30 s, 854x480, 24 fps, key "
         "frames every 10 s and every 2 s, and the real ones where the development data is")

@@ -10,19 +10,19 @@ def frames():
     """The frames of one clip: the texture that the made clips show, whose features are no noise."""
     from bench.decode import clips
 
-    from tfe import video
+    from data.video import decode
 
-    return video.sample(clips(smoke=True)[-1], 16)
+    return decode.sample(clips(smoke=True)[-1], 16)
 
 
 def plain():
     """The plain network's call, and the resolution."""
     from baselines import encode
 
-    from tfe import encoders
+    from data.encoders import recipes
 
-    recipe = encoders.ENCODERS[NAME]
-    network = encode.Plain(encoders.read_weights(recipe))
+    recipe = recipes.ENCODERS[NAME]
+    network = encode.Plain(recipes.read_weights(recipe))
     return lambda shown: encode.frame_by_frame(network, shown, recipe.resolution)
 
 
@@ -32,9 +32,9 @@ def cosine(a, b):
 
 
 def case(precision):
-    from tfe import encoders
+    from data.encoders import recipes
 
-    ours, theirs, shown = encoders.load(NAME, precision=precision), plain(), frames()
+    ours, theirs, shown = recipes.load(NAME, precision=precision), plain(), frames()
     return Case(lambda: theirs(shown), lambda: ours(shown), pieces=(16, 16))
 
 
@@ -61,17 +61,17 @@ def openvino(smoke):
         raise NotRun("openvino is not installed (pip install -e .[openvino])") from None
     import torch
 
-    from tfe import encoders
+    from data.encoders import recipes
 
-    encoder, theirs, shown = encoders.load(NAME), plain(), frames()
-    example = encoders.prepare(shown[:8], encoder.resolution)
+    encoder, theirs, shown = recipes.load(NAME), plain(), frames()
+    example = recipes.prepare(shown[:8], encoder.resolution)
     compiled = openvino.compile_model(openvino.convert_model(
         encoder.network, example_input=torch.zeros_like(example), input=list(example.shape)), "CPU",
         {"INFERENCE_NUM_THREADS": 1, "PERFORMANCE_HINT": "LATENCY",
          "INFERENCE_PRECISION_HINT": "f32"})
 
     def ours():
-        parts = [encoders.prepare(shown[at:at + 8], encoder.resolution).contiguous().numpy()
+        parts = [recipes.prepare(shown[at:at + 8], encoder.resolution).contiguous().numpy()
                  for at in (0, 8)]
         return np.concatenate([compiled(part)[0] for part in parts])
 
@@ -92,14 +92,15 @@ def extraction(smoke):
     import torch
     from bench.decode import clips
 
-    from tfe import encoders, features, video
-    from tfe.paths import LOCAL
+    from data.encoders import features, recipes
+    from data.video import decode
+    from data.files.paths import LOCAL
 
     clip, settings = clips(smoke=True)[0], features.settings_of(NAME, resolution=224)
-    encoder, count = encoders.load(NAME, 224), 4 if smoke else 8
+    encoder, count = recipes.load(NAME, 224), 4 if smoke else 8
     scratch = TemporaryDirectory(dir=LOCAL)
     jobs = [(clip, Path(scratch.name) / f"{n}.npy") for n in range(count)]
-    shown = video.sample(clip, 16)
+    shown = decode.sample(clip, 16)
 
     def ours(scratch=scratch):
         results = features._fed("bench", jobs, settings, torch.device("cpu"), 1)
@@ -119,6 +120,6 @@ def extraction(smoke):
         return perf_counter() - begun
 
     def baseline():
-        return Seconds(max(alone(lambda: video.measured_sample(clip, 16)),
+        return Seconds(max(alone(lambda: decode.measured_sample(clip, 16)),
                            alone(lambda: encoder(shown))))
     return Case(baseline, ours, pieces=(count, count))

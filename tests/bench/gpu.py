@@ -13,9 +13,10 @@ def gradients(size):
     """A call that takes both players' gradients in bf16, and the system, on the GPU."""
     from bench.step import CLASSES, DRAWS, HEADS, WIDTH
 
-    from tfe import adversary, baselines, systems
+    from tfe import adversary, systems
+    from tfe.backbones import pooling
 
-    system = systems.TFE(baselines.MeanPool(CLASSES, feature_dim=WIDTH), heads=HEADS, k=DRAWS,
+    system = systems.TFE(pooling.MeanPool(CLASSES, feature_dim=WIDTH), heads=HEADS, k=DRAWS,
                          game=adversary.Game(schedule="reversal")).cuda().train()
     system.precision = "bf16"
     targets = (torch.rand(size, CLASSES, device="cuda") < 0.05).float()

@@ -60,7 +60,7 @@ def inference(name):
 
 def counted(name, column, unit):
     """Of the temporal head alone, by the ledger of Table 4: parameters or true operations."""
-    from tfe import cost
+    from book.evidence import cost
 
     def total(row):
         pieces = [p for p in cost.SYSTEMS[row]() if p.place in ("temporal head", "TFE")]

@@ -35,7 +35,8 @@ def both(called, name, smoke, work):
 
 
 def made(method, name, device, preset):
-    from tfe import shapes, systems
+    from book.evidence import shapes
+    from tfe import systems
 
     torch.manual_seed(0)
     game = {"game": {"schedule": "one-pass"}} if method == "tfe" else {}

@@ -18,10 +18,11 @@ def batch(size=64):
 
 def ours(schedule, precision="fp32"):
     """A call that makes one step of our system on mean pooling; and the system."""
-    from tfe import adversary, baselines, systems
+    from tfe import adversary, systems
+    from tfe.backbones import pooling
 
     torch.manual_seed(0)
-    system = systems.TFE(baselines.MeanPool(CLASSES, feature_dim=WIDTH), heads=HEADS, k=DRAWS,
+    system = systems.TFE(pooling.MeanPool(CLASSES, feature_dim=WIDTH), heads=HEADS, k=DRAWS,
                          game=adversary.Game(schedule=schedule)).train()
     system.precision = precision
     optimisers = {name: torch.optim.AdamW(p, 5e-5, weight_decay=0.2, fused=True)

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from bench import Case, item
 
-from tfe import store
-from tfe.paths import LOCAL
+from data.files import store
+from data.files.paths import LOCAL
 
 
 def planted(folder, videos, shape):

@@ -9,7 +9,7 @@ from bench import Case, item
 def enumerate_pairs(smoke):
     from baselines.pairs import joint_information
 
-    from tfe import enumeration
+    from book.theory import enumeration
 
     p_xy = np.random.default_rng(0).dirichlet(np.ones(16)).reshape(8, 2)
     codes, p_x = enumeration.partitions(8).tolist(), p_xy.sum(1).tolist()

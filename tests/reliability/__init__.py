@@ -12,8 +12,8 @@ import csv
 import os
 from dataclasses import asdict, dataclass
 
-from tfe.paths import LOCAL, ROOT, alone, write_text
-from tfe.provenance import receipt
+from data.files.paths import LOCAL, ROOT, alone, write_text
+from book.runs.provenance import receipt
 
 COLUMNS = ("suite", "case", "trials", "passed", "worst", "unit", "device", "commit")
 

@@ -14,7 +14,8 @@ from unittest.mock import patch
 from reliability import Case, stages
 from reliability.trials import clean, finish, prepared, run, said, start
 
-from tfe import paths, pool
+from data.common import pool
+from data.files import paths
 
 KINDS = ("killed before", "killed half written", "disk full")
 

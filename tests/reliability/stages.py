@@ -21,9 +21,15 @@ import papermill
 import torch
 
 from data import planted
-from data.common import render
-from tfe import batch, encoders, features, plots, pool, report, store, summary, systems, training
-from tfe.paths import UNFINISHED, ROOT
+from data.common.generators import render
+from book import plots
+from book.evidence import report, summary
+from book.runs import batch
+from data.common import pool
+from data.encoders import features, recipes
+from data.files import store
+from tfe import systems, training
+from data.files.paths import ROOT, UNFINISHED
 
 SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
 PLAN = training.Schedule(epochs=4, batch_size=4, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
@@ -150,10 +156,10 @@ def in_process(notebook, output, parameters, **_):
 def warm():
     """Load everything once, and put forks in place of fresh processes: a trial then takes no second."""
     torch.set_num_threads(1)
-    stack, encoder = ExitStack(), encoders.load("efficientnet-lite0", 32)
+    stack, encoder = ExitStack(), recipes.load("efficientnet-lite0", 32)
     for module, name, value in (
             (pool, "get_context", lambda _: get_context("fork")), (pool, "cores", lambda: 1),
-            (encoders, "load", lambda *_, **__: encoder), (summary, "REPEATS", 5),
+            (recipes, "load", lambda *_, **__: encoder), (summary, "REPEATS", 5),
             (papermill, "execute_notebook", in_process), (plots, "show", lambda *_, **__: None),
             (render, "write_video", counted("video", render.write_video)),
             (features, "_encode", counted("video", features._encode)),

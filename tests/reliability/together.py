@@ -7,7 +7,7 @@ from unittest.mock import patch
 from reliability import Case, stages
 from reliability.trials import clean, finish, prepared, said, start
 
-from tfe import paths
+from data.files import paths
 
 
 def suite(trials=10, seed=0, only=None):

@@ -18,9 +18,12 @@ import pandas as pd
 from reliability import Case, stages
 from reliability.trials import finish
 
-from data.common.render import write_video
-from data.common.storyboard import storyboard
-from tfe import StudyError, features, store, video
+from data.common.generators.render import write_video
+from data.common.generators.storyboard import storyboard
+from data.encoders import features
+from data.files import store
+from data.video import decode
+from tfe import StudyError
 
 LONGEST = 20  # seconds a file
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "videos"
@@ -63,7 +66,7 @@ def decoding(path):
     code = 70
     try:
         signal.alarm(LONGEST)
-        frames, lengths = video.measured_sample(path, 4)
+        frames, lengths = decode.measured_sample(path, 4)
         code = 0 if frames.shape[0] == 4 and lengths.decoded else 71
     except StudyError as error:
         code = 2 if "\n" not in str(error).replace(str(path), "") else 72

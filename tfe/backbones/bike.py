@@ -7,7 +7,7 @@ from einops import einsum
 from torch import nn
 from torch.nn import functional as F
 
-from tfe import shards
+from data.encoders import shards
 from tfe.backbones import Backbone, FeatureEmbedding, towers
 from tfe.errors import StudyError
 
@@ -116,7 +116,7 @@ def in_batch(logits, target):
                          "without torchrun, or set contrast to classes")
     if ((target != 0).sum(1) != 1).any():
         raise StudyError("contrast within a batch needs one label an instance: train on the "
-                         "intervals (tfe.clips.instances), or set contrast to classes")
+                         "intervals (data.video.clips.instances), or set contrast to classes")
     pairs = logits[:, target.argmax(1)]
     p = (10 * (target @ target.T)).softmax(dim=1)
     both = [F.kl_div(each.log_softmax(dim=1), p, reduction="none").sum(1)

@@ -1,0 +1,145 @@
+"""When does TFE help? Many small fits over the knobs of planted features, in one process a core.
+
+A point is a setting of the knobs; at every point each method is fitted once a seed, on the same
+features for all methods, so that differences are paired. Features are synthetic: what an ideal encoder
+would give, and noise (`data.common.generators.features`).
+"""
+
+import json
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from book.evidence import statistics
+from book.runs import provenance
+from data.common import pool
+from tfe.errors import StudyError
+from data.files.paths import LOCAL, ROOT, write_text
+
+KNOBS = {"rho": 0.5, "snr": 4.0, "share": 0.25, "k": 4, "videos": 300}
+TESTED = 300  # test videos, and as many shifted ones
+FILES = (".csv", "_summary.csv", ".json")
+
+
+def points(sweep):
+    """The settings of a batch file's `sweep`: a list of grids around the standard setting.
+
+    Each grid is `{"knob": [values], ...}`; its points are all combinations, the other knobs at
+    `KNOBS`. A setting that two grids share comes once.
+    """
+    from itertools import product
+
+    settings = {}
+    for grid in sweep:
+        unknown = set(grid) - set(KNOBS)
+        if unknown:
+            raise StudyError(f"sweep: {sorted(unknown)[0]!r} is no knob: use {', '.join(KNOBS)}")
+        for values in product(*grid.values()):
+            point = {**KNOBS, **dict(zip(grid, values))}
+            settings[tuple(point.values())] = point
+    return list(settings.values())
+
+
+def run(batch, workers=None, folder=LOCAL):
+    """Fit what has not been fitted; write `NAME.csv`, `NAME_summary.csv` and the receipt.
+
+    Goes on where it was interrupted, unless the code has changed since.
+    """
+    name, path = batch["table"], folder / f"{batch['table']}.csv"
+    code = provenance.sources(ROOT / "book" / "evidence" / "phase.py")
+    receipt = {**provenance.receipt("cpu", 1), "code": code, "dataset": "planted features",
+               "synthetic": True, "profile": batch["profile"], "schedule": batch["schedule"],
+               "standard": KNOBS, "test_videos": TESTED}
+    jobs = [{**point, "method": row["method"], "backbone": row["backbone"], "seed": seed}
+            for point in points(batch["sweep"]) for row in batch["rows"] for seed in batch["seeds"]]
+    done = _done(path, receipt)
+    waiting = [job for job in jobs if _key(job) not in done]
+    rows = [row for job in jobs for row in done.get(_key(job), [])]
+    print(f"{name}: {len(jobs)} fits, {len(jobs) - len(waiting)} done already", flush=True)
+    fit = partial(_fit, profile=batch["profile"], schedule=batch["schedule"])
+    for number, (job, measured) in enumerate(pool.each(fit, waiting, "fits", "fit", workers), 1):
+        rows += measured
+        if number % 20 == 0 or number == len(waiting):
+            _write(path, rows, receipt)
+    lines = summary(pd.DataFrame(rows))
+    write_text(folder / f"{name}_summary.csv", lines.to_csv(
+        index=False, lineterminator="\n", float_format="%.6g"))
+    return lines
+
+
+def _fit(job, profile, schedule):
+    """One fit: a row for `test` and one for `shifted`."""
+    import torch
+
+    from data.common.generators.features import planted_features
+    from tfe import evaluation, systems, training
+
+    torch.set_num_threads(1)
+    world = {"rho": job["rho"], "snr": job["snr"], "share": job["share"], "seed": job["seed"]}
+    x, targets, _ = planted_features(job["videos"], split="train", **world)
+    training.seed_everything(job["seed"])
+    system = systems.build(
+        job["method"], job["backbone"], targets.shape[1], x.shape[2], "multilabel",
+        disentangler={"k": job["k"]} if job["method"] in systems.GAMES else None)
+    plan = replace(training.PROFILES[profile], **schedule)
+    history = training.fit(system, x, targets, plan, seed=job["seed"])
+    rows = []
+    for split in ("test", "shifted") if history.status != "diverged" else ():
+        x, targets, truth = planted_features(TESTED, split=split, **world)
+        found = evaluation.measure(evaluation.predict(system, x, targets), targets, truth,
+                                   "multilabel")
+        rows.append({**job, "split": split, "value": 100 * found["value"],
+                     "fidelity_auc": found["fidelity"]["auc"], "status": history.status,
+                     "loss_n": history.rows[-1].get("loss_n"), "uninformed": history.prior_ce})
+    return rows
+
+
+def summary(frame, baseline="vanilla"):
+    """Paired differences of every method to `baseline`, one line a point, method and split."""
+    lines = []
+    for keys, cell in frame.groupby([*KNOBS, "backbone", "split"]):
+        base = cell[cell.method == baseline].set_index("seed")
+        for method, ours in cell[cell.method != baseline].groupby("method"):
+            line = {**dict(zip([*KNOBS, "backbone", "split"], keys)), "method": method,
+                    "runaway": int((ours.status == "runaway").sum())}
+            for column, prefix in (("value", ""), ("fidelity_auc", "auc_")):
+                both = ours.set_index("seed")[column].to_frame("ours").join(
+                    base[column].rename("base")).dropna()
+                if both.empty:
+                    continue
+                pair = statistics.paired(both.ours, both.base)
+                line |= {f"{prefix}{baseline}": both.base.mean(), f"{prefix}ours": both.ours.mean(),
+                         f"{prefix}difference": pair["difference"], f"{prefix}low": pair["low"],
+                         f"{prefix}high": pair["high"], f"{prefix}p": pair["p"], "seeds": len(both)}
+            lines.append(line)
+    lines = pd.DataFrame(lines)
+    for prefix in ("", "auc_"):
+        lines[f"{prefix}holm"] = statistics.holm(lines[f"{prefix}p"])
+    return lines
+
+
+def _key(job):
+    return (job["method"], job["backbone"], *(float(job[name]) for name in ("seed", *KNOBS)))
+
+
+def _done(path, receipt):
+    """The rows of earlier fits by their key; none where other code or settings made them."""
+    beside = path.with_suffix(".json")
+    if not (path.is_file() and beside.is_file()):
+        return {}
+    made = json.loads(beside.read_text(encoding="utf-8"))
+    if any(made.get(key) != receipt[key] for key in ("code", "profile", "schedule", "test_videos")):
+        return {}
+    frame = pd.read_csv(path).astype({"k": int, "videos": int, "seed": int})
+    done = {}
+    for row in frame.astype(object).where(frame.notna(), None).to_dict("records"):
+        done.setdefault(_key(row), []).append(row)
+    return done
+
+
+def _write(path, rows, receipt):
+    """Rows first: a receipt never stands beside rows that others made."""
+    frame = pd.DataFrame(rows).sort_values([*KNOBS, "backbone", "method", "seed", "split"])
+    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_text(path.with_suffix(".json"), json.dumps(receipt, indent=1, sort_keys=True) + "\n")

@@ -1,0 +1,93 @@
+"""The summary of a table: means, intervals, and differences paired by seed."""
+
+import numpy as np
+import pandas as pd
+
+from book.evidence import statistics
+from tfe import metrics
+
+REPEATS = 200  # of the bootstrap: its standard deviation is then known to a twentieth
+
+
+def summary(frame, runs):
+    """One line a row and split of a table's `frame`: mean, intervals, difference to `against`.
+
+    `low`, `high` are t intervals over seeds on these test videos; `video_low`, `video_high` count
+    the draw of test videos as well. Differences are paired by seed; `holm` corrects their p values
+    for all differences of the table. `loss_n` is the mean final L_N in nats, `uninformed` the loss
+    of a critic that knows the class frequencies alone.
+    """
+    lines = []
+    for (row, split), cell in frame.groupby(["row", "split"], sort=False):
+        mine = {run.parameters["seed"]: run for run in runs if run.row == row and run.metrics}
+        one = next(iter(mine.values()))
+        theirs = {run.parameters["seed"]: run for run in runs
+                  if run.row == one.against and run.metrics}
+        other = frame[(frame.row == one.against) & (frame.split == split)]
+        lines.append({
+            "row": row, "against": one.against, "method": cell.method.iloc[0],
+            "backbone": cell.backbone.iloc[0], "split": split, "metric": cell.metric.iloc[0],
+            "seeds": cell.value.count(), **_game(mine.values()),
+            **_mean(cell, "value", ("value", "low", "high")),
+            **_mean(cell, "fidelity_auc", ("auc", "auc_low", "auc_high")),
+            **_difference(cell, other, "value", ""),
+            **_difference(cell, other, "fidelity_auc", "auc_")})
+        _widen(lines[-1], mine, theirs, split)
+    lines = pd.DataFrame(lines)
+    for p, name in (("p", "holm"), ("auc_p", "auc_holm")):
+        if p in lines:
+            lines[name] = statistics.holm(lines[p])
+    return lines
+
+
+def _game(runs):
+    """How the runs' game ended: counts, and the mean final L_N where there is an A_N."""
+    status = [run.metrics["status"] for run in runs]
+    last = [run.metrics["history"][-1].get("loss_n") for run in runs]
+    found = {name: status.count(name) for name in ("runaway", "diverged")}
+    if None not in last:
+        found |= {"loss_n": np.mean(last), "uninformed": next(iter(runs)).metrics["prior_ce"]}
+    return found
+
+
+def _mean(cell, column, names):
+    values = cell[column].dropna()
+    return dict(zip(names, statistics.mean_interval(values))) if len(values) else {}
+
+
+def _difference(cell, other, column, prefix):
+    """The paired difference of a row to its baseline over the seeds that both have."""
+    both = pd.concat([cell.set_index("seed")[column], other.set_index("seed")[column]],
+                     axis=1, keys=("ours", "baseline")).dropna()
+    if both.empty:
+        return {}
+    pair = statistics.paired(both.ours, both.baseline)
+    names = {"low": "difference_low", "high": "difference_high"}
+    return {prefix + names.get(name, name): value for name, value in pair.items()}
+
+
+def _widen(line, mine, theirs, split):
+    """Add the intervals over seeds and test videos; none where a run diverged."""
+    def scores(runs, seeds):
+        return np.stack([np.load(runs[seed].folder / "predictions.npz")[f"{split}.scores"]
+                         for seed in seeds])
+
+    def add(name, low, high, seeds, *systems):
+        if not np.isfinite(line.get(high, np.nan)):
+            return
+        targets = np.load(mine[seeds[0]].folder / "predictions.npz")[f"{split}.targets"]
+        score = metrics.mean_average_precision if line["metric"] == "map" else metrics.accuracy
+        sd = 100 * statistics.bootstrap(score, targets, *(scores(runs, seeds) for runs in systems),
+                                        repeats=REPEATS, resample_seeds=False)["sd"]
+        prefix = "" if name == "value" else f"{name}_"
+        line[f"{prefix}video_low"], line[f"{prefix}video_high"] = statistics.over_videos_too(
+            line[name], line[low], line[high], sd)
+
+    if line["diverged"] or any(run.metrics["status"] == "diverged" for run in theirs.values()):
+        return
+    if len({run.parameters["data"] for run in mine.values()}) > 1:
+        return  # folds: every seed has test videos of its own already
+    add("value", "low", "high", sorted(mine), mine)
+    shared = sorted(set(mine) & set(theirs))
+    if shared:
+        add("difference", "difference_low", "difference_high", shared, mine, theirs)

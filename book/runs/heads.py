@@ -1,0 +1,164 @@
+"""Trained heads as small files: written from a run, checked when read, rebuilt to classify.
+
+A head is a folder: `head.json`, the card, and a safetensors file a module, none of them a megabyte.
+Matrices are kept in 8 bits with a scale a row; what that costs is measured and stands in the card.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from book.runs import provenance
+from data.files import store
+from tfe import evaluation, systems
+from tfe.errors import StudyError
+from data.files.paths import LOCAL, RESULTS, atomic, write_text
+
+PUBLISHED = RESULTS / "heads"
+GIVEN = ("method", "backbone", "game", "disentangler", "head")
+
+
+@dataclass(frozen=True)
+class Head:
+    """A trained system and its card: on what it was trained, and what it takes."""
+
+    system: torch.nn.Module = field(repr=False)
+    card: dict = field(repr=False)
+
+    @property
+    def row(self):
+        return self.card["row"]
+
+
+def of_run(key, row=None):
+    """The head of a finished run, `results/local/<key>/`; `row` names it (default: its method).
+
+    Raises StudyError for a key that is none, a run that has not finished or has no weights, and
+    where its dataset is gone.
+    """
+    folder = LOCAL / key
+    if not re.fullmatch("[0-9a-f]{16}", key) or not (folder / "metrics.json").is_file():
+        raise StudyError(f"run {key!r} is no finished run: name a folder of results/local/, such "
+                         "as `make reproduce-table1` leaves")
+    notebook = json.loads((folder / "run.ipynb").read_text(encoding="utf-8"))
+    given = notebook["metadata"]["papermill"]["parameters"]
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    dataset, made = store.open_dataset(given["data"]), metrics["features"]
+    card = {"row": row or f"{given['method']} ({given['backbone']})",
+            **{name: given[name] for name in GIVEN if name in given}, "dataset": dataset.name,
+            "synthetic": dataset.synthetic, "task": dataset.task, "classes": dataset.classes,
+            "features": {name: made.get(name) for name in
+                         ("encoder", "weights_sha256", "resolution", "T", "d", "sampling")},
+            "profile": given["profile"], "seed": given["seed"], "status": metrics["status"],
+            "receipt": metrics["receipt"]}
+    path = folder / "checkpoint.safetensors"
+    if not path.is_file():
+        raise StudyError(f"{path} is missing: the run diverged before its first epoch ended")
+    weights = {name.removeprefix("system."): value for name, value in load_file(path).items()
+               if name.startswith("system.")}
+    return Head(_built(card, weights, path), card)
+
+
+def write(head, folder):
+    """Write a head to `folder`: its modules first, `head.json` with their hashes last."""
+    hashes = {}
+    for name, module in head.system.named_children():
+        path = folder / f"{name}.safetensors"
+        with atomic(path) as temporary:
+            save_file(_packed(module.state_dict()), temporary)
+        hashes[path.name] = store.sha256(path)
+    card = {**head.card, "sha256": hashes}
+    write_text(folder / "head.json", json.dumps(card, indent=1, sort_keys=True) + "\n")
+
+
+def read(folder):
+    """Read a head that `write` wrote, for classifying.
+
+    Raises StudyError, naming the file, where one is missing, is not the one that `head.json` was
+    written for, or does not fit the system that it describes.
+    """
+    folder = Path(folder)
+    try:
+        card = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        hashes = {str(name): str(digest) for name, digest in card["sha256"].items()}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise StudyError(f"{folder / 'head.json'} cannot be read ({type(error).__name__}): fetch "
+                         "the head again") from None
+    weights = {}
+    for name, digest in hashes.items():
+        path = folder / name
+        if Path(name).name != name or not path.is_file() or store.sha256(path) != digest:
+            raise StudyError(f"{path} is not the file that head.json was written for: fetch the "
+                             "head again")
+        weights |= {f"{path.stem}.{key}": value for key, value in _unpacked(load_file(path)).items()}
+    return Head(_built(card, weights, folder), card)
+
+
+def published(rows):
+    """The heads of these rows that ship with the study, in that order."""
+    return [read(PUBLISHED / slug(row)) for row in rows]
+
+
+def slug(row):
+    """A row's name as a folder's: `MSQNet+TFE` becomes `msqnet-tfe`."""
+    return re.sub(r"[^a-z0-9]+", "-", row.lower()).strip("-")
+
+
+def publish(runs, dataset, features, split="test"):
+    """Write the first seed of each row of `runs` to `results/heads/`; yield the folders.
+
+    The metric on `split` is measured as trained and as written, and both stand in the card.
+    """
+    at = dataset.rows(features.video_ids)[split]
+    targets = dataset.targets(features.video_ids)[at]
+    for run in {run.row: run for run in reversed(runs)}.values():
+        head, folder, x = of_run(run.folder.name, run.row), PUBLISHED / slug(run.row), features.x[at]
+        if run.parameters["method"] == "oracle-mask":
+            x = systems.oracle(x, dataset.truth(features.video_ids, x.shape[1])[at])
+
+        def value(system, x=x):
+            return evaluation.measure(evaluation.predict(system, x, targets), targets, None,
+                                      dataset.task)["value"]
+
+        write(head, folder)
+        measured = {"metric": dataset.metric, "split": split, "as_trained": value(head.system),
+                    "as_published": value(read(folder).system)}
+        write(Head(head.system, {**head.card, "measured": measured}), folder)
+        yield folder
+
+
+def _built(card, weights, where):
+    """The system that a card describes, with these weights."""
+    system = systems.build(card["method"], card["backbone"], len(card["classes"]),
+                           card["features"]["d"], card["task"], game=card.get("game"),
+                           disentangler=card.get("disentangler"), head=card.get("head"))
+    try:
+        system.load_state_dict(weights)
+    except RuntimeError as error:  # names or shapes that do not fit, a line each
+        reason = " ".join(str(error).split())[:200]
+        raise StudyError(f"{where}: the weights do not fit the system ({reason}): they are of "
+                         "another version of the study") from None
+    return system.eval()
+
+
+def _packed(tensors):
+    """Matrices as int8 with a float32 scale a row, everything else as it is."""
+    packed = {}
+    for name, value in tensors.items():
+        if value.ndim < 2:
+            packed[name] = value.contiguous()
+            continue
+        scale = value.flatten(1).abs().amax(1).clamp_min(1e-12) / 127
+        steps = value / scale.view(-1, *[1] * (value.ndim - 1))
+        packed[name], packed[f"{name}:scale"] = steps.round().to(torch.int8), scale
+    return packed
+
+
+def _unpacked(packed):
+    return {name: value if f"{name}:scale" not in packed else
+            value.float() * packed[f"{name}:scale"].view(-1, *[1] * (value.ndim - 1))
+            for name, value in packed.items() if not name.endswith(":scale")}

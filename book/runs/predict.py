@@ -1,0 +1,160 @@
+"""A video of one's own: class scores, and where in time each head looks, as the paper's Fig. 4."""
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from book.runs import heads
+from data.encoders import recipes
+from data.video import decode
+from tfe.errors import StudyError
+from tfe.fidelity import normalised
+from data.files.paths import LOCAL, atomic
+
+ROWS = ("MSQNet", "MSQNet+TFE", "BIKE", "BIKE+TFE")  # whose published heads are shown
+LIKELIEST = 3  # classes that are printed
+WIDE = 0.62  # inches of the picture a segment
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What one head makes of a video: class scores `(C,)` and two read-outs `(T,)`.
+
+    Both read-outs are of the class `label`, the likeliest: `attention` is the head's own (TFE's is
+    its mask, which knows no class), `leave_one_out` what the class loses without each segment.
+    """
+
+    row: str
+    label: str
+    scores: dict
+    attention: np.ndarray
+    leave_one_out: np.ndarray
+
+
+def predict(path, runs=(), device="cpu"):
+    """Show a video to heads: those of `runs`, keys of `results/local/`, or the published ones.
+
+    Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and a sentence that
+    says on what the heads were trained. Raises StudyError where the video cannot be read, a run or
+    its weights are not there, or the runs take different features.
+    """
+    shown = [heads.of_run(key) for key in runs] if runs else heads.published(ROWS)
+    asked = shown[0].card["features"]
+    for head in shown:
+        if head.card["features"] != asked:
+            raise StudyError(f"the runs take different features ({head.row} and {shown[0].row}): "
+                             "show them one at a time")
+    sampling, frames, x = encoded(path, asked, device)
+    pictures = frames[sampling["frames_per_segment"] // 2::sampling["frames_per_segment"]]
+    return pictures, [sight(head, x) for head in shown], trained_on(shown)
+
+
+def encoded(path, asked, device="cpu"):
+    """A video's features `(1, T, d)` as a head's card asks for them, and the frames they saw."""
+    if asked["encoder"] not in recipes.ENCODERS or not isinstance(asked.get("sampling"), dict):
+        raise StudyError(f"the run was made on features {asked['encoder']!r}, which no encoder of "
+                         "this study makes from a video: name a run on one of "
+                         f"{', '.join(recipes.ENCODERS)}")
+    encoder = recipes.load(asked["encoder"], asked["resolution"], device)
+    if encoder.weights_sha256 != asked["weights_sha256"]:
+        raise StudyError(f"the heads were trained on another {encoder.name} than the installed "
+                         "one: train them again")
+    frames = decode.sample(path, **asked["sampling"])
+    # Half precision, as the store keeps what heads are trained on.
+    return asked["sampling"], frames, encoder(frames).astype(np.float16)[None]
+
+
+def sight(head, x):
+    """What a head makes of features `(1, T, d)`."""
+    from tfe import evaluation
+
+    classes = head.card["classes"]
+    scores = evaluation.predict(head.system, x, np.zeros((1, len(classes))))["scores"][0]
+    best = scores.argmax()
+    seen = evaluation.predict(head.system, x, np.eye(len(classes))[best:best + 1])
+    return Sight(head.row, classes[best], dict(zip(classes, scores.tolist())),
+                 seen["attention"][0], seen["leave_one_out"][0, best])
+
+
+def trained_on(shown):
+    """One sentence: what the heads know, and what their answers are worth on another video."""
+    cards = [head.card for head in shown]
+    sets = sorted({f"{c['dataset']}{' (synthetic videos)' if c['synthetic'] else ''}" for c in cards})
+    classes = ", ".join(cards[0]["classes"][:3])
+    return (f"Heads trained on {' and '.join(sets)}: their {len(cards[0]['classes'])} classes "
+            f"({classes}, ...) are all that they can name; another video has none of these, so "
+            "read where the heads look, not what they call it.") if any(
+                c["synthetic"] for c in cards) else f"Heads trained on {' and '.join(sets)}."
+
+
+def table(sights):
+    """The likeliest classes of each head and their scores, one line a head."""
+    return pd.DataFrame([{"head": each.row, **{
+        f"class {n}": f"{name} {score:.2f}" for n, (name, score) in enumerate(
+            sorted(each.scores.items(), key=lambda pair: -pair[1])[:LIKELIEST], start=1)}}
+        for each in sights])
+
+
+def picture(frames, sights, title=""):
+    """Fig. 4's form: the frames, and under them a row of grey a head and read-out; white is high."""
+    import matplotlib.pyplot as plt
+
+    segments, rows = len(frames), len(sights)
+    high = WIDE * min(max(frames.shape[1] / frames.shape[2], 0.4), 1.8)
+    strip = 0.24 * rows + 0.12
+    fig, axes = plt.subplots(3, 1, figsize=(WIDE * segments + 1.6, high + 2 * strip + 1.0),
+                             height_ratios=[high, strip, strip], layout="constrained")
+    small = _small(frames)
+    axes[0].imshow(np.concatenate(list(small), axis=1), aspect="auto")
+    axes[0].vlines(small.shape[2] * np.arange(1, segments) - 0.5, -0.5, small.shape[1] - 0.5,
+                   color="white", linewidth=1.5)
+    axes[0].set(xticks=[], yticks=[])
+    axes[0].set_title(title, fontsize=9, parse_math=False)
+    for ax in axes:
+        ax.spines[:].set_visible(False)
+    for ax, name in zip(axes[1:], ("attention", "leave_one_out")):
+        shares = np.stack([normalised(getattr(each, name)) for each in sights])
+        ax.imshow(shares / shares.max(axis=1, keepdims=True), cmap="gray", aspect="auto",
+                  vmin=0, vmax=1, extent=(0, segments, rows, 0))
+        ax.set(xticks=[], yticks=np.arange(rows) + 0.5)
+        ax.set_yticklabels([each.row for each in sights], fontsize=8, parse_math=False)
+        ax.tick_params(length=0)
+        ax.set_title({"attention": "attention", "leave_one_out": "fall of the likeliest class's "
+                      "logit when a segment is left out"}[name], fontsize=8, loc="left", pad=2)
+        ax.hlines(range(1, rows), 0, segments, color="#777777", linewidth=0.6)
+    axes[2].set_xticks(np.arange(segments) + 0.5, range(1, segments + 1), fontsize=7)
+    axes[2].set_xlabel("segment", fontsize=8)
+    return fig
+
+
+def _small(frames, width=160):
+    """Frames thinned to about `width` pixels: a picture needs no more."""
+    step = max(1, frames.shape[2] // width)
+    return frames[:, ::step, ::step]
+
+
+def run(path, keys=(), out=None, device="cpu"):
+    """The command: print scores and where the picture lies; return its path."""
+    from book import plots
+
+    frames, sights, note = predict(path, keys, device)
+    name = readable(Path(path).name)
+    out = Path(out or LOCAL / "predict" / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}.png")
+    if out.suffix.lower() != ".png":
+        raise StudyError(f"--out {out} is no png: give a name that ends in .png")
+    plots.style()
+    fig = picture(frames, sights, f"{name}\n{note.split(':')[0].rstrip('.')}; white is high")
+    with atomic(out) as temporary:
+        fig.savefig(temporary, metadata={"Software": None})
+    print(f"{name}\n{table(sights).to_markdown(index=False)}\n{note}\nwrote {readable(out)}")
+    return out
+
+
+def readable(name):
+    """A file's name as one line of printable text, whatever bytes it is made of."""
+    text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() else "?" for c in text)

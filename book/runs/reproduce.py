@@ -1,0 +1,138 @@
+"""The whole way for a real benchmark: archives, dataset folder, features, runs, the table.
+
+  python -m book.runs.reproduce table1 charades                  frozen CLIP ViT-L/14 at 336 px, on a GPU
+  python -m book.runs.reproduce table2 ucf101 --from ~/archives  takes the archives from there
+  python -m book.runs.reproduce table2 hmdb51 --encoder efficientnet-lite0 --profile default
+                                                            a small frozen encoder, on any machine
+
+First it looks for everything that it will want: archives (in the folder of --from, or among those
+that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
+it says what, how large it is and where to get it, and ends with exit code 2. It downloads archives
+only with --download. Fine-tuning the encoder, too, is chapter 17's way.
+"""
+
+import argparse
+import importlib
+import sys
+from pathlib import Path
+from textwrap import wrap
+
+from data.common.archives import benchmark, download, rar
+from data.common.archives.acquire import Work, home_of_lists
+from tfe.errors import StudyError, ended
+from data.files.paths import BOOK
+from data.files.store import SUFFIXES
+
+TABLES = {"table1": ("charades",), "table2": ("ucf101", "hmdb51"),
+          "table3": ("charades", "ucf101", "hmdb51")}
+PAPER = "clip-l14-336"  # the encoder of BIKE and Text4Vis in their best rows
+
+
+def main(arguments=None):
+    """Do the whole way, or print what is missing for it; return the exit code."""
+    options = parser().parse_args(arguments)
+    name = options.dataset
+    if name not in TABLES[options.table]:
+        raise StudyError(f"{options.table} has no {name}: choose {' or '.join(TABLES[options.table])}")
+    split = options.split or 1
+    out = options.out or benchmark.folder_of(name, split)
+    lacking = [*(() if options.download else of_data(options, out)), *of_encoder(options)]
+    if lacking:
+        print(screen(options, lacking))
+        return 2
+    given = [*(["--from", str(options.given)] if options.given else []),
+             *(["--sources", str(options.sources)] if options.sources else [])]
+    of_split = ["--split", str(split)] if name != "charades" else []
+    # A folder that is there is complete: asked for nothing, it would go and look for more.
+    if given or options.download or not (out / "dataset.toml").is_file():
+        importlib.import_module(f"data.{name}").main(
+            [*given, *of_split, "--out", str(out), "--archives", str(options.archives)])
+    from book.__main__ import run
+    from data.__main__ import run as run_data
+
+    encoder, device = ["--encoder", options.encoder], ["--device", options.device]
+    run_data(["features", "--data", str(out), *encoder, *device])
+    more = [word for key in ("seeds", "profile") if (value := getattr(options, key))
+            for word in (f"--{key}", value)]
+    file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
+    return run(["batch", str(file), "--data", str(out), *encoder, *device, *more])
+
+
+def parser():
+    """The command line."""
+    p = argparse.ArgumentParser(prog="python -m book.runs.reproduce", description=__doc__,
+                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("table", choices=TABLES, help="which table")
+    p.add_argument("dataset", choices=TABLES["table3"])
+    p.add_argument("--from", dest="given", type=lambda name: Path(name).expanduser(), metavar="DIR",
+                   help="the folder with the archives, or with the unpacked lists and videos")
+    p.add_argument("--download", action="store_true", help="download archives that are missing")
+    p.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
+    p.add_argument("--encoder", default=PAPER, help="whose frozen features (default: %(default)s)")
+    p.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
+    p.add_argument("--seeds", help="how many, or which: 5, or 0,3,7")
+    p.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    p.add_argument("--out", type=Path, metavar="DIR",
+                   help="the dataset folder (default: as data/*.py)")
+    p.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
+                   help="where downloads lie (default: data/archives)")
+    p.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
+    p.add_argument("--batch", type=Path, metavar="FILE",
+                   help="the runs (default: book/batches/TABLE.yaml)")
+    return p
+
+
+def of_data(options, out):
+    """What is missing to make the dataset folder: `(what, size, where)`."""
+    if (out / "dataset.toml").is_file():
+        return
+    module = importlib.import_module(f"data.{options.dataset}")
+    page, lists, videos = download.sources(options.dataset, options.sources)
+    work = Work(getattr(module, options.dataset.upper()), out, options.given,
+                options.archives / options.dataset, page)
+    chosen = work.choose(videos)
+    if not work.find(lists.name) and home_of_lists(work) is None:
+        yield lists.name, lists.large, page
+    loose = options.given.rglob("*") if options.given else ()
+    if not work.find(chosen.name) and not any(path.suffix.lower() in SUFFIXES for path in loose):
+        yield " or ".join(each.name for each in videos), chosen.large, page
+    if any(each.name.endswith(".rar") for each in (lists, chosen)):
+        try:
+            rar.reader()
+        except StudyError as error:
+            yield "a reader of .rar", "small", str(error).partition(": ")[2]
+
+
+def of_encoder(options):
+    """What is missing to encode: weights, a GPU, or the encoder itself."""
+    from data.encoders import recipes, weights
+    from tfe.device import choose
+
+    recipe = recipes.ENCODERS.get(options.encoder)
+    if recipe:
+        try:
+            recipes.read_weights(recipe) if recipe.package else weights.find(recipe.file)
+        except StudyError as error:
+            yield f"weights of {options.encoder}", "", str(error).rpartition(": ")[2]
+    if options.encoder == PAPER and choose(options.device).type != "cuda":
+        yield "a GPU that torch sees", "", "another machine, or torch's CUDA build"
+
+
+def screen(options, lacking):
+    """One screen: what is missing, how large, where to get it, and what to do then."""
+    place = options.given or options.archives / options.dataset
+    target = f"make reproduce-{options.table} DATASET={options.dataset}"
+    lines = [f"{options.table} on {options.dataset} wants what is not here:", ""]
+    for what, size, where in lacking:
+        lines += [f"  {what}" + f" ({size})" * bool(size),
+                  *wrap(where, 90, initial_indent="      ", subsequent_indent="      ",
+                        break_long_words=False, break_on_hyphens=False)]
+    lines += ["", f"Archives go to {place}, or to a folder DIR with FROM=DIR;",
+              f"`make data DATASET={options.dataset}` downloads them. Then: {target}",
+              "With a small frozen encoder, on any machine:",
+              f"  {target} ENCODER=efficientnet-lite0 PROFILE=default"]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(ended(main))

@@ -1,0 +1,203 @@
+"""Published weights: which files are known, where they belong, and whether they are the right ones.
+
+Nothing is fetched. A user puts files into the folder that the variable TFE_WEIGHTS names, else into
+`data/weights/`, and is told exactly which is missing.
+"""
+
+import io
+import json
+import os
+import zipfile
+from pathlib import Path
+from typing import NamedTuple
+
+from tfe.errors import StudyError
+from data.files.paths import DATA
+from data.files.store import sha256
+
+
+class File(NamedTuple):
+    """A known file, by its name below the weights' folder; sha256 None where none is published."""
+
+    name: str
+    source: str
+    sha256: str | None = None
+
+
+OPENAI = "github.com/openai/CLIP (clip/clip.py has the links)"
+BIKE, TEXT4VIS = "github.com/whwu95/BIKE (model zoo)", "github.com/whwu95/Text4Vis (model zoo)"
+HUB = "huggingface.co/"
+FILES = {file.name: file for file in [
+    File("ViT-B-16.pt", OPENAI, "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
+    File("ViT-L-14.pt", OPENAI, "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"),
+    File("ViT-L-14-336px.pt", OPENAI,
+         "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"),
+    File("bpe_simple_vocab_16e6.txt.gz", "github.com/openai/CLIP (folder clip)",
+         "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),
+    *(File(f"{name}/model.safetensors", f"{HUB}openai/{name}") for name in (
+        "clip-vit-base-patch16", "clip-vit-large-patch14", "clip-vit-large-patch14-336")),
+    *(File(f"timesformer-base-finetuned-k400/{name}", f"{HUB}facebook/timesformer-base-finetuned-k400")
+      for name in ("model.safetensors", "pytorch_model.bin")),
+    *(File(f"{name}.pt", BIKE) for name in (
+        "k400-vit-b-16-f8", "k400-vit-l-14-f8", "k400-vit-l-14-f16", "k400-vit-l-14-336-f16",
+        "charades-vit-l-336-f16")),
+    *(File(f"{name}.pt", TEXT4VIS) for name in (
+        "k400-vitb-32-f8", "k400-vitb-32-f16", "k400-vitb-16-f8", "k400-vitb-16-f16"))]}
+# What serves the same purpose, the first that is there is taken.
+EITHER = {"clip-b16": ("ViT-B-16.pt", "clip-vit-base-patch16/model.safetensors"),
+          "clip-l14": ("ViT-L-14.pt", "clip-vit-large-patch14/model.safetensors"),
+          "clip-l14-336": ("ViT-L-14-336px.pt", "clip-vit-large-patch14-336/model.safetensors"),
+          "timesformer-b16": ("timesformer-base-finetuned-k400/model.safetensors",
+                              "timesformer-base-finetuned-k400/pytorch_model.bin")}
+
+
+def folder():
+    """Where weights lie."""
+    return Path(os.environ.get("TFE_WEIGHTS") or DATA / "weights").expanduser()
+
+
+def find(name, where=None):
+    """The path of a known file, of one of a purpose in EITHER, or of a file of one's own.
+
+    After the weights' folder, the cache that `hf download` fills is looked at. Raises StudyError that
+    names the missing file, its place, its source and its sha256.
+    """
+    where = Path(where or folder())
+    names = EITHER.get(name, (name,))
+    for each in names:
+        if (where / each).is_file():
+            return where / each
+    for each in names:
+        if cached := _cached(each):
+            return cached
+    known = FILES.get(names[0], File(names[0], "its authors"))
+    raise StudyError(f"the weights {where / known.name} are missing: get {names[0]} from {known.source}"
+                     + (f", sha256 {known.sha256}" if known.sha256 else "")
+                     + (f", or {names[1]} from {FILES[names[1]].source}" if len(names) > 1 else "")
+                     + " (TFE_WEIGHTS names another folder)")
+
+
+def _cached(name):
+    """A file of the model hub in its own cache, or None; no network."""
+    if name not in FILES or not FILES[name].source.startswith(HUB):
+        return None
+    try:
+        from huggingface_hub import try_to_load_from_cache
+    except ImportError:  # it comes with transformers
+        return None
+    found = try_to_load_from_cache(FILES[name].source.removeprefix(HUB), name.partition("/")[2])
+    return Path(found) if isinstance(found, str) else None
+
+
+def pinned(path):
+    """The sha256 that a file of this name must have, or None."""
+    names = (path.name, f"{path.parent.name}/{path.name}")
+    return next((FILES[name].sha256 for name in names if name in FILES), None)
+
+
+def read(path, trust=()):
+    """Read a checkpoint: a dict of tensors, or of such dicts as the peers save.
+
+    safetensors can hold nothing but tensors. Any other file is read where its sha256 is pinned above
+    or its name stands in `trust`, and even then only tensors and plain containers are admitted; an
+    archive of TorchScript, which is a program, only where pinned. Raises StudyError otherwise.
+    """
+    import torch
+    from safetensors.torch import load
+
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        try:
+            return load(path.read_bytes())
+        except Exception as error:  # safetensors has no public base class for its errors
+            raise StudyError(f"{path} is damaged ({error}): get it again") from None
+    found, expected = sha256(path), pinned(path)
+    if expected and found != expected:
+        raise StudyError(f"{path} has sha256 {found}, not {expected}: get it again from "
+                         f"{FILES[path.name].source}")
+    if not expected and path.name not in trust:
+        raise StudyError(f"{path} is a pickle whose hash nobody published (sha256 {found}): if you "
+                         f"trust its source, name it: trust=({path.name!r},)")
+    content = io.BytesIO(path.read_bytes())
+    try:
+        if expected and _is_program(content):
+            return torch.jit.load(content, map_location="cpu").state_dict()
+        content.seek(0)
+        return torch.load(content, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch raises many kinds
+        reason = str(error).strip().partition("\n")[0]
+        raise StudyError(f"{path} holds more than tensors, or is damaged ({reason}): get it "
+                         "again, or leave it out") from None
+
+
+def _is_program(content):
+    """Whether it is an archive of TorchScript, as OpenAI's are."""
+    if not zipfile.is_zipfile(content):
+        return False
+    with zipfile.ZipFile(content) as archive:
+        names = archive.namelist()
+    content.seek(0)
+    return any(name.endswith("/constants.pkl") for name in names)
+
+
+def initialise(system, classes, files, where=None, trust=()):
+    """Fill a system of the preset "paper" with published weights, and with the text of its classes.
+
+    classes: the class names; files: names as `find` takes them, e.g. ("clip-l14-336",
+    "k400-vit-l-14-336-f16.pt"), later ones over earlier ones. Class text needs CLIP's vocabulary,
+    bpe_simple_vocab_16e6.txt.gz. Returns what was filled, `{file: [parts]}`. Raises StudyError for a
+    file that is missing, not the right one, or of no use to this system.
+    """
+    from data.encoders import official
+
+    filled = {}
+    for name in files:
+        path = find(name, where)
+        state = official.parts(read(path, trust))
+        filled[path.name] = official.load(system, state, normalisation(path))
+        if "text" in state:
+            vocabulary = find("bpe_simple_vocab_16e6.txt.gz", where)
+            if sha256(vocabulary) != pinned(vocabulary):
+                raise StudyError(f"{vocabulary} is another file than expected: get it again from "
+                                 f"{FILES[vocabulary.name].source}")
+            prompts = [system.backbone.prompt.format(name) for name in classes]
+            ids = official.tokens(prompts, vocabulary)
+            system.backbone.set_text(official.text(state["text"], ids))
+            filled[path.name].append("text")
+    return filled
+
+
+def published(name):
+    """What a known file holds: its `parts` (`official.parts`) and its config's `normalisation`."""
+    from data.encoders import official
+
+    path = find(name)
+    return {"parts": official.parts(read(path)), "normalisation": normalisation(path)}
+
+
+def normalisation(path):
+    """`(mean, std)` of a checkpoint's own config beside it, or None where there is none."""
+    config = path.with_name("preprocessor_config.json")
+    if path.suffix != ".safetensors" or not config.is_file():
+        return None
+    try:
+        told = json.loads(config.read_text(encoding="utf-8"))
+        return tuple([float(value) for value in told[key]] for key in ("image_mean", "image_std"))
+    except (ValueError, KeyError, TypeError):
+        raise StudyError(f"{config} names no image_mean and image_std: get it again with the "
+                         "weights") from None
+
+
+def census(where=None):
+    """Every known file: `(name, source, sha256, state)`, state "present", "absent" or "wrong hash".
+
+    A file that is present and has no published hash is shown with the hash that it has.
+    """
+    where = Path(where or folder())
+    for file in FILES.values():
+        path, state, digest = where / file.name, "absent", file.sha256
+        if path.is_file():
+            found = sha256(path)
+            state = "wrong hash" if file.sha256 and found != file.sha256 else "present"
+            digest = file.sha256 or found
+        yield file.name, file.source, (digest or "none published")[:14], state
