@@ -201,10 +201,10 @@ for file in weights.FILES.values():
 #
 # and on several machines `--nnodes` and `--rdzv-endpoint` more. On 1, 2 and
 # 4 processes (of a processor; no GPU was at hand) the losses are equal to
-# $10^{-6}$, and the weights in double precision to $10^{-10}$
-# (`tests/test_ranks.py`). MSQNet drops out a tenth, which each process draws
-# for itself: there a run repeats at one number of processes. BIKE's contrast
-# within the batch is refused.
+# $10^{-6}$ with the noise off, and the weights in double precision to
+# $10^{-10}$ (`tests/test_processes.py`). Each process draws noise of its own,
+# so that a run repeats at one number of processes. BIKE's contrast within
+# the batch is refused.
 #
 # For `ucf101` and `hmdb51` add `intervals: false`: their videos have one
 # label each. MSQNet takes `backbone: msqnet, files: [timesformer-b16,

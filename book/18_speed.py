@@ -217,9 +217,9 @@ for share in (1.0, 0.5):
 # (`data/encoders/shards.py`): nobody speaks to anybody, a process that dies is
 # started again, and the merged store is the same byte for byte. Decoding
 # is then the part to plan for: cores, not GPUs. In fine-tuning each process
-# takes its part of every batch (`tfe/ranks.py`), all draw the noise of the
-# whole batch, and gradients are added once a player and step: on 1, 2 and 4
-# processes the losses are equal to $10^{-6}$.
+# takes its part of every batch (`tfe/training.py`), draws noise of its own,
+# and gradients are averaged once a player and step: on 1, 2 and 4 processes
+# the losses are equal to $10^{-6}$ with the noise off.
 #
 # **What it says.** TFE's head costs less than the head it replaces, even
 # with its adversary, once both players' gradients come from one pass. Most

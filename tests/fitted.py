@@ -1,16 +1,18 @@
-"""What `tests/test_ranks.py` starts by torchrun: fits in several processes; process 0 tells the losses."""
+"""What `tests/test_processes.py` starts by torchrun: fits in several processes; process 0 tells the losses."""
 
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from data.files import store
 from data.video import clips
-from tfe import StudyError, ranks, systems
-from tfe.training import Schedule, fit, seed_everything
+from tfe import StudyError, systems
+from tfe.training import Processes, Schedule, fit, seed_everything
 
 # 11 videos in batches of 5: parts differ in size, and the last batch is one video for all.
 PLAN = Schedule(epochs=2, batch_size=5, lr=5e-5, weight_decay=0.2, warmup_epochs=1)
@@ -31,22 +33,29 @@ def made(case, dropout=0.0):
     return systems.build(method, backbone, 3, 10, "multilabel", head=head, **options), x, targets
 
 
-def stored(case, folder=None, dropout=0.0):
-    """Rows of the history of a fit on stored features."""
-    return fit(*made(case, dropout), PLAN, seed=0, folder=folder).rows
+def noiseless():
+    """A context in which the mask in training is the mean of what it draws."""
+    return patch("torch.Tensor.exponential_", lambda noise, generator=None: noise.fill_(1.0))
 
 
-def exact(case, here):
+def stored(case, folder=None, noise=0.0):
+    """Rows of the history of a fit on stored features; `noise` is MSQNet's dropout, 0: none at all."""
+    with nullcontext() if noise else noiseless():
+        return fit(*made(case, noise), PLAN, seed=0, folder=folder).rows
+
+
+def exact(case, processes):
     """The weights, flat, after three updates in float64, where rounding cannot hide an error."""
     system, x, targets = made(case)
     system.double().train()
     x, targets = torch.from_numpy(x), torch.from_numpy(targets)
     optimisers = {n: torch.optim.AdamW(p, 1e-3) for n, p in system.players().items()}
-    noise = ranks.Noise().manual_seed(0)
-    for batch in torch.arange(11).split(5):
-        rows, noise.part = ranks.cut(batch, here)
-        system.update({"features": x[rows], "targets": targets[rows], "prior": targets.mean(0),
-                       "part": noise.part}, optimisers, noise)
+    processes.share(optimisers)
+    with noiseless():
+        for batch in torch.arange(11).split(5):
+            rows, processes.weight = processes.part(batch)
+            system.update({"features": x[rows], "targets": targets[rows], "prior": targets.mean(0)},
+                          optimisers)
     return torch.cat([p.detach().flatten() for p in system.parameters()]).tolist()
 
 
@@ -58,7 +67,8 @@ def tuned(videos, **head):
     system = systems.build("tfe", "bike", len(dataset.classes), None,
                            "singlelabel" if head else dataset.task, game={"schedule": "one-pass"},
                            head={"preset": "narrow", **head})
-    return fit(system, of, targets, PLAN, seed=0).rows
+    with noiseless():
+        return fit(system, of, targets, PLAN, seed=0).rows
 
 
 def interrupted(folder):
@@ -87,18 +97,18 @@ def refused(call):
 
 
 def main(out, videos=None):
-    out, (here, _) = Path(out), ranks.join("cpu")
-    told = {case: stored(case, out.parent / f"of{here.rank}" / case) for case in CASES}
-    told["exact"] = {case: exact(case, here) for case in CASES}
+    out, processes = Path(out), Processes("cpu")
+    told = {case: stored(case, out.parent / f"of{processes.rank}" / case) for case in CASES}
+    told["exact"] = {case: exact(case, processes) for case in CASES}
     if videos:
         told["clips"] = tuned(videos)
-        told["dropout"], told["resumed"] = stored("msqnet", None, 0.1), interrupted(out.parent / "run")
+        told["noisy"], told["resumed"] = stored("msqnet", None, 0.1), interrupted(out.parent / "run")
         told["contrast"] = refused(lambda: tuned(videos, contrast="batch"))
         others, x, targets = made("vanilla")
         with torch.no_grad():
-            next(others.parameters()).add_(here.rank)
+            next(others.parameters()).add_(processes.rank)
         told["others"] = refused(lambda: fit(others, x, targets, PLAN, seed=0))
-    if here.rank == 0:
+    if processes.rank == 0:
         out.write_text(json.dumps(told))
 
 

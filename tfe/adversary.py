@@ -20,7 +20,6 @@ from itertools import islice
 
 import torch
 
-from tfe import ranks
 from tfe.device import arithmetic
 from tfe.errors import StudyError
 
@@ -162,32 +161,29 @@ def _gradient(loss, parameters):
     return list(torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True))
 
 
-def _apply(optimiser, parameters, gradients, part=None):
-    for parameter, gradient in zip(parameters, ranks.whole(gradients, part)):
+def _apply(optimiser, parameters, gradients):
+    for parameter, gradient in zip(parameters, gradients):
         # A fused optimiser on CPU reads memory in order: laid out otherwise, it would be scrambled.
         parameter.grad = None if gradient is None else gradient.contiguous()
     optimiser.step()
 
 
 def adversarial_update(system, batch, optimisers, generator=None):
-    """One step of both players; returns `{"loss_s", "loss_n"}`, detached.
-
-    Where the batch is this process's `part` of one (`ranks.Part`), the losses are the part's.
-    """
-    players, part = system.players(), batch.get("part")
+    """One step of both players; returns `{"loss_s", "loss_n"}`, detached."""
+    players = system.players()
     if system.game.schedule != "two-phase":
         gradients, now = simultaneous_gradients(system, batch, generator)
         for player, parameters in players.items():
-            _apply(optimisers[player], parameters, gradients[player], part)
+            _apply(optimisers[player], parameters, gradients[player])
         return _losses(now)
     # Literal: A moves first; D then plays a fresh hand against the A that has moved.
     if "approximators" in players:
         first = play(system, batch, generator, frozen=system.game.encoder != "approximators")
         _apply(optimisers["approximators"], players["approximators"],
-               _gradient_of(system, first, "approximators", players["approximators"]), part)
+               _gradient_of(system, first, "approximators", players["approximators"]))
     second = play(system, batch, generator)
     _apply(optimisers["disentangler"], players["disentangler"],
-           _gradient_of(system, second, "disentangler", players["disentangler"]), part)
+           _gradient_of(system, second, "disentangler", players["disentangler"]))
     return _losses(second)
 
 
@@ -205,9 +201,6 @@ def supervised_update(system, batch, optimisers):
     for optimiser in optimisers.values():
         optimiser.zero_grad(set_to_none=True)
     loss.backward()
-    learnt = [p for player in system.players().values() for p in player]
-    for p, gradient in zip(learnt, ranks.whole([p.grad for p in learnt], batch.get("part"))):
-        p.grad = gradient
     for optimiser in optimisers.values():
         optimiser.step()
     return {"loss_s": loss.detach()}

@@ -7,7 +7,6 @@ Throughout, `k` is one integer, or one integer a head for logits `(B, H, Q, T)`.
 
 import torch
 
-from tfe import ranks
 from tfe.errors import StudyError
 
 
@@ -27,8 +26,8 @@ def relaxed_khot(logits, k, tau, generator=None):
     # Half precision would round the noise, and the top of a softmax with it.
     dtype = torch.promote_types(logits.dtype, torch.float32)
     # -log of a standard exponential is a standard Gumbel variable.
-    gumbel = -ranks.exponential((draws, *logits.shape), generator, dtype=dtype,
-                                device=logits.device).log()
+    noise = torch.empty(draws, *logits.shape, dtype=dtype, device=logits.device)
+    gumbel = -noise.exponential_(generator=generator).log()
     masks = ((logits + gumbel) / tau).softmax(dim=-1)
     if counts.numel() > 1:  # a head with fewer draws ignores the rest
         spare = torch.arange(draws, device=logits.device).view(-1, 1, 1, 1) >= counts

@@ -1,5 +1,6 @@
 """`fit`: epochs, schedule, seeds, device, checkpoints; resumes to the identical result."""
 
+import atexit
 import json
 import math
 import os
@@ -9,10 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
+from torch import distributed
 from tqdm import tqdm
 
-from tfe import ranks
 from tfe.adversary import prior_entropy
+from tfe.device import choose
 from tfe.errors import StudyError
 from data.files.paths import atomic, write_text
 
@@ -81,11 +83,11 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
     number of threads. Stops at a loss that is not finite and says so in the history.
 
-    Under `torchrun` each process computes its part of every batch (`ranks`), and process 0 writes.
-    The losses are then those of one process up to rounding, but for dropout (MSQNet's), which every
-    process draws for itself.
+    Under `torchrun` each process computes its rows of every batch (`Processes`), and process 0 saves.
+    Noise apart, which every process draws for itself, the losses are those of one process.
     """
-    here, device = ranks.join(device)
+    processes = Processes(device)
+    device = processes.device
     system.to(device).train()
     system.precision = schedule.precision
     if not hasattr(features, "batches"):
@@ -97,32 +99,32 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
     optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
                                           betas=schedule.betas, weight_decay=schedule.weight_decay)
                   for name, parameters in system.players().items()}
+    processes.share(optimisers)
     game = getattr(system, "game", None)
     checkpoint = Checkpoint(folder, system, optimisers, {
         "seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)})
     history = History(checkpoint.load(), prior_ce=prior_entropy(system.backbone, prior))
-    ranks.agree(len(history.rows), system, here)
+    processes.agree(system, len(history.rows))
     batches = math.ceil(len(features) / schedule.batch_size)
     progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
-                    disable=here.rank > 0 or None)
+                    disable=processes.rank > 0 or None)
     for epoch in range(len(history.rows), schedule.epochs):
-        order, noise = _epoch_generators(seed, epoch, len(features), device, here.rank)
+        order, noise = _epoch_generators(seed, epoch, len(features), device, processes.rank)
         losses = []
-        chunks, parts = zip(*(ranks.cut(b, here) for b in order.split(schedule.batch_size)))
+        chunks, shares = zip(*map(processes.part, order.split(schedule.batch_size)))
         for step, (rows, x) in enumerate(zip(chunks, _inputs(features, chunks, (seed, epoch)))):
             _set_rate(optimisers, schedule, epoch + (step + 1) / batches)
-            noise.part = parts[step]
-            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior,
-                     "part": parts[step]}
+            processes.weight = shares[step]
+            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
             losses.append(system.update(batch, optimisers, noise))
         row = {"epoch": epoch, **{
-            name: ranks.mean(torch.stack([each[name] for each in losses]), parts).item()
+            name: processes.mean(torch.stack([each[name] for each in losses]), shares).item()
             for name in losses[0]}}
         history.rows.append(row)
         if not all(math.isfinite(value) for value in row.values()):
             history.status = "diverged"
             break
-        if here.rank == 0:
+        if processes.rank == 0:
             checkpoint.save(history.rows)
         progress.update()
         progress.set_postfix({name: f"{row[name]:.3f}" for name in losses[0]})
@@ -138,10 +140,9 @@ def _epoch_generators(seed, epoch, videos, device, rank):
     """The order of the videos, and the generator of the mask's noise, from (seed, epoch) alone."""
     word = seed_everything(seed, epoch)  # dropout draws from the global generator
     order = torch.randperm(videos, generator=torch.Generator().manual_seed(word)).to(device)
-    noise = ranks.Noise(device).manual_seed(word)
-    if rank:  # or every part of a batch would be dropped out alike
-        seed_everything(seed, epoch, rank)
-    return order, noise
+    if rank:  # or every process would draw the same noise for other videos
+        word = seed_everything(seed, epoch, rank)
+    return order, torch.Generator(device).manual_seed(word)
 
 
 def _inputs(features, chunks, key):
@@ -164,6 +165,79 @@ def _set_rate(optimisers, schedule, epoch):
     for optimiser in optimisers.values():
         for group in optimiser.param_groups:
             group["lr"] = schedule.lr * schedule.rate(epoch) * group["scale"]
+
+
+class Processes:
+    """The processes that `torchrun` started for one run, or this one alone.
+
+    Each computes its rows of every batch. A loss is a mean over videos, so that the batch's gradient
+    is the mean of the parts' gradients, weighted by their numbers of videos (`weight`), and it is
+    taken before an optimiser steps. DistributedDataParallel would not do: it listens to `backward`,
+    and two players take their gradients of one graph by `autograd.grad`.
+
+    device: as `device.choose` names it; with several processes on GPUs, one each. Raises StudyError
+    where torchrun's variables are there in part.
+    """
+
+    def __init__(self, device):
+        self.device, self.rank, self.world, self.weight = choose(device), 0, 1, 1.0
+        if os.environ.get("WORLD_SIZE", "1") == "1":
+            return
+        backend = "gloo"
+        if self.device.type == "cuda":
+            self.device, backend = choose(f"cuda:{os.environ.get('LOCAL_RANK', 0)}"), "nccl"
+            torch.cuda.set_device(self.device)
+        if not distributed.is_initialized():
+            try:
+                distributed.init_process_group(backend)
+            except ValueError as error:
+                raise StudyError(f"WORLD_SIZE is {os.environ['WORLD_SIZE']}, but the processes cannot "
+                                 f"meet ({error}): unset it, or start with torchrun") from None
+            atexit.register(distributed.destroy_process_group)
+        self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
+
+    def agree(self, system, epochs):
+        """Raise StudyError unless all begin after as many epochs, at the same weights."""
+        if self.world == 1:
+            return
+        if not system.backbone.separable:
+            raise StudyError("contrast within a batch needs all of the batch in one process: train "
+                             "without torchrun, or set contrast to classes")
+        weights = sum(p.detach().double().sum() for p in system.parameters())
+        mine = torch.stack([weights, torch.full_like(weights, epochs)])
+        every = [torch.empty_like(mine) for _ in range(self.world)]
+        distributed.all_gather(every, mine)
+        if not all(torch.allclose(mine, other, rtol=1e-9, equal_nan=True) for other in every):
+            raise StudyError("the processes begin at different epochs or with different weights: let "
+                             "all see one folder, with the same files in it")
+
+    def share(self, optimisers):
+        """Let every step of the optimisers begin with the gradients of the whole batch."""
+        for optimiser in optimisers.values() if self.world > 1 else ():
+            optimiser.register_step_pre_hook(self._average)
+
+    def part(self, rows):
+        """This process's rows of a batch `(B,)`, and their weight in its mean.
+
+        Where videos are fewer than processes, some take another's at weight 0: all must be there for
+        the sum.
+        """
+        start, stop = (len(rows) * rank // self.world for rank in (self.rank, self.rank + 1))
+        return rows[start:max(stop, start + 1)], (stop - start) / len(rows)
+
+    def mean(self, losses, weights):
+        """The mean over steps of losses `(steps,)`, each that of the whole batch."""
+        if self.world > 1:
+            losses = losses * losses.new_tensor(weights)
+            distributed.all_reduce(losses)
+        return losses.mean()
+
+    def _average(self, optimiser, *_):
+        held = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+        flat = self.weight * torch.cat([p.grad.flatten() for p in held])
+        distributed.all_reduce(flat)
+        for p, summed in zip(held, flat.split([p.numel() for p in held])):
+            p.grad = summed.view_as(p)
 
 
 class Checkpoint:

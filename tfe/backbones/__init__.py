@@ -47,6 +47,8 @@ class Backbone(nn.Module):
         `(z, context) -> logits (B, C), attention (B, C, T)`.
     """
 
+    separable = True  # whether a batch's loss is the mean of losses that its videos have alone
+
     def __init__(self, num_classes, dim, task):
         super().__init__()
         self.num_classes, self.dim, self.task = num_classes, dim, task

@@ -7,7 +7,6 @@ from einops import einsum
 from torch import nn
 from torch.nn import functional as F
 
-from data.encoders import shards
 from tfe.backbones import Backbone, FeatureEmbedding, towers
 from tfe.errors import StudyError
 
@@ -48,6 +47,7 @@ class System(Backbone):
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(blocks))
         self.adapter, self.tower = adapter, tower
         self.spotting, self.contrast = spotting, contrast
+        self.separable = contrast == "classes"
         if tower:
             self.blocks.apply(_published_start)
             self.register_buffer("class_text", torch.randn(num_classes, dim))
@@ -108,12 +108,8 @@ def in_batch(logits, target):
 
     logits `(B, C)`, target one-hot `(B, C)` -> `(B,)` nats. With p the softmax of 10 [same label]
     over the batch, it is the mean of KL(p || q) over both directions. Text is frozen, so that the
-    texts of a batch are columns of the logits over classes. Raises StudyError unless one-hot, and
-    where a process sees its part of a batch alone.
+    texts of a batch are columns of the logits over classes. Raises StudyError unless one-hot.
     """
-    if shards.here().world > 1:
-        raise StudyError("contrast within a batch needs all of the batch in one process: train "
-                         "without torchrun, or set contrast to classes")
     if ((target != 0).sum(1) != 1).any():
         raise StudyError("contrast within a batch needs one label an instance: train on the "
                          "intervals (data.video.clips.instances), or set contrast to classes")

@@ -1,4 +1,4 @@
-"""A run of several processes is that of one: parts, noise, gradients, losses, checkpoints."""
+"""A run of several processes is that of one: parts, gradients, losses, checkpoints; each its noise."""
 
 import json
 import subprocess
@@ -10,16 +10,15 @@ import pytest
 import torch
 
 from data import planted
-from tfe import StudyError, ranks, training
-from tfe.khot import relaxed_khot
 from data.files.paths import ROOT
-from data.encoders.shards import Shard
+from tfe import StudyError, training
+from tfe.training import Processes
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory):
     """Six rendered videos of train, synthetic, with intervals."""
-    folder = tmp_path_factory.mktemp("ranks") / "tiny"
+    folder = tmp_path_factory.mktemp("processes") / "tiny"
     planted.main(["--out", str(folder), "--train", "6", "--val", "0", "--test", "1", "--shifted", "0"])
     return folder
 
@@ -55,7 +54,7 @@ def test_losses_of_2_and_4_processes_are_those_of_one(several, case):
 
 @pytest.mark.parametrize("case", fitted.CASES)
 def test_in_double_precision_the_weights_are_the_same_to_rounding(several, case):
-    alone = fitted.exact(case, Shard())
+    alone = fitted.exact(case, Processes("cpu"))
     for told, _ in several.values():
         np.testing.assert_allclose(told["exact"][case], alone, rtol=0, atol=1e-10)
 
@@ -69,10 +68,10 @@ def test_only_process_0_writes(several):
     assert several[4][1] == ["losses.json", "of0"]
 
 
-def test_with_dropout_a_run_repeats_and_resumes_but_is_another_than_that_of_one(several):
+def test_with_noise_a_run_repeats_and_resumes_but_is_another_than_that_of_one(several):
     told = several[2][0]
-    assert told["resumed"] == told["dropout"] and len(told["dropout"]) == 2
-    assert not near(told["dropout"], fitted.stored("msqnet", None, 0.1), 1e-3)
+    assert told["resumed"] == told["noisy"] and len(told["noisy"]) == 2
+    assert not near(told["noisy"], fitted.stored("msqnet", None, 0.1), 1e-3)
 
 
 def test_what_several_processes_cannot_do_is_one_line(several):
@@ -81,43 +80,44 @@ def test_what_several_processes_cannot_do_is_one_line(several):
     assert told["others"].startswith("the processes begin at different epochs or with different weights")
 
 
+def one_of(rank, world):
+    """A process of `world` that has met no other."""
+    processes = Processes("cpu")
+    processes.rank, processes.world = rank, world
+    return processes
+
+
 @pytest.mark.parametrize("world", [2, 3, 5])
 @pytest.mark.parametrize("total", [1, 2, 4, 9])
 def test_parts_hold_every_video_once(world, total):
     rows, weights = torch.arange(100, 100 + total), torch.zeros(total)
     for rank in range(world):
-        mine, part = ranks.cut(rows, Shard(rank, world))
-        assert len(mine) == part.stop - part.start > 0 and part.total == total
-        weights[mine - 100] += part.weight / len(mine)
+        mine, weight = one_of(rank, world).part(rows)
+        assert len(mine) > 0
+        weights[mine - 100] += weight / len(mine)
     torch.testing.assert_close(weights, torch.full((total,), 1 / total))
 
 
-def test_the_masks_of_parts_are_those_of_the_batch():
-    logits = torch.randn(5, 2, 4, 4, generator=torch.Generator().manual_seed(0))
-    expected = relaxed_khot(logits, 2, 0.5, torch.Generator().manual_seed(1))
-    for rank in range(3):
-        noise = ranks.Noise().manual_seed(1)
-        rows, noise.part = ranks.cut(torch.arange(5), Shard(rank, 3))
-        assert torch.equal(relaxed_khot(logits[rows], 2, 0.5, noise), expected[rows])
+def test_one_process_does_nothing_else():
+    alone, rows = Processes("cpu"), torch.arange(5)
+    mine, weight = alone.part(rows)
+    assert torch.equal(mine, rows) and weight == 1 and alone.device == torch.device("cpu")
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
+    alone.share({"all": optimiser})
+    assert not optimiser._optimizer_step_pre_hooks and not torch.distributed.is_initialized()
 
 
-def test_one_process_does_nothing_else_than_before():
-    rows, gradients = torch.arange(5), [torch.ones(2), None]
-    assert ranks.cut(rows, Shard()) == (rows, None) and ranks.whole(gradients, None) is gradients
-    assert ranks.join("cpu") == (Shard(), torch.device("cpu"))
-    assert not torch.distributed.is_initialized()
-
-
-def test_every_process_draws_the_same_order_and_noise_and_its_own_dropout():
+def test_every_process_draws_the_same_order_and_its_own_noise():
     drawn = []
     for rank in (0, 1):
         order, noise = training._epoch_generators(3, 1, 9, torch.device("cpu"), rank)
         drawn.append((order.tolist(), torch.rand(3, generator=noise).tolist(), torch.rand(3).tolist()))
-    assert drawn[0][:2] == drawn[1][:2] and drawn[0][2] != drawn[1][2]
+    (order, *first), (same, *second) = drawn
+    assert order == same and all(a != b for a, b in zip(first, second))
 
 
 def test_processes_that_cannot_meet_say_how_to_start(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     monkeypatch.delenv("MASTER_ADDR", raising=False)
     with pytest.raises(StudyError, match="WORLD_SIZE is 2, but the processes cannot meet.*torchrun"):
-        ranks.join("cpu")
+        Processes("cpu")
