@@ -44,7 +44,8 @@ import torch
 from data import planted
 from book import plots
 from book.evidence import cost, shapes
-from book.runs import provenance
+from book.runs import products, provenance
+from book.runs.checkpoint import Checkpoint
 from data.encoders import shards, weights
 from data.files import store
 from data.video import clips
@@ -255,7 +256,8 @@ print(len(train), "clips to train on,", len(test), "to measure;",
 # %%
 plan = replace(training.PROFILES[profile], **schedule)
 history = training.fit(system, train, targets, plan, seed=seed,
-                       device=device, folder=out or None)
+                       device=device,
+                       checkpoint=Checkpoint(out) if out else None)
 print(history.status, {name: round(value, 2)
                        for name, value in history.rows[-1].items()})
 plots.show(plots.losses(history), "losses", f"Losses of {method} on"
@@ -269,8 +271,8 @@ measured = evaluation.measure(
 print(measured["metric"], round(measured["value"], 2))
 here = shards.here()
 if out and here.rank == 0:
-    evaluation.save_predictions(Path(out), predictions)
-    training.write_json(Path(out) / "metrics.json", {
+    products.save_predictions(out, predictions)
+    products.save_metrics(out, {
         "splits": {"test": measured}, "history": history.rows,
         "status": history.status, "files": files, "processes": here.world,
         "receipt": provenance.receipt(device, threads)})

@@ -45,14 +45,14 @@ out = ""  # a folder for metrics and predictions; none: write nothing
 # %%
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from book import plots
 from book.evidence import probes
-from book.runs import protocols, provenance
+from book.runs import products, protocols, provenance
+from book.runs.checkpoint import Checkpoint
 from data.files import store
 from tfe import evaluation, systems, training
 from book.evidence.erasure import erasure
@@ -93,7 +93,7 @@ plan = replace(training.PROFILES[profile], **schedule)
 begun = time.perf_counter()
 history = training.fit(
     system, x[rows["train"]], targets[rows["train"]], plan, seed=seed,
-    device=device, folder=out or None)
+    device=device, checkpoint=Checkpoint(out) if out else None)
 seconds = time.perf_counter() - begun
 print(history.status, history.rows[-1])
 
@@ -142,11 +142,11 @@ for split in list(measured)[:1] if plays else []:
 # %%
 if out:
     ids = np.array(features.video_ids)
-    evaluation.save_predictions(Path(out), {
+    products.save_predictions(out, {
         f"{split}.{name}": value for split, each in predictions.items()
         for name, value in {**each, "targets": targets[rows[split]],
                             "video_ids": ids[rows[split]]}.items()})
-    training.write_json(Path(out) / "metrics.json", {
+    products.save_metrics(out, {
         "splits": measured, "status": history.status,
         "history": history.rows, "prior_ce": history.prior_ce,
         "features": features.meta,

@@ -9,6 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import torch
 
+from book.runs.checkpoint import Checkpoint
 from data.files import store
 from data.video import clips
 from tfe import StudyError, systems
@@ -41,7 +42,7 @@ def noiseless():
 def stored(case, folder=None, noise=0.0):
     """Rows of the history of a fit on stored features; `noise` is MSQNet's dropout, 0: none at all."""
     with nullcontext() if noise else noiseless():
-        return fit(*made(case, noise), PLAN, seed=0, folder=folder).rows
+        return fit(*made(case, noise), PLAN, seed=0, checkpoint=folder and Checkpoint(folder)).rows
 
 
 def exact(case, processes):
@@ -84,7 +85,7 @@ def interrupted(folder):
 
     system.update = unplugged
     try:
-        fit(system, x, targets, PLAN, seed=0, folder=folder)
+        fit(system, x, targets, PLAN, seed=0, checkpoint=folder and Checkpoint(folder))
     except KeyboardInterrupt:
         return stored("msqnet", folder, 0.1)
 

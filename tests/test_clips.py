@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from book.runs.checkpoint import Checkpoint
 from data import planted
 from data.files import store
 from data.video import clips, decode
@@ -163,10 +164,10 @@ def test_fine_tuning_stopped_and_resumed_ends_as_if_never_stopped(
 
     monkeypatch.setattr(clips.Clips, "batches", unplugged)
     with pytest.raises(KeyboardInterrupt):
-        fit(system(method, name, dataset), of, targets, PLAN, seed=1, folder=tmp_path)
+        fit(system(method, name, dataset), of, targets, PLAN, seed=1, checkpoint=Checkpoint(tmp_path))
     monkeypatch.setattr(clips.Clips, "batches", batches)
     again = system(method, name, dataset)
-    assert fit(again, of, targets, PLAN, seed=1, folder=tmp_path).rows == history.rows
+    assert fit(again, of, targets, PLAN, seed=1, checkpoint=Checkpoint(tmp_path)).rows == history.rows
     assert all(torch.equal(v, again.state_dict()[n]) for n, v in whole.state_dict().items())
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from book.runs.checkpoint import Checkpoint
 from tfe import StudyError, systems
 from tfe.device import choose
 from tfe.training import PROFILES, Schedule, fit, seed_everything
@@ -27,7 +28,7 @@ def made(method="tfe", backbone="msqnet", seed=0, **options):
 
 def trained(seed=0, plan=PLAN, folder=None, method="tfe", backbone="msqnet"):
     system = made(method, backbone, seed)
-    return system, fit(system, *data(), plan, seed=seed, folder=folder)
+    return system, fit(system, *data(), plan, seed=seed, checkpoint=folder and Checkpoint(folder))
 
 
 def same(a, b):
@@ -59,9 +60,9 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, after):
 
     system.update = unplugged
     with pytest.raises(KeyboardInterrupt):
-        fit(system, *data(), PLAN, seed=0, folder=tmp_path)
+        fit(system, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
     resumed = made(seed=5)  # the checkpoint holds all there is to know
-    again = fit(resumed, *data(), PLAN, seed=0, folder=tmp_path)
+    again = fit(resumed, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
     assert same(whole, resumed) and again.rows == history.rows
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.safetensors"]
 
@@ -70,7 +71,7 @@ def test_a_finished_run_trains_no_more(tmp_path):
     first, _ = trained(folder=tmp_path)
     again = made(seed=5)
     again.update = None  # would fail if it were called
-    fit(again, *data(), PLAN, seed=0, folder=tmp_path)
+    fit(again, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
     assert same(first, again)
 
 
@@ -83,7 +84,7 @@ def test_the_loss_falls():
 def test_a_loss_that_is_not_finite_is_reported_as_diverged(tmp_path):
     system = made()
     _, targets = data()
-    history = fit(system, np.full((12, 6, 10), np.nan), targets, PLAN, seed=0, folder=tmp_path)
+    history = fit(system, np.full((12, 6, 10), np.nan), targets, PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
     assert history.status == "diverged" and len(history.rows) == 1
     assert not (tmp_path / "checkpoint.safetensors").exists()
 
@@ -115,7 +116,7 @@ def test_bad_input_says_what_to_do(tmp_path):
         fit(made(), x[:0], targets[:0], PLAN, seed=0)
     (tmp_path / "checkpoint.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0nonsense")
     with pytest.raises(StudyError, match="damaged.*delete it"):
-        fit(made(), x, targets, PLAN, seed=0, folder=tmp_path)
+        fit(made(), x, targets, PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
 
 
 @pytest.mark.parametrize("method, backbone, head, said", [
@@ -126,7 +127,7 @@ def test_a_checkpoint_of_another_system_is_refused_in_one_line(tmp_path, method,
     before = {name: value.clone() for name, value in other.state_dict().items()}
     with pytest.raises(StudyError, match=f"checkpoint.safetensors is of another system .*{said}.*: "
                                          "delete it to start the run anew") as error:
-        fit(other, *data(), PLAN, seed=0, folder=tmp_path)
+        fit(other, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
     assert "\n" not in str(error.value)
     assert all(torch.equal(value, before[name]) for name, value in other.state_dict().items())
 
@@ -149,7 +150,7 @@ def trained_into(folder):
 def test_another_run_does_not_go_on_from_a_checkpoint(tmp_path, seed, plan, game, said):
     trained(folder=tmp_path)
     with pytest.raises(StudyError, match=f"is of another run .{said}.*choose another folder"):
-        fit(made(game=game), *data(), plan, seed=seed, folder=tmp_path)
+        fit(made(game=game), *data(), plan, seed=seed, checkpoint=Checkpoint(tmp_path))
 
 
 def test_a_gpu_that_is_not_there_is_counted(monkeypatch):

@@ -5,7 +5,6 @@ import torch
 from einops import einsum
 
 from tfe import fidelity, metrics
-from data.files.paths import atomic
 from tfe.systems import without_each
 
 
@@ -61,9 +60,3 @@ def headline(predictions, targets):
     """The leave-one-out read-out as one order a video, `(N, T)`: its mean over the true classes."""
     targets = np.asarray(targets)
     return einsum(predictions["leave_one_out"], targets, "n c t, n c -> n t")
-
-
-def save_predictions(folder, arrays):
-    """Write arrays (no pickles) to `folder/predictions.npz`, atomically."""
-    with atomic(folder / "predictions.npz") as temporary:
-        np.savez_compressed(temporary, **arrays)

@@ -1,22 +1,18 @@
 """`fit`: epochs, schedule, seeds, device, checkpoints; resumes to the identical result."""
 
 import atexit
-import json
 import math
 import os
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
 from torch import distributed
 from tqdm import tqdm
 
 from tfe.adversary import prior_entropy
 from tfe.device import choose
 from tfe.errors import StudyError
-from data.files.paths import atomic, write_text
 
 
 @dataclass(frozen=True)
@@ -74,14 +70,19 @@ def seed_everything(*seed):
     return word
 
 
-def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None):
+def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=None):
     """Train `system` in place on features `(N, T, f)` and targets `(N, C)`; return its `History`.
 
     In place of features, `clips.Clips` fine-tune: they are decoded and augmented as they are wanted.
 
     Every epoch is a pure function of (seed, epoch, state at its start), so that a run resumed from
-    the checkpoint in `folder` ends as an uninterrupted one does, bit for bit on one device and
-    number of threads. Stops at a loss that is not finite and says so in the history.
+    its checkpoint ends as an uninterrupted one does, bit for bit on one device and number of threads.
+    Stops at a loss that is not finite and says so in the history.
+
+    checkpoint: an object with two methods, or None. `save(state)` is called after every epoch with
+    `{"settings": ..., "rows": the history's, "system": its state_dict, "optimisers": {player: {number:
+    tensors}}}`. `load(start)` gets the state that this run would begin with and returns the one to go
+    on from, or None; it may raise StudyError where what it finds is of another run or system.
 
     Under `torchrun` each process computes its rows of every batch (`Processes`), and process 0 saves.
     Noise apart, which every process draws for itself, the losses are those of one process.
@@ -101,9 +102,10 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
                   for name, parameters in system.players().items()}
     processes.share(optimisers)
     game = getattr(system, "game", None)
-    checkpoint = Checkpoint(folder, system, optimisers, {
-        "seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)})
-    history = History(checkpoint.load(), prior_ce=prior_entropy(system.backbone, prior))
+    settings = {"seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)}
+    history = History([], prior_ce=prior_entropy(system.backbone, prior))
+    if checkpoint and (state := checkpoint.load(_state(settings, history, system, optimisers))):
+        _restore(state, history, system, optimisers)
     processes.agree(system, len(history.rows))
     batches = math.ceil(len(features) / schedule.batch_size)
     progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
@@ -124,8 +126,8 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", folder=None)
         if not all(math.isfinite(value) for value in row.values()):
             history.status = "diverged"
             break
-        if processes.rank == 0:
-            checkpoint.save(history.rows)
+        if checkpoint and processes.rank == 0:
+            checkpoint.save(_state(settings, history, system, optimisers))
         progress.update()
         progress.set_postfix({name: f"{row[name]:.3f}" for name in losses[0]})
     progress.close()
@@ -159,6 +161,19 @@ def _groups(system, parameters):
     factors = [scale.get(p, 1.0) for p in parameters]
     return [{"params": [p for p, f in zip(parameters, factors) if f == factor], "scale": factor}
             for factor in sorted(set(factors))]
+
+
+def _state(settings, history, system, optimisers):
+    """All that the next epoch depends on, and the settings that say which run it is."""
+    return {"settings": settings, "rows": history.rows, "system": system.state_dict(),
+            "optimisers": {name: o.state_dict()["state"] for name, o in optimisers.items()}}
+
+
+def _restore(state, history, system, optimisers):
+    history.rows = state["rows"]
+    system.load_state_dict(state["system"])
+    for name, optimiser in optimisers.items():
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state["optimisers"][name]})
 
 
 def _set_rate(optimisers, schedule, epoch):
@@ -238,75 +253,3 @@ class Processes:
         distributed.all_reduce(flat)
         for p, summed in zip(held, flat.split([p.numel() for p in held])):
             p.grad = summed.view_as(p)
-
-
-class Checkpoint:
-    """A run's state in `checkpoint.safetensors`: weights, optimisers and history in one file.
-
-    One file, written atomically, so that its parts can never be of different epochs. `settings` say
-    which run it is: another one does not go on from it.
-    """
-
-    def __init__(self, folder, system, optimisers, settings):
-        self.path = folder and Path(folder) / "checkpoint.safetensors"
-        self.settings = json.loads(json.dumps(settings))
-        self.system, self.optimisers = system, optimisers
-
-    def save(self, rows):
-        if self.path is None:
-            return
-        tensors = {f"system.{name}": value for name, value in self.system.state_dict().items()}
-        for player, optimiser in self.optimisers.items():
-            for number, state in optimiser.state_dict()["state"].items():
-                tensors |= {f"optimiser.{player}.{number}.{k}": v for k, v in state.items()}
-        with atomic(self.path) as temporary:
-            # One entry: safetensors writes several in an order that changes from run to run.
-            save_file({k: v.contiguous() for k, v in tensors.items()}, temporary,
-                      {"run": json.dumps({"history": rows, "settings": self.settings})})
-
-    def load(self):
-        """Restore what `save` wrote; return the history's rows, empty where there is no file."""
-        if self.path is None or not self.path.is_file():
-            return []
-        try:
-            tensors = load_file(self.path)
-            rows, settings = (read_header(self.path)[name] for name in ("history", "settings"))
-        except Exception as error:  # safetensors has no public base class for its errors
-            raise StudyError(f"{self.path} is damaged ({error}): delete it to start the run anew")
-        parts = {}
-        for name, value in tensors.items():
-            kind, rest = name.split(".", 1)
-            parts.setdefault(kind, {})[rest] = value
-        self._refuse_another(parts.get("system", {}), settings)
-        self.system.load_state_dict(parts["system"])
-        for name, value in parts.get("optimiser", {}).items():
-            player, number, key = name.rsplit(".", 2)
-            parts.setdefault(player, {}).setdefault(int(number), {})[key] = value
-        for player, optimiser in self.optimisers.items():
-            state = optimiser.state_dict()
-            optimiser.load_state_dict({**state, "state": parts.get(player, {})})
-        return rows
-
-    def _refuse_another(self, saved, settings):
-        there, here = ({name: tuple(value.shape) for name, value in state.items()}
-                       for state in (saved, self.system.state_dict()))
-        differs = sorted(n for n in there | here if there.get(n) != here.get(n))
-        if differs:
-            shapes = [state.get(differs[0], "absent") for state in (there, here)]
-            raise StudyError(f"{self.path} is of another system ({differs[0]}: {shapes[0]} there, "
-                             f"{shapes[1]} here): delete it to start the run anew")
-        for name, value in self.settings.items():
-            if settings[name] != value:
-                raise StudyError(f"{self.path} is of another run ({name}: {settings[name]} there, "
-                                 f"{value} here): choose another folder, or delete it")
-
-
-def read_header(path):
-    """The history and the settings that a checkpoint carries in its header."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    return json.loads(header["__metadata__"]["run"])
-
-
-def write_json(path, value):
-    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")

@@ -25,6 +25,7 @@ from data.common.generators import render
 from book import plots
 from book.evidence import report, summary
 from book.runs import batch
+from book.runs.checkpoint import Checkpoint
 from data.common import pool
 from data.encoders import features, recipes
 from data.files import store
@@ -79,7 +80,7 @@ def training_work(folder):
     targets = (draw.random((12, 3)) < 0.4).astype(np.float32)
     training.seed_everything(0)
     system = systems.build("tfe", "bike", 3, 10, "multilabel")
-    training.fit(system, x, targets, PLAN, seed=0, folder=folder / "run")
+    training.fit(system, x, targets, PLAN, seed=0, checkpoint=Checkpoint(folder / "run"))
 
 
 def runs_of(folder):
