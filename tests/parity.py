@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from tfe import backbones, systems
-from data.encoders import official
+from data.encoders import clip, official
 from tfe.backbones import towers
 from data.files.paths import RESULTS, ROOT, atomic, write_text
 
@@ -89,7 +89,7 @@ def answers(name, weights, size):
         official.load(system, found)
         if x is None:
             frames, ids = inputs(size, system.backbone.embed.resolution)
-            text, x = official.text(found["text"], ids), system.embed(frames)
+            text, x = clip.text(found["text"], ids), system.embed(frames)
         system.backbone.set_text(text)
         said |= {"image embeddings": x, "class text": text.classes, "word text": text.words,
                  "temporal Transformer": system.backbone.temporal(x),

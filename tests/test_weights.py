@@ -4,18 +4,23 @@ import gzip
 import json
 import pickle
 import re
+from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from data.encoders import recipes, weights
+from data.encoders import official, recipes, weights
 from tfe import StudyError, backbones, systems
-from data.encoders import official
 from tfe.backbones import towers
 
 pytest.importorskip("transformers", reason="the full-size systems need the package transformers")
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+from data.encoders import clip  # which needs transformers
+
 WIDE = 128  # of text, and of the space that it shares with images, in narrow form
 
 
@@ -175,13 +180,14 @@ def test_the_text_of_classes_comes_from_the_vocabulary(tmp_path):
     """A vocabulary of two merges: the words of a prompt, the end, and zeros."""
     path = tmp_path / "v.gz"
     path.write_bytes(gzip.compress("#version\nt h\nth e</w>\n".encode()))
-    ids = official.tokens(["The", "the  th"], path)
+    ids = clip.tokens(["The", "the  th"], path)
     start, end = 512 + 2, 512 + 3
-    t, h_last = official._units().index("t"), 256 + official._units().index("h")
+    units = list(bytes_to_unicode().values())
+    t, h_last = units.index("t"), 256 + units.index("h")
     assert ids.shape == (2, 77) and ids[0, :4].tolist() == [start, 513, end, 0]
     assert ids[1, :6].tolist() == [start, 513, t, h_last, end, 0]  # "t h" joins inside a word alone
     with pytest.raises(StudyError, match="has 82 tokens; at most 77"):
-        official.tokens(["the " * 80], path)
+        clip.tokens(["the " * 80], path)
 
 
 def test_initialising_fills_encoder_head_scale_and_text(tmp_path, monkeypatch):
@@ -195,8 +201,8 @@ def test_initialising_fills_encoder_head_scale_and_text(tmp_path, monkeypatch):
     system = made()
     filled = weights.initialise(system, ["a", "b", "c"], ["k.pt"], tmp_path, trust=("k.pt",))
     assert filled == {"k.pt": ["head", "logit_scale", "vision", "text"]}
-    text = official.text(official.parts(state)["text"],
-                         official.tokens([f"This is a video about {x}" for x in "abc"],
+    text = clip.text(official.parts(state)["text"],
+                         clip.tokens([f"This is a video about {x}" for x in "abc"],
                                          tmp_path / "bpe_simple_vocab_16e6.txt.gz"))
     assert torch.equal(system.backbone.word_text, text.words)
 
@@ -303,9 +309,12 @@ def test_clip_encodes_frames_for_the_feature_store(tmp_path, monkeypatch):
     monkeypatch.setenv("TFE_WEIGHTS", str(tmp_path))
     with pytest.raises(StudyError, match="ViT-B-16.pt are missing"):
         recipes.load("clip-b16")
-    monkeypatch.setitem(towers.CLIP, "clip-b16", towers.CLIP["clip-narrow"])
+    narrow = replace(recipes.ENCODERS["clip-b16"], dim=128, resolution=32, build=partial(recipes._clip, 128, 32))
     path = saved(tmp_path, "clip-vit-base-patch16/model.safetensors", hub(drawn(NARROW)))
-    encoder = recipes.load("clip-b16", resolution=32)
+    with pytest.raises(StudyError, match="makes 128 numbers of 32 pixels, where 512 of 224 are wanted"):
+        recipes.load("clip-b16")
+    monkeypatch.setitem(recipes.ENCODERS, "clip-b16", narrow)
+    encoder = recipes.load("clip-b16")
     assert encoder.weights_sha256 == sha256(path.read_bytes()).hexdigest()
     frames = torch.randint(0, 256, (3, 32, 32, 3), dtype=torch.uint8)
     system = made()

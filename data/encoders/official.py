@@ -1,14 +1,10 @@
-"""From the names of published checkpoints to ours, and class names to CLIP's text embeddings."""
+"""From the names of published checkpoints to ours."""
 
-import gzip
 import re
-from itertools import chain
-from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 
-from tfe.backbones.towers import ClipTower, TimesformerTower
 from tfe.errors import StudyError
 
 # OpenAI's names, in order of trial, as those of `transformers`.
@@ -27,15 +23,6 @@ BLOCK_NAMES = {".attn.out_proj.": ".self_attn.out_proj.", ".ln_1.": ".layer_norm
                ".ln_2.": ".layer_norm2.", ".mlp.c_fc.": ".mlp.fc1.", ".mlp.c_proj.": ".mlp.fc2."}
 # Words that OpenAI's files hold beside weights.
 SIZES = {"input_resolution", "context_length", "vocab_size"}
-
-
-class Text(NamedTuple):
-    """CLIP's text of C classes: `pooled (C, w)` before the projection, `classes (C, d)` after it,
-    and `words (C, W, d)`, every position projected."""
-
-    pooled: torch.Tensor
-    classes: torch.Tensor
-    words: torch.Tensor
 
 
 def parts(checkpoint):
@@ -110,20 +97,22 @@ def _head(state):
 def load(system, found, normalisation=None):
     """Fill a system's encoders, temporal head and scale from `parts`; return what was filled.
 
-    A system with fewer blocks takes the first ones. Raises StudyError where a tensor is missing or
+    An encoder is a module that names the `part` of a checkpoint that it takes, and holds the `model`
+    to fill. A system with fewer blocks takes the first ones. Raises StudyError where a tensor is missing or
     has another shape, or where the checkpoint is of no use to this system.
     """
     filled = []
     for module in system.modules():
-        if isinstance(module, ClipTower) and "vision" in found:
-            _fill(module.model, _vision(found["vision"], module), "CLIP's image encoder")
+        part = getattr(module, "part", None)
+        if part == "vision" and part in found:
+            fill(module.model, _vision(found[part], module), "CLIP's image encoder")
             if normalisation:
                 for buffer, values in zip((module.mean, module.std), normalisation):
                     buffer.copy_(torch.tensor(values).view(3, 1, 1))
-            filled.append("vision")
-        elif isinstance(module, TimesformerTower) and "timesformer" in found:
-            _fill(module.model, _timed(found["timesformer"], module), "TimeSformer")
-            filled.append("timesformer")
+            filled.append(part)
+        elif part == "timesformer" and part in found:
+            fill(module.model, _timed(found[part], module), "TimeSformer")
+            filled.append(part)
         if "logit_scale" in found and hasattr(module, "logit_scale"):
             module.logit_scale.data.copy_(found["logit_scale"])
             filled.append("logit_scale")
@@ -131,7 +120,7 @@ def load(system, found, normalisation=None):
     if "head" in found and hasattr(backbone, "blocks"):
         own = {name for name in backbone.state_dict() if name.startswith(("blocks.", "position"))}
         given = {name: value for name, value in found["head"].items() if name in own}
-        _fill(backbone, given, "the temporal head", own)
+        fill(backbone, given, "the temporal head", own)
         filled.append("head")
     if not filled:
         raise StudyError(f"the checkpoint has {', '.join(found)}, of which this system takes nothing")
@@ -152,8 +141,12 @@ def _timed(state, tower):
     return {**state, name: times}
 
 
-def _fill(module, state, what, own=None):
-    """Copy `state` into `module`, every name of `own` (default: all) exactly once."""
+def fill(module, state, what, own=None):
+    """Copy `state` into `module`, every name of `own` (default: all) exactly once.
+
+    Raises StudyError, with the name of `what` is filled, where a tensor is missing, too many, or of
+    another shape.
+    """
     target = module.state_dict()
     own = set(target) if own is None else own
     wrong = next((name for name in sorted(own | set(state)) if name not in state or name not in own
@@ -163,53 +156,3 @@ def _fill(module, state, what, own=None):
         raise StudyError(f"{what}: {wrong} is {shapes[0]} in the checkpoint and {shapes[1]} here: "
                          "use the checkpoint of this size")
     module.load_state_dict(state, strict=False)
-
-
-@torch.no_grad()
-def text(state, ids):
-    """The `Text` of token ids `(C, W)`, padded with 0, by CLIP's text encoder."""
-    from transformers import CLIPTextConfig, CLIPTextModelWithProjection
-
-    width = state["text_model.final_layer_norm.weight"].shape[0]
-    layers = {name.split(".")[3] for name in state if ".encoder.layers." in name}
-    vocabulary, _ = state["text_model.embeddings.token_embedding.weight"].shape
-    model = CLIPTextModelWithProjection(CLIPTextConfig(
-        hidden_size=width, intermediate_size=4 * width, num_hidden_layers=len(layers),
-        num_attention_heads=width // 64, vocab_size=vocabulary,
-        projection_dim=len(state["text_projection.weight"]),
-        # 2 asks for CLIP's own rule: the text ends at the highest token.
-        eos_token_id=2, bos_token_id=0, pad_token_id=0)).eval()
-    _fill(model, state, "CLIP's text encoder")
-    out = model.text_model(ids)
-    return Text(out.pooler_output, model.text_projection(out.pooler_output),
-                model.text_projection(out.last_hidden_state))
-
-
-def tokens(prompts, vocabulary, length=77):
-    """CLIP's tokens of each prompt, `(C, length)`, padded with 0; the vocabulary is OpenAI's file.
-
-    Raises StudyError for a prompt that is too long.
-    """
-    from transformers import CLIPTokenizer
-
-    lines = gzip.decompress(vocabulary.read_bytes()).decode("utf-8").split("\n")
-    merges = [tuple(line.split()) for line in lines[1:49152 - 256 - 2 + 1] if line]
-    units = _units()
-    words = [*units, *(f"{unit}</w>" for unit in units), *("".join(pair) for pair in merges),
-             "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer({word: number for number, word in enumerate(words)}, merges)
-    ids = torch.zeros(len(prompts), length, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        found = tokenizer(prompt)["input_ids"]
-        if len(found) > length:
-            raise StudyError(f"the class text {prompt!r} has {len(found)} tokens; at most {length}")
-        ids[row, :len(found)] = torch.tensor(found)
-    return ids
-
-
-def _units():
-    """The 256 bytes as printable characters, in the order of byte-level vocabularies."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1),
-                 *range(ord("®"), ord("ÿ") + 1)]
-    others = (256 + n for n in range(256 - len(printable)))
-    return [chr(code) for code in chain(printable, others)]

@@ -176,14 +176,10 @@ def _arrays(content):
     return read_checkpoint(content)
 
 
-def _clip(size, published):
-    """CLIP's image encoder, which sees one size of frames alone."""
-    from data.encoders import official
-    from tfe.backbones import towers
+def _clip(dim, side, published):
+    from data.encoders.clip import Images
 
-    tower = towers.ClipTower(size, tune="head")
-    official.load(tower, published["parts"], published["normalisation"])
-    return towers.FrameByFrame(tower).eval()
+    return Images(published["parts"]["vision"], published["normalisation"], dim, side)
 
 
 ENCODERS = {
@@ -199,7 +195,7 @@ ENCODERS = {
         remedy="make weights"),
     # BIKE's and Text4Vis's encoder before any fine-tuning; clip-b16 is MSQNet's guide, projected.
     **{name: Recipe(package=None, file=name, sha256=None, dim=dim, resolution=side,
-                    frames_per_segment=1, build=partial(_clip, name), resize="bicubic")
+                    frames_per_segment=1, build=partial(_clip, dim, side), resize="bicubic")
        for name, dim, side in (("clip-b16", 512, 224), ("clip-l14", 768, 224),
                                ("clip-l14-336", 768, 336))},
 }

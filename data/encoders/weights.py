@@ -148,7 +148,7 @@ def initialise(system, classes, files, where=None, trust=()):
     bpe_simple_vocab_16e6.txt.gz. Returns what was filled, `{file: [parts]}`. Raises StudyError for a
     file that is missing, not the right one, or of no use to this system.
     """
-    from data.encoders import official
+    from data.encoders import clip, official
 
     filled = {}
     for name in files:
@@ -161,8 +161,8 @@ def initialise(system, classes, files, where=None, trust=()):
                 raise StudyError(f"{vocabulary} is another file than expected: get it again from "
                                  f"{FILES[vocabulary.name].source}")
             prompts = [system.backbone.prompt.format(name) for name in classes]
-            ids = official.tokens(prompts, vocabulary)
-            system.backbone.set_text(official.text(state["text"], ids))
+            ids = clip.tokens(prompts, vocabulary)
+            system.backbone.set_text(clip.text(state["text"], ids))
             filled[path.name].append("text")
     return filled
 

@@ -36,6 +36,8 @@ class Tower(nn.Module):
     precision: "fp32", or "bf16" by autocast; what comes out is float32.
     """
 
+    part = None  # which part of a published checkpoint fills it
+
     def __init__(self, model, *, tune="encoder", checkpointing=True, precision="fp32"):
         super().__init__()
         if tune not in TUNE or precision not in ("fp32", "bf16"):
@@ -66,6 +68,8 @@ class ClipTower(Tower):
     `projected`: into the space that text shares, else before (as MSQNet's guide).
     """
 
+    part = "vision"
+
     def __init__(self, size, *, projected=True, **options):
         from transformers import CLIPVisionConfig, CLIPVisionModel, CLIPVisionModelWithProjection
 
@@ -79,17 +83,6 @@ class ClipTower(Tower):
         return rearrange(each[self.output], "(b t) d -> b t d", b=len(frames))
 
 
-class FrameByFrame(nn.Module):
-    """A tower that reads single frames, `(N, 3, R, R)` -> `(N, d)`."""
-
-    def __init__(self, tower):
-        super().__init__()
-        self.tower = tower
-
-    def forward(self, frames):
-        return self.tower(frames.unsqueeze(1)).squeeze(1)
-
-
 class TimesformerTower(Tower):
     """TimeSformer, one embedding a frame: `(B, T, 3, R, R)` -> `(B, T, d)`.
 
@@ -97,6 +90,8 @@ class TimesformerTower(Tower):
     that flat list into T bins, as MSQNet's code does: a bin is a strip of the image in which all
     frames are mixed.
     """
+
+    part = "timesformer"
 
     def __init__(self, size, *, legacy_pooling=False, **options):
         from transformers import TimesformerConfig, TimesformerModel
