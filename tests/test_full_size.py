@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from tfe import StudyError, backbones, systems
 from tfe.backbones import bike, towers
-from data.encoders.official import Text
+from data.encoders.clip import Text
 from tfe.disentangler import Disentangler
 from tfe.training import _groups
 
@@ -178,7 +178,7 @@ def test_options_win_over_what_stays_below_tfe():
 
 def test_spotting_is_the_mean_over_words_of_a_softmax_at_one_hundredth():
     """A loop over videos, classes and words."""
-    reader = bike.WordSpotting(3, 4, adapter=False, offset=False)
+    reader = bike.WordSpotting(3, 4, adapter=False, learnt=False, offset=False)
     z, classes, words = torch.randn(2, 5, 4), torch.randn(3, 4), torch.randn(3, 7, 4)
     logits, attention = reader(z, (classes, words))
     for b in range(2):

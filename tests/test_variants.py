@@ -5,7 +5,7 @@ import torch
 
 from tfe import StudyError, systems
 from tfe.adversary import play, simultaneous_gradients
-from tfe.streams import PlainStreams
+from tfe.disentangler import PlainStreams
 from tfe.training import PROFILES, fit, seed_everything
 
 B, T, F, C = 6, 5, 7, 3

@@ -11,10 +11,9 @@ from torch import nn
 from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
 from tfe.backbones.pooling import EmbeddedMeanPool, MeanPool, POOLINGS
-from tfe.disentangler import Disentangler
+from tfe.disentangler import Disentangler, PlainStreams
 from tfe.errors import StudyError
 from tfe.plus import ClasswiseDisentanglement, OwnRow
-from tfe.streams import PlainStreams
 
 # method of a run -> how its game is played; other methods play no game. Table 3 names which of
 # Eqs. (4) and (5) are used. Eq. (4) is a minimum over D alone: without Eq. (5) nobody trains A. The

@@ -16,7 +16,6 @@ PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, blocks=2),
 # Below TFE no block stays: the disentangler and the approximator, which gets a layer of its own, are
 # the 2 layers of Table 4.
 SHALLOW = {preset: dict(blocks=0, adapter=True) for preset in PRESETS}
-PROMPT = "This is a video about {}"
 WORDS = 77  # text positions of CLIP, padding included
 
 
@@ -33,7 +32,7 @@ class System(Backbone):
     cross-entropy over all classes, "batch" the original's contrast within a batch.
     """
 
-    prompt = PROMPT
+    prompt = "This is a video about {}"
 
     def __init__(self, num_classes, *, feature_dim=None, dim, heads, blocks, adapter=False,
                  task="multilabel", tower=None, spotting="words", contrast="classes", **encoder):
@@ -56,22 +55,17 @@ class System(Backbone):
     def make_approximator(self):
         if not self.tower:
             return ConceptSpotting(self.num_classes, self.dim, self.adapter)
-        if self.spotting == "mean":
-            from tfe.backbones.text4vis import TextCosine  # which builds on this file
+        return self._reading_text(MeanCosine if self.spotting == "mean" else WordSpotting)
 
-            return self._with_text(TextCosine)
-        return self._with_text(WordSpotting)
-
-    def _with_text(self, kind):
-        """An approximator that reads the class embeddings from the context.
-
-        Our offset stands only where labels are many: softmax needs none.
-        """
-        made = kind(self.num_classes, self.dim, self.adapter, offset=self.task == "multilabel")
+    def _reading_text(self, kind):
+        """An approximator that reads the class embeddings from the context."""
+        # A softmax over the classes needs no offset.
+        head = kind(self.num_classes, self.dim, self.adapter, learnt=False,
+                    offset=self.task == "multilabel")
         if self.adapter:
-            nn.init.eye_(made.adapter.weight)
-            nn.init.zeros_(made.adapter.bias)
-        return made
+            nn.init.eye_(head.adapter.weight)
+            nn.init.zeros_(head.adapter.bias)
+        return head
 
     def temporal(self, x, positions=None):
         place = self.position[:x.shape[1]] if positions is None else self.position[positions]
@@ -143,21 +137,30 @@ def _published_start(module):
         nn.init.zeros_(module.bias)
 
 
-class ConceptSpotting(nn.Module):
-    """Each class weighs the segments by likeness at a fixed temperature, and scores their sum.
+class ClassHead(nn.Module):
+    """What every head that compares segments with class embeddings has; subclasses compare.
 
-    z `(B, T, d)` -> logits `(B, C)`, attention `(B, C, T)`. The offset is ours: a cosine cannot
-    say "absent" of most of many labels.
+    adapter: a linear layer before. learnt: the class embeddings are parameters, else they come in the
+    context as text: classes `(C, d)` and their words `(C, W, d)`. offset: a number a class on top,
+    which is ours: a cosine cannot say "absent" of most of many labels.
     """
 
-    TEMPERATURE = 0.01
+    TEMPERATURE = 0.01  # of the attention; fixed in the original
 
-    def __init__(self, num_classes, dim, adapter):
+    def __init__(self, num_classes, dim, adapter, *, learnt=True, offset=True):
         super().__init__()
         self.adapter = nn.Linear(dim, dim) if adapter else nn.Identity()
-        self.classes = nn.Parameter(0.02 * torch.randn(num_classes, dim))
+        if learnt:
+            self.classes = nn.Parameter(0.02 * torch.randn(num_classes, dim))
         self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
-        self.bias = nn.Parameter(torch.zeros(num_classes))
+        self.bias = nn.Parameter(torch.zeros(num_classes)) if offset else 0.0
+
+
+class ConceptSpotting(ClassHead):
+    """Each class weighs the segments by their cosines to it, and scores the weighted mean.
+
+    z `(B, T, d)` -> logits `(B, C)`, attention `(B, C, T)`.
+    """
 
     def forward(self, z, context=None):
         segments, classes = F.normalize(self.adapter(z), dim=-1), F.normalize(self.classes, dim=-1)
@@ -168,24 +171,34 @@ class ConceptSpotting(nn.Module):
         return self.logit_scale.exp() * spotted + self.bias, attention
 
 
-class WordSpotting(nn.Module):
-    """As `ConceptSpotting`, with the text of the context: each word of a class weighs the segments.
+class WordSpotting(ClassHead):
+    """As `ConceptSpotting`, but each word of a class's text weighs the segments.
 
-    z `(B, T, d)`, context (classes `(C, d)`, words `(C, W, d)`) -> logits `(B, C)`, attention
-    `(B, C, T)`, the mean over the words.
+    z `(B, T, d)`, context (classes, words) -> logits `(B, C)`, attention `(B, C, T)`, the mean over
+    the words.
     """
-
-    def __init__(self, num_classes, dim, adapter, *, offset):
-        super().__init__()
-        self.adapter = nn.Linear(dim, dim) if adapter else nn.Identity()
-        self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
-        self.bias = nn.Parameter(torch.zeros(num_classes)) if offset else 0.0
 
     def forward(self, z, context):
         classes, words = (F.normalize(text, dim=-1) for text in context)
         segments = F.normalize(self.adapter(z), dim=-1)
         likeness = einsum(words, segments, "c w d, b t d -> b c w t")
-        attention = (likeness / ConceptSpotting.TEMPERATURE).softmax(dim=-1).mean(dim=2)
+        attention = (likeness / self.TEMPERATURE).softmax(dim=-1).mean(dim=2)
         spotted = einsum(attention, segments, "b c t, b t d -> b c d")
         spotted = einsum(spotted, classes, "b c d, c d -> b c")
         return self.logit_scale.exp() * spotted + self.bias, attention
+
+
+class MeanCosine(ClassHead):
+    """Cosine of the mean segment to each class embedding: Text4Vis's head.
+
+    z `(B, T, d)` -> logits `(B, C)`, attention `(B, C, T)`: what each segment adds to the cosine, as
+    there is no attention.
+    """
+
+    def forward(self, z, context=None):
+        z = self.adapter(z)
+        length = z.mean(dim=1).norm(dim=-1).clamp_min(1e-12)
+        classes = F.normalize(self.classes if context is None else context[0], dim=-1)
+        # The mean commutes with the dot product: shares of the cosine, whose mean is the cosine.
+        share = einsum(classes, z, 1 / length, "c d, b t d, b -> b c t")
+        return self.logit_scale.exp() * share.mean(-1) + self.bias, share

@@ -17,7 +17,6 @@ PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, encoder_layers=2, d
 # at full size this is the reading that gives the printed 12 -> 7 layers (5 + 1 + 1).
 SHALLOW = {"small": dict(encoder_layers=1, decoder_layers=1),
            **{preset: dict(encoder_layers=5, decoder_layers=1) for preset in ("paper", "narrow")}}
-PROMPT = "{}"
 
 
 class System(Backbone):
@@ -30,7 +29,7 @@ class System(Backbone):
     the queries, which begin as CLIP's text (`set_text`; random until then), serve every approximator.
     """
 
-    prompt = PROMPT
+    prompt = "{}"
 
     def __init__(self, num_classes, *, feature_dim=None, dim, heads, encoder_layers, decoder_layers,
                  task="multilabel", dropout=0.1, tower=None, guide=None, **encoder):
