@@ -242,18 +242,21 @@ def _papermill(job):
     with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
         os.dup2(log.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
+    engine = "warm" if parameters["device"] == "cpu" else None  # CUDA does not survive a fork
     for _ in range(2):
         # Kernels that start side by side fight over TCP ports, and over connection files in one
         # folder: each gets sockets and a folder of its own.
         with TemporaryDirectory() as runtime:
             os.environ["JUPYTER_RUNTIME_DIR"] = runtime
-            sockets = {"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"}}
+            settings = {"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"},
+                        "NotebookClient": {"shutdown_kernel": "immediate"}}  # all is on disk
             try:
                 with atomic(folder / "run.ipynb") as temporary:
                     try:
                         papermill.execute_notebook(
                             str(BOOK / "run.ipynb"), str(temporary), parameters, cwd=str(BOOK),
-                            progress_bar=False, log_output=False, config=Config(sockets))
+                            engine_name=engine, request_save_on_cell_execute=False,
+                            progress_bar=False, log_output=False, config=Config(settings))
                     except papermill.PapermillExecutionError:
                         copyfile(temporary, folder / "failed.ipynb")  # for whoever asks why
                         raise
