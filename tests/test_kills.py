@@ -2,11 +2,8 @@
 
 import json
 import os
-import random
-import signal
 import subprocess
 import sys
-import time
 
 import pandas as pd
 import pytest
@@ -71,34 +68,10 @@ def test_all_videos(case):
 
 
 @pytest.mark.slow
-def test_real_kernels_are_killed_and_go_on(tmp_path):
-    """The light trials run the notebook as a script; here Jupyter's kernels are killed with it."""
-    work = ("import pathlib, sys; from reliability import stages; "
-            "stages.{}(pathlib.Path(sys.argv[1]))")
-
-    def start(step, folder):
-        return subprocess.Popen([sys.executable, "-c", work.format(step), str(folder)], cwd=ROOT,
-                                env={**os.environ, "PYTHONPATH": TESTS, "OMP_NUM_THREADS": "1"},
-                                stderr=subprocess.DEVNULL, start_new_session=True)
-
-    def whole(folder):
-        assert start("made_features", folder).wait() == start("batch_work", folder).wait() == 0
-        made = stages.artifacts(folder)
-        return {name: made[name] for name in made if not name.endswith("run.ipynb")}
-
-    folder, draw = tmp_path / "trial", random.Random(0)  # one path: a run's key holds it
-    folder.mkdir()
-    begun = time.monotonic()
-    wanted = whole(folder)
-    seconds = time.monotonic() - begun
-    for _ in range(2):
-        for path in folder.glob("[0-9a-f]*/*"):
-            path.unlink()
-        child = start("batch_work", folder)
-        time.sleep(seconds * draw.uniform(0.3, 0.8))
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait()
-        assert whole(folder) == wanted
+def test_real_kernels_are_killed_and_go_on(elsewhere, monkeypatch):
+    """The light trials run the notebook as a script; here warm kernels are killed with their server."""
+    monkeypatch.setenv("KERNELS", "real")
+    passed(suite("kills", "--only", "batch", "--trials", "40"))
 
 
 def test_the_committed_figures_are_of_full_suites_in_which_all_passed():

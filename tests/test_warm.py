@@ -11,14 +11,13 @@ from concurrent.futures import ThreadPoolExecutor
 import nbformat
 import papermill
 import pytest
-from book.runs import warm
 from jupyter_client.provisioning import KernelProvisionerFactory
 from nbclient.exceptions import DeadKernelError
 from papermill.engines import papermill_engines
 
+from book.runs import batch, warm
 from data import planted
-from tfe import batch
-from tfe.paths import BOOK, ROOT
+from data.files.paths import BOOK, ROOT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
 

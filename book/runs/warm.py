@@ -3,20 +3,22 @@
     papermill --engine warm book/run.ipynb out.ipynb --cwd book
 
 A fresh kernel imports torch, pandas and the rest for seconds before its first line. Here a server
-imports what the notebook imports, once, runs nothing, and is forked for every kernel: a kernel finds
-modules loaded and no trace of another. Where a server cannot be had, plain kernels serve.
+imports what the notebook imports, once, runs nothing, and is forked for every kernel, which finds
+modules loaded and no trace of another kernel. Where no server can be had, plain kernels serve.
+
+A module that asks while it is imported whether it is in a notebook is told no.
 """
 
 import ast
 import asyncio
 import json
 import os
-import select
 import signal
 import socket
 import sys
 import threading
 import weakref
+from multiprocessing import connection
 from subprocess import DEVNULL, Popen
 
 from jupyter_client.manager import AsyncKernelManager
@@ -100,7 +102,7 @@ class Kernel:
 
     def wait(self, timeout=None):
         """Return 0 when it has ended, or None after `timeout` seconds."""
-        return 0 if select.select([self.handle], [], [], timeout)[0] else None
+        return 0 if connection.wait([self.handle], timeout) else None
 
     def send_signal(self, number):
         if self.poll() is None:
@@ -136,7 +138,11 @@ class Server:
         """A kernel with these arguments and these variables of its own; output as the owner's."""
         order = json.dumps({"arguments": arguments, "env": env}).encode()
         socket.send_fds(self.door, [order], [1, 2])
-        said, handles, _, _ = socket.recv_fds(self.door, LONGEST, 1)
+        try:
+            said, handles, _, _ = socket.recv_fds(self.door, LONGEST, 1)
+        except TimeoutError:
+            self.close()  # or its answer would be taken for the next one's
+            raise
         if not handles:
             raise OSError(said.decode() or "the server died")
         kernel = Kernel(int(said), *handles)
@@ -204,7 +210,7 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def imported(nb):
-    """The modules that a notebook's code imports at any place, submodules where they are modules."""
+    """What a notebook's code imports anywhere; `a.b` for `from a import b`, a module or not."""
     found = set()
     for cell in nb.cells:
         try:

@@ -8,13 +8,15 @@ import ctypes
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
 from importlib import import_module, util
 
-KERNEL = ("ipykernel.ipkernel", "ipykernel.kernelapp", "ipykernel.zmqshell")
-# What these import late, on first use.
+# What a kernel imports when it starts, and others only when they are used.
+KERNEL = ("ipykernel.kernelapp", "ipykernel.debugger", "tornado.platform.asyncio", "psutil",
+          "IPython.core.debugger", "IPython.core.completerlib", "IPython.extensions.storemagic")
 LATE = {"torch": ("torch._dynamo", "torch.profiler"), "einops": ("einops._torch_specific",),
         "matplotlib": ("matplotlib.backends.backend_agg", "PIL.PngImagePlugin")}
 INLINE = "module://matplotlib_inline.backend_inline"
@@ -27,8 +29,8 @@ def main(modules, door):
         del sys.path[0]  # as ipykernel_launcher does
     # A kernel names matplotlib's backend before anything imports it.
     os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE
-    load((*KERNEL, *modules))
-    load(late for early, some in LATE.items() if early in sys.modules for late in some)
+    load(door, (*KERNEL, *modules))
+    load(door, (late for early, some in LATE.items() if early in sys.modules for late in some))
     reason = unfit()
     if reason:
         door.send(reason.encode())
@@ -37,8 +39,10 @@ def main(modules, door):
         serve(door)
 
 
-def load(modules):
+def load(door, modules):
     for module in modules:
+        if select.select([door], [], [], 0)[0]:  # its owner has ended
+            os._exit(0)
         try:
             import_module(module)
         except Exception:  # it fails again in the notebook, and is explained there
@@ -46,7 +50,7 @@ def load(modules):
 
 
 def unfit():
-    """Why this process must not be forked, or None: a fork has no thread and no GPU of its parent's."""
+    """Why this process must not be forked, or None: a fork has no thread or GPU of its parent's."""
     threads = len(os.listdir("/proc/self/task")) - 1
     if threads:
         return f"what the notebook imports starts {threads} threads (set OMP_NUM_THREADS=1)"

@@ -14,7 +14,7 @@ from reliability import stages
 
 from tfe.errors import ended
 
-LONGEST = 60  # seconds after which a child counts as hanging
+LONGEST = 300 if stages.KERNELS else 60  # seconds after which a child counts as hanging
 
 
 @contextmanager
