@@ -14,6 +14,7 @@ from test_video import KINDS, real_clips, write
 from book.theory import enumeration
 from data.encoders import recipes
 from data.video import decode as video
+from data.video import film, skipping
 from tfe import StudyError, adversary, systems, training
 from tfe.backbones import pooling
 from tfe.adversary import simultaneous_gradients
@@ -22,9 +23,9 @@ from tfe.device import arithmetic
 
 def fast(path, segments=16):
     """The pictures of the quick way alone; None where it stands back."""
-    announced = video._announced(path)
+    announced, _ = video._announced(path)
     wanted = announced.indices(video.moments(segments))
-    pictures = video._decode_few(path, announced, wanted)
+    pictures = skipping.pictures(path, announced, wanted)
     return pictures and np.stack([pictures[n] for n in wanted])
 
 
@@ -59,9 +60,9 @@ def test_another_library_gives_the_same_pictures(tmp_path, module, plain):
 def test_few_frames_are_fewer(tmp_path):
     """Most packets of a clip with B frames, and all behind the last wanted one, are passed over."""
     path, sent = h264(tmp_path / "clip.mp4", g="60"), []
-    index = {video._announced(path).starts[n]: n for n in (0, 10)}
-    with video._opened(path) as (container, stream):
-        for packet in video._needed(container, stream, index):
+    index = {video._announced(path)[0].starts[n]: n for n in (0, 10)}
+    with film.opened(path) as (container, stream):
+        for packet in skipping.needed(container, stream, index):
             sent.append(packet and packet.pts)
     assert sent[0] == 0 and sent[-1] is None and len(sent) < 20
 

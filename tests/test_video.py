@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from data.video import decode
+from data.video import decode, film
 from tfe.errors import StudyError
 from data.video.timeline import Timeline, moments
 from data.video.decode import probe, sample
@@ -47,11 +47,17 @@ def numbers(pictures):
     return (centres.reshape(len(pictures), 8) @ 2 ** np.arange(8)).tolist()
 
 
-def write(path, frames=40, starts=None, codec=None, size=(WIDTH, HEIGHT), orient=None, **mux):
-    """Encode numbered frames at 25 a second, or with the `starts` given in milliseconds."""
+def write(path, frames=40, starts=None, codec=None, size=(WIDTH, HEIGHT), orient=None, cover=None,
+          sound=0, **mux):
+    """Encode numbered frames at 25 a second, or with the `starts` given in milliseconds.
+
+    `cover` is a picture that becomes the first video stream, `sound` seconds of silence from 0 on.
+    """
     known = KINDS.get(path.name, ("libx264", "yuv420p", {"bf": "2", "g": "12"}))
     name, pixels, options = known if codec is None else codec
     with av.open(str(path), "w", options=mux) as container:
+        still = still_picture(container, cover) if cover is not None else []
+        silence = silent(container, sound) if sound else []
         stream = container.add_stream(name, rate=25, options=options)
         (stream.width, stream.height), stream.pix_fmt = size, pixels
         if orient:
@@ -59,12 +65,36 @@ def write(path, frames=40, starts=None, codec=None, size=(WIDTH, HEIGHT), orient
         tick = Fraction(1, 25)
         if starts:
             tick = stream.time_base = stream.codec_context.time_base = MILLISECOND
+        container.start_encoding()
+        for packets in (*still, *silence):
+            container.mux(packets)
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(numbered(number, *size), format="rgb24")
             frame.pts, frame.time_base = starts[number] if starts else number, tick
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
+
+
+def still_picture(container, picture):
+    """Yield the packets of a stream of one picture, which bears no mark of being a cover."""
+    stream = container.add_stream("mjpeg", rate=25)
+    stream.height, stream.width, stream.pix_fmt = *picture.shape[:2], "yuvj420p"
+    return (stream.encode(frame) for frame in (av.VideoFrame.from_ndarray(picture), None))
+
+
+def silent(container, seconds):
+    """Yield the packets of silence from 0 on."""
+    stream, rate = container.add_stream("aac", rate=44100), 44100
+
+    def packets():
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, seconds * rate), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = rate, 0
+        yield stream.encode(frame)
+        yield stream.encode(None)
+
+    stream.layout = "mono"
+    return packets()
 
 
 def decode_all(path):
@@ -108,9 +138,10 @@ def test_real_clips_against_decoding_everything(shared):
         wanted = middles(count, 16)
         kept, seen = {}, 0
         with av.open(str(path), metadata_errors="ignore") as container:
+            shape = container.streams.video[0].sample_aspect_ratio or 1
             for seen, frame in enumerate(container.decode(video=0), start=1):
                 if seen - 1 in wanted:
-                    kept[seen - 1] = frame.to_ndarray(format="rgb24")
+                    kept[seen - 1] = frame.to_ndarray(format="rgb24", width=round(frame.width * shape))
         assert seen == count, path.name
         expected = np.stack([kept[index] for index in wanted])
         np.testing.assert_array_equal(sample(path, 16), expected, err_msg=path.name)
@@ -155,7 +186,7 @@ def test_a_variable_frame_rate_is_sampled_by_time(tmp_path, kind):
         expected.append(max(n for n, start in enumerate(starts) if start <= at))
     assert numbers(sample(path, 16)) == expected
     # The packets foretold it, so one pass of decoding was enough.
-    assert decode._announced(path).starts == tuple(frame.pts for frame in frames)
+    assert decode._announced(path)[0].starts == tuple(frame.pts for frame in frames)
     assert expected != middles(40, 16)  # by index it would be other frames
     assert probe(path).duration == pytest.approx(float(end - starts[0]))
 
@@ -227,6 +258,55 @@ def test_every_orientation(tmp_path, degrees, mirrored):
     np.testing.assert_array_equal(sample(path, 5), expected)
 
 
+@pytest.mark.parametrize("kind", ["cover.mp4", "cover.mov", "cover.mkv"])
+def test_the_film_is_the_stream_of_most_packets(tmp_path, kind):
+    path = write(tmp_path / kind, cover=np.full((96, 160, 3), 255, np.uint8))
+    with av.open(str(path)) as container:
+        assert [s.codec_context.name for s in container.streams.video] == ["mjpeg", "h264"]
+    assert numbers(sample(path, 16)) == middles(40, 16)
+    facts = probe(path)
+    assert facts.decoded_frames == 40 and facts.duration == pytest.approx(1.6)
+
+
+@pytest.mark.parametrize("kind", ["late.mp4", "late.mkv", "late.ts"])
+@pytest.mark.parametrize("late", [0, 2000])
+def test_a_picture_that_begins_after_the_sound_keeps_its_start(tmp_path, kind, late):
+    path = write(tmp_path / kind, starts=range(late, late + 1600, 40), sound=4)
+    facts = probe(path)
+    assert facts.start == pytest.approx(late / 1000, abs=0.03)  # AAC begins a frame early
+    assert facts.duration == pytest.approx(1.6)
+    assert numbers(sample(path, 16)) == middles(40, 16)
+
+
+def test_without_sound_a_player_starts_with_the_picture(tmp_path):
+    assert probe(write(tmp_path / "late.mkv", starts=range(2000, 3600, 40))).start == 0
+
+
+@pytest.mark.parametrize("shape, width", [("16/9", 114), ("1/2", 32), ("1/1", 64), ("100/1", 64)])
+@pytest.mark.parametrize("kind", ["anamorphic.mp4", "anamorphic.mkv"])
+def test_pixels_are_made_square(tmp_path, shape, width, kind):
+    def anamorphic(stream):
+        stream.codec_context.sample_aspect_ratio = Fraction(shape)
+
+    path = write(tmp_path / kind, orient=anamorphic)
+    stored = [av.VideoFrame.from_ndarray(p) for p in sample(write(tmp_path / "flat.mp4"), 8)]
+    pictures = sample(path, 8)
+    assert pictures.shape == (8, HEIGHT, width, 3)
+    expected = np.stack([f.to_ndarray(format="rgb24", width=width) for f in stored])
+    assert np.abs(pictures.astype(int) - expected).max() <= (0 if width == WIDTH else 8)
+    assert (probe(path).height, probe(path).width) == (HEIGHT, width)
+
+
+def test_a_turned_anamorphic_clip_is_stretched_before_it_is_turned(tmp_path):
+    def orient(stream):
+        stream.set_display_rotation(90)
+        stream.codec_context.sample_aspect_ratio = Fraction(2)
+
+    path = write(tmp_path / "turned.mp4", orient=orient)
+    assert sample(path, 2).shape == (2, 2 * WIDTH, HEIGHT, 3)
+    assert (probe(path).height, probe(path).width) == (2 * WIDTH, HEIGHT)
+
+
 def test_a_clip_that_changes_size_keeps_the_first_size(tmp_path):
     small = write(tmp_path / "small.h264", frames=5).read_bytes()
     large = write(tmp_path / "large.h264", frames=5, size=(128, 64)).read_bytes()
@@ -245,7 +325,7 @@ def test_a_decoder_that_gives_fewer_frames_than_there_are_packets(tmp_path):
             if number and packet.size:  # the first key frame is lost, and its group with it
                 packet.stream = stream
                 target.mux(packet)
-    assert len(decode._announced(path).starts) == 39
+    assert len(decode._announced(path)[0].starts) == 39
     assert len(decode_all(path)) == 28
     assert numbers(sample(path, 14)) == [12 + index for index in middles(28, 14)]
 
@@ -254,7 +334,7 @@ def test_a_prediction_that_fails_is_made_good(tmp_path, monkeypatch):
     path = write(tmp_path / "h264.mp4")
     for count in (1, 17, 400):
         lie = Timeline((None,) * count, None, MILLISECOND)
-        monkeypatch.setattr(decode, "_announced", lambda _, lie=lie: lie)
+        monkeypatch.setattr(decode, "_announced", lambda _, lie=lie: (lie, None))
         assert numbers(sample(path, 10)) == middles(40, 10)
 
 
@@ -278,6 +358,31 @@ def test_damage_in_the_middle_is_passed_over(tmp_path, shared):
     np.testing.assert_array_equal(sample(path, 4), sample(path, 4))
 
 
+def test_damaged_frames_are_counted(tmp_path):
+    """Damage that keeps every frame and changes some of them."""
+    path = write(tmp_path / "h264.mp4", codec=("libx264", "yuv420p", {"bf": "0", "g": "40"}))
+    sound, lengths = decode.measured_sample(path, 40)
+    assert lengths == decode.Lengths(40, 40, 40, 0) and lengths.doubt == ""
+    with av.open(str(path)) as container:
+        places = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content, (at, size) = bytearray(path.read_bytes()), places[20]
+    content[at + 12:at + size] = np.random.default_rng(0).bytes(size - 12)
+    path.write_bytes(content)
+    pictures, lengths = decode.measured_sample(path, 40)
+    assert lengths.decoded == 40 and lengths.damaged > 0
+    assert lengths.doubt == f"{lengths.damaged} of 40 frames are damaged"
+    assert not np.array_equal(pictures, sound)
+
+
+def test_a_file_of_which_little_is_left_says_so(tmp_path):
+    path = write(tmp_path / "h264.mp4", movflags="faststart")
+    with av.open(str(path)) as container:
+        second = [p.pos for p in container.demux(video=0) if p.size][1]
+    path.write_bytes(path.read_bytes()[:second])
+    _, lengths = decode.measured_sample(path, 4)
+    assert lengths.doubt == "decoding gives 1 of 40 announced frames"
+
+
 def test_a_container_that_breaks_off_ends_the_stream():
     class Packet:
         size = 7
@@ -287,7 +392,7 @@ def test_a_container_that_breaks_off_ends_the_stream():
             yield Packet
             raise av.error.InvalidDataError(1, "damaged")
 
-    assert list(decode._packets(Torn(), None)) == [Packet, None]
+    assert list(film.packets(Torn(), None)) == [Packet, None]
 
 
 def audio(path):
@@ -346,9 +451,9 @@ def test_a_file_that_vanishes_between_two_passes(tmp_path, monkeypatch):
     path, announced = write(tmp_path / "h264.mp4"), decode._announced
 
     def announce(path):
-        timeline = announced(path)
+        found = announced(path)
         path.unlink()
-        return timeline
+        return found
 
     monkeypatch.setattr(decode, "_announced", announce)
     with pytest.raises(StudyError, match="No such file"):

@@ -14,7 +14,7 @@ def convert_everything(path, segments):
     wanted, pictures = middles(_count(path), segments), {}
     with _opened(path) as container:
         for index, frame in enumerate(container.decode(video=0)):
-            picture = frame.to_ndarray(format="rgb24")
+            picture = _picture(frame, container)
             if index in wanted:
                 pictures[index] = picture
     return np.stack([pictures[index] for index in wanted])
@@ -26,7 +26,7 @@ def decode_everything(path, segments):
     with _opened(path) as container:
         for index, frame in enumerate(container.decode(video=0)):
             if index in wanted:
-                pictures[index] = frame.to_ndarray(format="rgb24")
+                pictures[index] = _picture(frame, container)
     return np.stack([pictures[index] for index in wanted])
 
 
@@ -59,6 +59,12 @@ def by_torchcodec(path, segments):
 
     reader = VideoDecoder(str(path), num_ffmpeg_threads=1, dimension_order="NHWC")
     return reader.get_frames_at(middles(len(reader), segments)).data.numpy()
+
+
+def _picture(frame, container):
+    """A frame as RGB, its pixels made square in width."""
+    shape = container.streams.video[0].sample_aspect_ratio or 1
+    return frame.to_ndarray(format="rgb24", width=round(frame.width * shape))
 
 
 def _count(path):
