@@ -28,8 +28,10 @@ SUFFIXES = (".mp4", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mov", ".m4v", ".
 class Dataset:
     """A dataset folder, checked when it is opened.
 
-    `videos` has the columns `video_id, split, duration, labels`, with `labels` a list of class
-    names; `segments`, where there are any, `video_id, label, start, end` in seconds.
+    `videos` has the columns `video_id, split, duration, labels, picture_start`: `labels` is a list
+    of class names, `duration` how many seconds the picture lasts, `picture_start` how many a player
+    has played, of sound alone, when it begins (0 where the table does not say). `segments`, where
+    there are any, has `video_id, label, start, end` in seconds as a player shows them.
     """
 
     folder: Path
@@ -88,13 +90,14 @@ class Dataset:
         if self.segments is None:
             return None
         column = {name: c for c, name in enumerate(self.classes)}
-        duration = self.videos.set_index("video_id").duration
+        videos = self.videos.set_index("video_id")
+        begins, duration = videos.picture_start, videos.duration
         row = {video_id: n for n, video_id in enumerate(video_ids)}
         middles = (np.arange(segments) + 0.5) / segments
         truth = np.zeros((len(video_ids), len(self.classes), segments), bool)
         for event in self.segments.itertuples(index=False):
             if event.video_id in row:
-                at = middles * duration[event.video_id]
+                at = begins[event.video_id] + middles * duration[event.video_id]
                 truth[row[event.video_id], column[event.label]] |= (
                     (at >= event.start) & (at < event.end))
         return truth
@@ -160,7 +163,10 @@ def _read_videos(path, task, classes):
     repeated = table.video_id[table.video_id.duplicated()]
     if len(repeated):
         raise StudyError(f"{path}: video_id {repeated.iloc[0]!r} stands twice: keep one line of it")
+    if "picture_start" not in table.columns:
+        table["picture_start"] = "0"
     table = table.assign(duration=_numbers(path, table, "duration"),
+                         picture_start=_numbers(path, table, "picture_start"),
                          labels=[[n for n in map(str.strip, cell.split(";")) if n]
                                  for cell in table.labels])
     for line, row in enumerate(table.itertuples(index=False), start=2):
@@ -186,19 +192,19 @@ def _read_segments(path, videos, classes):
         return None
     table = read_table(path, ("video_id", "label", "start", "end"))
     table = table.assign(start=_numbers(path, table, "start"), end=_numbers(path, table, "end"))
-    duration = videos.set_index("video_id").duration
+    ends = (videos.duration + videos.picture_start).set_axis(videos.video_id)
     for line, row in enumerate(table.itertuples(index=False), start=2):
         where = f"{path} line {line}"
-        if row.video_id not in duration.index:
+        if row.video_id not in ends.index:
             raise StudyError(f"{where}: video_id {row.video_id!r} is not in videos.csv: "
                              "add it there or remove the line")
         if row.label not in classes:
             raise StudyError(f"{where}: unknown class {row.label!r}: add it to classes in "
                              "dataset.toml or correct it")
         # Half a frame of slack, because durations and intervals are often rounded apart.
-        if not 0 <= row.start < row.end <= duration[row.video_id] + 0.05:
+        if not 0 <= row.start < row.end <= ends[row.video_id] + 0.05:
             raise StudyError(f"{where}: the segment {row.start}-{row.end} s lies outside the video "
-                             f"(0-{duration[row.video_id]} s): correct it")
+                             f"(0-{ends[row.video_id]} s): correct it")
     return table
 
 
