@@ -190,10 +190,13 @@ def instances(dataset, split="train"):
     if dataset.segments is None:
         raise StudyError(f"{dataset.folder}: instances are cut by segments.csv, which is absent: add "
                          "it, or train on whole videos")
-    of_video = dataset.videos.set_index("video_id")
-    chosen = dataset.segments[dataset.segments.video_id.map(of_video.split) == split]
-    length = chosen.video_id.map(of_video.duration)
-    spans = list(zip((chosen.start / length).clip(0, 1), (chosen.end / length).clip(0, 1)))
+    videos = dataset.videos[["video_id", "split", "duration", "picture_start"]]
+    chosen = dataset.segments[["video_id", "label", "start", "end"]].merge(videos, on="video_id")
+    chosen = chosen[chosen.split == split]
+    bounds = [((chosen[at] - chosen.picture_start) / chosen.duration).clip(0, 1)
+              for at in ("start", "end")]
+    seen = bounds[0] < bounds[1]  # what ends before the picture begins has no frame
+    chosen, spans = chosen[seen], list(zip(*(bound[seen] for bound in bounds)))
     column = {name: c for c, name in enumerate(dataset.classes)}
     targets = np.eye(len(column), dtype=np.float32)[[column[label] for label in chosen.label]]
     return list(chosen.video_id), spans, targets
