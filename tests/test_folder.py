@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 
 from data import folder
+from data.video import clips as clips_of
 from tfe.errors import ended
 from data.files.paths import ROOT
 from data.files.store import open_dataset, write_features
@@ -16,16 +18,23 @@ from data.files.store import open_dataset, write_features
 HEADER = "video_id,split,duration,labels\n"
 
 
-def clip(path, frames=10, rate=10):
-    """A small real video of `frames / rate` seconds."""
+def clip(path, frames=10, rate=10, late=0):
+    """A small real video of `frames / rate` seconds; with `late` its sound begins so many earlier."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
         video = container.add_stream("mpeg4", rate=rate)
         video.width = video.height = 32
         video.pix_fmt = "yuv420p"
+        if late:
+            sound = container.add_stream("mp2", rate=48000)
+            silence = av.AudioFrame.from_ndarray(np.zeros((1, 48000 * late), np.int16), layout="mono")
+            silence.sample_rate, silence.pts, sound.layout = 48000, 0, "mono"
+            container.mux([*sound.encode(silence), *sound.encode()])
         for number in range(frames):
-            image = np.full((32, 32, 3), 8 * number, np.uint8)
-            container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+            image = np.full((32, 32, 3), 8 * number % 256, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            frame.pts, frame.time_base = late * rate + number, Fraction(1, rate)
+            container.mux(video.encode(frame))
         container.mux(video.encode())
 
 
@@ -67,6 +76,32 @@ def test_given_durations_stay_and_files_are_not_opened(clips, tmp_path, capsys):
     assert code == 0 and made.task == "singlelabel" and made.metric == "accuracy"
     assert made.videos.duration.tolist() == pytest.approx([7.25, 2], abs=0.11)
     assert "1 videos are not in" in err  # v3 has no line
+
+
+@pytest.mark.parametrize("duration", ["", "9.0"])  # 9 is what a player shows
+def test_intervals_are_read_as_a_player_shows_them(tmp_path, capsys, duration):
+    home = tmp_path / "clips"
+    clip(home / "v.mp4", frames=70, late=2)
+    (home / "videos.csv").write_text(f"{HEADER}v,train,{duration},run;jump\n")
+    (home / "segments.csv").write_text("video_id,label,start,end\nv,run,3,5\nv,jump,6.5,8.5\nv,jump,0,1\n")
+    code, path, err = adopt(capsys, home, "--out", tmp_path / "made")
+    assert code == 0, err
+    made = open_dataset(path)
+    assert made.videos[["duration", "picture_start"]].to_numpy().tolist() == [[7.0, 2.0]]
+    jump, run = made.truth(["v"], 16)[0]
+    middles = 2 + (np.arange(16) + 0.5) / 16 * 7  # when a player shows the frames that are encoded
+    assert np.flatnonzero(run).tolist() == [2, 3, 4, 5, 6]
+    assert np.array_equal(jump, (6.5 <= middles) & (middles < 8.5))
+    ids, spans, _ = clips_of.instances(made)
+    assert ids == ["v", "v"] and spans[0] == pytest.approx((1 / 7, 3 / 7))
+    again = adopt(capsys, home, "--out", tmp_path / "made")[1]
+    assert open_dataset(again).videos.picture_start.tolist() == [2.0]
+
+
+def test_a_picture_that_begins_with_the_sound_adds_no_column(clips, tmp_path, capsys):
+    _, path, _ = adopt(capsys, clips, "--out", tmp_path / "made")
+    assert (tmp_path / "made" / "videos.csv").read_text().startswith(HEADER)
+    assert open_dataset(path).videos.picture_start.tolist() == [0, 0, 0]
 
 
 def test_unreadable_and_missing_videos_are_left_out(clips, tmp_path, capsys):

@@ -15,6 +15,7 @@ from data.common.pool import each
 from data.files.store import SUFFIXES, open_dataset, read_table, write_dataset
 
 UNKNOWN = 1e9  # seconds: stands for a duration that is not known yet, so that tables can be checked
+LATE = 0.05  # seconds: a picture that begins later is measured, whatever duration is given
 FEW = 8  # videos up to this number are measured before new processes would have started
 
 
@@ -77,9 +78,12 @@ def write(source, out, name):
     if not videos.labels.str.strip(";").any():
         raise StudyError(f"{source.folder / 'videos.csv'} gives no video a label: fill in labels")
     check(source, videos, name)
-    durations, reasons = measure(source, videos, out)
-    videos = videos.assign(duration=[durations.get(i, d or UNKNOWN)
+    times, reasons = measure(source, videos, out)
+    videos = videos.assign(duration=[times.get(i, (d or UNKNOWN,))[0]
                                      for i, d in zip(videos.video_id, videos.duration)])
+    starts = [times.get(i, (0, 0.0))[1] for i in videos.video_id]
+    if any(starts) and "picture_start" not in videos:
+        videos = videos.assign(picture_start=starts)
     check(source, videos, name)
     for video_id, reason in reasons.items():
         say(f"left out: {video_id}: {reason}")
@@ -124,51 +128,74 @@ def check(source, videos, name):
 
 
 def measure(source, videos, out):
-    """Seconds of each video whose duration is not given, and why some cannot be had.
+    """When the picture of a video lasts and begins, `{video_id: (seconds, seconds)}`, and why that
+    cannot be had, `{video_id: reason}`.
 
-    Only videos without a duration are opened, and those not again that an earlier run measured.
+    Only videos without a duration are opened, and those not again that an earlier run measured; and
+    videos with intervals whose picture begins after the sound, for a given duration may be either's.
     """
     reasons = {i: "no file of that name" for i in videos.video_id if i not in source.files}
     reasons |= {i: "its name is no UTF-8: rename it" for i in videos.video_id
                 if i.encode(errors="ignore").decode() != i}
-    durations, todo = {}, {}
+    times, todo, given = {}, {}, {}
     before, made = earlier(out)
-    for video_id, given in zip(videos.video_id, videos.duration):
+    cut = set() if source.segments is None or "picture_start" in videos else {
+        *source.segments.video_id}
+    for video_id, duration in zip(videos.video_id, videos.duration):
         path = source.files.get(video_id)
-        if path is None or given or video_id in reasons:
+        if path is None or video_id in reasons:
             continue
-        if video_id in before and path.stat().st_mtime < made:
-            durations[video_id] = before[video_id]
+        if duration:
+            given |= {path: video_id} if video_id in cut else {}
+        elif video_id in before and path.stat().st_mtime < made:
+            times[video_id] = before[video_id]
         else:
             todo[path] = video_id
-    measured = ((path, seconds_of(path)) for path in todo)
-    if len(todo) > FEW:
-        measured = each(seconds_of, todo, "measuring", "video")
-    for path, (seconds, reason) in measured:
+    todo |= {path: given[path] for path, late in seen(late_by, given) if late > LATE}
+    for path, (found, reason) in seen(times_of, todo):
         if reason:
             reasons[todo[path]] = reason
         else:
-            durations[todo[path]] = seconds
-    return durations, reasons
+            times[todo[path]] = found
+    return times, reasons
+
+
+def seen(look, paths):
+    """Yield `(path, look(path))`, on every core where there are more than a few."""
+    if len(paths) <= FEW:
+        return ((path, look(path)) for path in paths)
+    return each(look, paths, "measuring", "video")
 
 
 def earlier(out):
-    """The durations that an earlier run wrote to `out`, and when (seconds since 1970)."""
+    """The times that an earlier run wrote to `out`, and when (seconds since 1970)."""
     try:
         videos = open_dataset(out).videos
     except StudyError:
         return {}, 0.0
-    return dict(zip(videos.video_id, videos.duration)), (out / "dataset.toml").stat().st_mtime
+    times = zip(videos.duration, videos.picture_start)
+    return dict(zip(videos.video_id, times)), (out / "dataset.toml").stat().st_mtime
 
 
-def seconds_of(path):
-    """`(seconds, "")`, or `(None, why the video cannot be read)`."""
+def times_of(path):
+    """`((seconds that the picture lasts, seconds after which it begins), "")`, or `(None, why not)`."""
     from data.video.decode import probe
 
     try:
-        return round(probe(path).duration, 3), ""
+        facts = probe(path)
+        return (round(facts.duration, 3), round(facts.start, 3)), ""
     except StudyError as error:
         return None, str(error)
+
+
+def late_by(path):
+    """Seconds after which the picture begins, by the header; 0 where it cannot be read."""
+    from data.video.decode import declared_start
+
+    try:
+        return declared_start(path)
+    except StudyError:
+        return 0.0
 
 
 def place(files, out):

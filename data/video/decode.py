@@ -115,6 +115,14 @@ def _start(timeline, container):
     return max(0.0, float(timeline.clock[0] * timeline.tick) - container.start_time / av.time_base)
 
 
+def declared_start(path):
+    """As `Probe.start`, but by the header's word; nothing is decoded."""
+    with film.opened(path) as (container, stream):
+        if None in (stream.start_time, container.start_time):
+            return 0.0
+        return float(stream.start_time * stream.time_base) - container.start_time / av.time_base
+
+
 def glance(path):
     """Decode the first frame alone; return the seconds that the file declares, or None.
 

@@ -143,7 +143,7 @@ def _seconds(out, ids):
     before, made = adopt.earlier(out)
     paths = [path for path in sorted((out / "videos").glob("*"))
              if path.stem in ids and path.suffix.lower() in SUFFIXES]
-    known = {p.stem: (before[p.stem], "") for p in paths
+    known = {p.stem: (before[p.stem][0], "") for p in paths
              if p.stem in before and p.stat().st_mtime < made}
     todo = [path for path in paths if path.stem not in known]
     looks = ((path, _length(path)) for path in todo)
@@ -155,5 +155,7 @@ def _seconds(out, ids):
 def _length(path):
     """`(seconds, "")`: as declared, else as decoded; or `(None, why it cannot be read)`."""
     declared, reason = look(path)
-    return (round(declared, 3), "") if declared else (
-        (None, reason) if reason else adopt.seconds_of(path))
+    if declared or reason:
+        return declared and round(declared, 3), reason
+    times, reason = adopt.times_of(path)
+    return times and times[0], reason
