@@ -53,6 +53,8 @@ def parser():
     one.add_argument("--workers", type=int, help="processes (default: one a core)")
     one.add_argument("--feed", action=argparse.BooleanOptionalAction, help="one process encodes what "
                      "the others decode (default: on a GPU)")
+    one.add_argument("--strict", action="store_true", help="leave out videos with damaged frames or "
+                     "with another number of frames than they announce")
 
     one = command("census", census, "Check a dataset: its official lists against the published "
                   "counts, its folder against the lists, every file by decoding a frame. Exit code "
@@ -70,7 +72,9 @@ def parser():
 
 
 def features(options):
-    from data.encoders import features
+    import pandas as pd
+
+    from data.encoders import features, skips
     from data.files import store
 
     dataset = store.open_dataset(options.data)
@@ -80,13 +84,16 @@ def features(options):
         return
     settings = features.settings_of(options.encoder, options.resolution, options.segments)
     made, kept, skipped = features.extract(dataset, settings, options.device, options.workers,
-                                           options.feed)
+                                           options.feed, options.strict)
     folder = dataset.folder / "features" / options.encoder
     print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
           f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
-    if (folder / "lengths.csv").is_file():
-        print("some hold another number of frames than they declare, or than their packets "
-              f"announce: see {folder / 'lengths.csv'}")
+    doubts = skips.doubts(folder)
+    if len(doubts):
+        damaged = pd.to_numeric(doubts.damaged).gt(0).sum()
+        print(f"{len(doubts)} videos hold damaged frames ({damaged}) or another number of frames than "
+              f"they announce: see {folder / 'lengths.csv'}"
+              + ("" if options.strict else "; --strict leaves them out"))
 
 
 def census(options):

@@ -2,6 +2,7 @@
 
 import json
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
@@ -191,7 +192,37 @@ def test_a_video_of_another_length_than_it_declares_is_used_and_said(dataset, cl
     arguments = ["features", "--data", str(tmp_path), "--resolution", "32", "--segments", "4"]
     for _ in range(2):  # the second run makes nothing, and keeps what was said
         assert main(arguments) == 0
-        assert "another number of frames than they declare" in capsys.readouterr().out
+        assert "or another number of frames than they announce" in capsys.readouterr().out
         said = pd.read_csv(dataset.folder / "features/efficientnet-lite0/lengths.csv")
         assert said.video_id.tolist() == ["v1"]
         assert said.declared[0] == said.indexed[0] > said.decoded[0] > 0
+
+
+def test_damaged_frames_are_counted_and_left_out_when_asked(dataset, clips, tmp_path, capsys):
+    cut = tmp_path / "clips"
+    cut.mkdir()
+    for name in ("v0.mp4", "v1.mp4"):
+        (cut / name).write_bytes((clips / name).read_bytes())
+    with av.open(str(cut / "v1.mp4")) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    at, size = packets[len(packets) // 2]
+    content = bytearray((cut / "v1.mp4").read_bytes())
+    content[at + size // 2:at + size] = bytes(size - size // 2)  # the length of the packet stays
+    (cut / "v1.mp4").write_bytes(content)
+    text = (tmp_path / "dataset.toml").read_text().replace(str(clips), str(cut))
+    (tmp_path / "dataset.toml").write_text(text)
+    dataset = store.open_dataset(tmp_path)
+    ids, said = {}, {}
+    for strict in ([], ["--strict"], ["--strict"], []):
+        assert main(["features", "--data", str(tmp_path), "--resolution", "32", "--segments", "4",
+                     *strict]) == 0
+        assert "1 videos hold damaged frames (1) or" in capsys.readouterr().out
+        ids[len(ids)], folder = made(dataset).video_ids, made(dataset).folder
+        row = pd.read_csv(folder / "lengths.csv").iloc[0]
+        assert row.video_id == "v1" and row.decoded == row.declared == len(packets)
+        assert row.damaged > 0
+        reasons = pd.read_csv(folder / "skipped.csv").set_index("video_id").reason
+        said[len(said)] = reasons.get("v1")
+    assert ids == {0: ["v0", "v1"], 1: ["v0"], 2: ["v0"], 3: ["v0", "v1"]}
+    assert said[0] is None is said[3]
+    assert said[1] == said[2] == f"--strict: {row.damaged} of {len(packets)} frames are damaged"

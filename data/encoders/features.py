@@ -67,28 +67,29 @@ def _read(meta):
     return made
 
 
-def extract(dataset, settings, device="cpu", workers=None, feed=None):
+def extract(dataset, settings, device="cpu", workers=None, feed=None, strict=False):
     """Make, or bring up to date, the store of `dataset` with `settings` (from `settings_of`).
 
     Under `torchrun` each process encodes its shard, and process 0 merges. With `feed` one process
     encodes what the others decode, which is the way on a GPU (the default there); without, each
-    does both. Returns `(made, kept, skipped)`: numbers of videos, of the shard in all processes but
-    0. Raises StudyError where the folder holds a store made otherwise, or where no video could be
+    does both. `strict` leaves out videos with damaged frames or another number of frames than they
+    announce. Returns `(made, kept, skipped)`: numbers of videos, of the shard in all processes but 0.
+    Raises StudyError where the folder holds a store made otherwise, or where no video could be
     read.
     """
     shard = shards.here()
     device = choose(shard.device(device))
     folder = dataset.folder / "features" / settings["encoder"]
     with nullcontext() if shard.rank else alone(folder):
-        return _extract(dataset, folder, settings, shard, device, workers, feed)
+        return _extract(dataset, folder, settings, shard, device, workers, feed, strict)
 
 
-def _extract(dataset, folder, settings, shard, device, workers, feed):
+def _extract(dataset, folder, settings, shard, device, workers, feed, strict):
     known = _known(dataset, folder, settings)
     parts = folder / f"parts-{_digest(settings)}"
     hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
               if i in dataset.files and (shard.rank == 0 or shard.owns(i))}
-    old_skips = skips.read(folder)
+    old_skips = skips.read(folder, strict)
     todo = {i: sha for i, sha in hashes.items()
             if sha not in known and old_skips.get((i, sha)) is None}
     own = {i: sha for i, sha in todo.items() if shard.owns(i)}
@@ -105,6 +106,10 @@ def _extract(dataset, folder, settings, shard, device, workers, feed):
                for i in dataset.videos.video_id if i not in hashes}
     reasons |= {i: old_skips[i, sha] for i, sha in hashes.items() if (i, sha) in old_skips}
     reasons |= encode() | shards.gather(parts, shard, todo)
+    doubts = skips.doubts(folder, parts)
+    if strict:
+        doubt = dict(zip(doubts.sha256, doubts.doubt))
+        reasons |= {i: skips.STRICT + doubt[sha] for i, sha in hashes.items() if sha in doubt}
     reasons = {i: reasons[i] for i in dataset.videos.video_id if i in reasons}
     rows = [i for i in dataset.videos.video_id if i not in reasons]
     if not rows:
@@ -112,7 +117,7 @@ def _extract(dataset, folder, settings, shard, device, workers, feed):
         raise StudyError(f"{dataset.folder}: none of the {len(dataset.videos)} videos could be "
                          f"read; the first: {next(iter(reasons.values()))}")
     skips.write(folder, reasons, hashes)
-    skips.write_lengths(folder, parts, {i: hashes[i] for i in rows})
+    skips.write_lengths(folder, doubts, hashes)
     unchanged = not todo and [known.get(hashes[i], (None,))[0] for i in rows] == [
         *range(len(known))]
     if not unchanged:
@@ -260,8 +265,8 @@ def _write(job, encoder, frames, lengths):
                          "--device, and start the same command again") from None
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"
-    if not lengths.agree:  # before the part, whose presence says "done"
-        write_text(part.with_suffix(".json"), json.dumps(asdict(lengths)))
+    if lengths.doubt:  # before the part, whose presence says "done"
+        write_text(part.with_suffix(".json"), json.dumps(asdict(lengths) | {"doubt": lengths.doubt}))
     store.save_array(part, features)
 
 

@@ -8,13 +8,18 @@ from data.files import store
 from data.files.paths import write_text
 
 
-def read(folder):
+STRICT = "--strict: "  # how the reason begins that a later call without --strict forgets
+COLUMNS = ("sha256", "declared", "indexed", "decoded")
+
+
+def read(folder, strict=False):
     """What was skipped before, and why: `{(video_id, sha256): reason}`."""
     path = folder / "skipped.csv"
     if not path.is_file():
         return {}
     table = store.read_table(path, ("video_id", "sha256", "reason"))
-    return {(r.video_id, r.sha256): r.reason for r in table.itertuples(index=False) if r.sha256}
+    return {(r.video_id, r.sha256): r.reason for r in table.itertuples(index=False)
+            if r.sha256 and (strict or not r.reason.startswith(STRICT))}
 
 
 def write(folder, reasons, hashes):
@@ -24,17 +29,26 @@ def write(folder, reasons, hashes):
     _write_table(folder / "skipped.csv", table)
 
 
-def write_lengths(folder, parts, hashes):
-    """List in `lengths.csv` the videos that hold another number of frames than they claim."""
-    path, columns = folder / "lengths.csv", ("sha256", "declared", "indexed", "decoded")
-    claims = {}
+def doubts(folder, parts=None):
+    """Videos that hold damaged frames, or another number of frames than they announce.
+
+    A table of `sha256, declared, indexed, decoded` frames, how many are `damaged`, and the `doubt`
+    in words: what `lengths.csv` of the store says, and what the notes in `parts` add.
+    """
+    path, rows = folder / "lengths.csv", []
     if path.is_file():
-        claims = {row[0]: row for row in store.read_table(path, columns)[list(columns)].to_numpy()}
-    for note in parts.glob("[!.]*.json"):
-        claims[note.stem] = [note.stem, *json.loads(note.read_text(encoding="utf-8")).values()]
-    rows = [(i, *claims[sha]) for i, sha in hashes.items() if sha in claims]
-    table = pd.DataFrame(rows, columns=["video_id", *columns])
-    _write_table(path, table)
+        rows += store.read_table(path, COLUMNS).to_dict("records")
+    for note in parts.glob("[!.]*.json") if parts else ():
+        rows.append({"sha256": note.stem, **json.loads(note.read_text(encoding="utf-8"))})
+    # Stores of earlier versions lack the last two columns.
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "damaged", "doubt"], dtype=object)
+    return table.drop_duplicates("sha256", keep="last").fillna({"doubt": "its lengths do not agree"})
+
+
+def write_lengths(folder, doubts, hashes):
+    """List `doubts` in `lengths.csv`, for the videos `{video_id: sha256}`."""
+    videos = pd.DataFrame(hashes.items(), columns=["video_id", "sha256"])
+    _write_table(folder / "lengths.csv", videos.merge(doubts, on="sha256"))
 
 
 def _write_table(path, table):
