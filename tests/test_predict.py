@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import av
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -66,6 +67,17 @@ def test_every_cell_of_table_1_has_a_head_that_keeps_its_metric(row):
 def test_the_heads_are_small():
     sizes = [path.stat().st_size for path in heads.PUBLISHED.rglob("*") if path.is_file()]
     assert max(sizes) < 1_000_000 and sum(sizes) < 5_000_000
+
+
+def test_a_video_of_which_one_frame_is_left_says_so(clip, local, capsys, tmp_path):
+    with av.open(str(clip)) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(clip.read_bytes())
+    for at, size in packets[1:]:
+        content[at:at + size] = bytes(size)
+    (tmp_path / "cut.mp4").write_bytes(content)
+    assert main(["predict", str(tmp_path / "cut.mp4")]) == 0
+    assert f"decoding gives 1 of {len(packets)} announced frames" in capsys.readouterr().out
 
 
 def test_a_video_is_shown_to_the_published_heads(clip, local, capsys, tmp_path):

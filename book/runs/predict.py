@@ -38,8 +38,8 @@ class Sight:
 def predict(path, runs=(), device="cpu"):
     """Show a video to heads: those of `runs`, keys of `results/local/`, or the published ones.
 
-    Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and a sentence that
-    says on what the heads were trained. Raises StudyError where the video cannot be read, a run or
+    Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and sentences that say
+    on what the heads were trained and what is wrong with the file, if anything is. Raises StudyError where the video cannot be read, a run or
     its weights are not there, or the runs take different features.
     """
     shown = [heads.of_run(key) for key in runs] if runs else heads.published(ROWS)
@@ -48,13 +48,14 @@ def predict(path, runs=(), device="cpu"):
         if head.card["features"] != asked:
             raise StudyError(f"the runs take different features ({head.row} and {shown[0].row}): "
                              "show them one at a time")
-    sampling, frames, x = encoded(path, asked, device)
+    sampling, frames, x, doubt = encoded(path, asked, device)
     pictures = frames[sampling["frames_per_segment"] // 2::sampling["frames_per_segment"]]
-    return pictures, [sight(head, x) for head in shown], trained_on(shown)
+    warning = f"\nNot a sound file: {doubt}; what is shown is what is left." if doubt else ""
+    return pictures, [sight(head, x) for head in shown], trained_on(shown) + warning
 
 
 def encoded(path, asked, device="cpu"):
-    """A video's features `(1, T, d)` as a head's card asks for them, and the frames they saw."""
+    """A video's frames and features `(1, T, d)` as a head's card asks, and what it hides, in words."""
     if asked["encoder"] not in recipes.ENCODERS or not isinstance(asked.get("sampling"), dict):
         raise StudyError(f"the run was made on features {asked['encoder']!r}, which no encoder of "
                          "this study makes from a video: name a run on one of "
@@ -63,9 +64,9 @@ def encoded(path, asked, device="cpu"):
     if encoder.weights_sha256 != asked["weights_sha256"]:
         raise StudyError(f"the heads were trained on another {encoder.name} than the installed "
                          "one: train them again")
-    frames = decode.sample(path, **asked["sampling"])
+    frames, lengths = decode.measured_sample(path, **asked["sampling"])
     # Half precision, as the store keeps what heads are trained on.
-    return asked["sampling"], frames, encoder(frames).astype(np.float16)[None]
+    return asked["sampling"], frames, encoder(frames).astype(np.float16)[None], lengths.doubt
 
 
 def sight(head, x):
