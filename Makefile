@@ -12,22 +12,23 @@ OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
-.PHONY: help setup data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
+.PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
         chapters publish book pdf slides lab test test-all bench check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
 
-# One list of pins, two readers: conda reads environment.yml itself, this rule reads its pip list.
-$(READY): environment.yml pyproject.toml
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed: install it, or name another with PYTHON=" >&2; exit 2; }
-	$(PYTHON) -m venv $(VENV)
-	sed -n '/- pip:/,$$s/^ *- \([^: ]*\)$$/\1/p' environment.yml > $(VENV)/pins.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check -r $(VENV)/pins.txt
-	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --editable .
-	@touch $@
+# One list of pins, environment.yml: conda reads it itself, `make lock` locks it with hashes.
+LOCKS := requirements-cpu.lock requirements-cuda.lock
+$(READY): environment.yml pyproject.toml $(LOCKS)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "error: $(PYTHON) is no Python 3.11 or newer: install one, or name it with PYTHON=" >&2; exit 2; }
+	@$(PYTHON) -I book/environment.py
 
 setup: $(READY)  ## the environment in .venv (every other target does it by itself)
+
+lock:  ## both requirements-*.lock again, after a pin of environment.yml changed (needs a network)
+	@$(PYTHON) -I book/environment.py --lock
 
 # For the real benchmarks: a folder with archives or what was in them, and the official split.
 GIVEN = $(if $(FROM),--from "$(FROM)") $(if $(SPLIT),--split $(SPLIT))
