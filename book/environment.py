@@ -74,6 +74,11 @@ def pins():
     return dict(re.findall(r"^ *- ([\w.-]+)==(\S+)$", listed, re.MULTILINE))
 
 
+def pinned():
+    """The pins as a file of requirements."""
+    return "".join(f"{name}=={version}\n" for name, version in pins().items())
+
+
 def settings(listing):
     """{name: value} of what `pip config list` prints; as in pip, variables win over files."""
     found = re.findall(r"^(global|install|:env:)\.([\w-]+)=(.*)$", listing, re.MULTILINE)
@@ -157,7 +162,7 @@ def make_venv():
     """`.venv` with a pip that answers; what was left half made is made anew."""
     if attempt(*PIP, "--version"):
         return
-    say(f"{VENV.name} with Python {sys.version.split()[0]}")
+    say(f"Python {sys.version.split()[0]} in {VENV.name}")
     try:
         run(sys.executable, "-m", "venv", "--clear", VENV)
     except SetupError as error:
@@ -169,7 +174,8 @@ def installer():
     """The command that installs: the machine's uv, or the pinned one by pip, or pip."""
     uv = shutil.which("uv") or VENV / "bin" / "uv"
     if not Path(uv).exists():
-        attempt(*PIP, "install", "--quiet", "--retries", "1", f"uv=={pins()['uv']}")
+        attempt(*PIP, "install", "--quiet", "--retries", "1", "--timeout", "10",
+                f"uv=={pins()['uv']}")
     if not Path(uv).exists():
         return [*PIP, "install", "--quiet"]
     return [uv, "pip", "install", "--quiet", "--python", PYTHON]
@@ -177,12 +183,12 @@ def installer():
 
 def fill(install, lock, wheels):
     """Installs what a lock, or else the pins, say, and the study itself."""
-    wanted = [f"-r {lock}"] if lock else [f"{name}=={version}" for name, version in pins().items()]
-    if wheels:
-        wanted.insert(0, f"--find-links {wheels}")
+    wanted = f"-r ../{lock.name}" if lock else pinned()
     listed = VENV / "requirements.txt"
-    listed.write_text("\n".join(wanted) + "\n", "utf-8")
-    run(*install, *(["--require-hashes"] if lock else []), "-r", listed)
+    listed.write_text((f"--find-links {wheels}\n" if wheels else "") + wanted, "utf-8")
+    # A lock is whole: nothing outside it is looked for, and every file of it is checked. (uv's own
+    # --require-hashes would refuse a user's constraint that is no exact version.)
+    run(*install, *["--no-deps"] * bool(lock), "-r", listed)
     run(*install, "--no-deps", "--editable", ROOT)
 
 
@@ -203,13 +209,14 @@ def set_up():
         install += ["--reinstall"] * interrupted + ["--no-index"] * ("no-index" in own)
     failures = []
     for lock, wheels, why in choices(named, offered_torch() if named else None, has_driver()):
-        say(f"{why}; packages by {Path(install[0]).name} ...")
+        say(f"{why}; packages by {'pip' if install[0] == PYTHON else 'uv'}")
         try:
             fill(install, lock, wheels)
             READY.touch()
             return say(f"ready after {time.monotonic() - start:.0f} s")
         except SetupError as error:
             failures.append(str(error))
+            say("that failed: " + (failures[-1].splitlines() or ["no reason given"])[0])
     raise SetupError("\n".join(failures) or (
         f"no NVIDIA driver runs and {CPU_WHEELS} does not answer: connect, or name a folder or an "
         "index with torch's CPU build in PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL"))
@@ -233,7 +240,7 @@ def write_locks():
     """Both locks anew from the pins, for every machine; what is locked and still fits stays."""
     make_venv()
     uv, wanted, torch = installer()[0], VENV / "requirements.txt", cpu_torch()
-    wanted.write_text("".join(f"{name}=={version}\n" for name, version in pins().items()), "utf-8")
+    wanted.write_text(pinned(), "utf-8")
     lock = [uv, "pip", "compile", "--quiet", "--universal", "--python-version", "3.11",
             "--generate-hashes", "--no-annotate", "--custom-compile-command", "make lock", wanted]
     run(*lock, "--output-file", CUDA_LOCK)
