@@ -10,6 +10,8 @@ PROFILE ?=
 OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS)) \
            $(if $(PROFILE),--profile $(PROFILE)) $(if $(DEVICE),--device $(DEVICE))
 export OMP_NUM_THREADS ?= 1
+# Without its bytecode cache each of many processes would compile the same packages for seconds.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \

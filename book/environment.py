@@ -1,4 +1,4 @@
-"""Fills `.venv` with the pins of environment.yml, from a lock with hashes; `--lock` writes the locks.
+"""Fills `.venv` with the pins of environment.yml from a lock with hashes; `--lock` writes locks.
 
 Runs before anything is installed, so it imports the standard library alone. uv does the work where
 it can be had, else pip. What the user set for pip holds for both, and wins: if the user's own index
@@ -22,6 +22,11 @@ READY, PYTHON = VENV / ".ready", VENV / "bin" / "python"
 CPU_LOCK, CUDA_LOCK = ROOT / "requirements-cpu.lock", ROOT / "requirements-cuda.lock"
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu/torch/"  # pytorch.org, Get started
 PIP = [PYTHON, "-I", "-m", "pip", "--disable-pip-version-check"]
+# What most commands import. Only this is compiled beforehand: all that is installed would take four
+# times as long, and what is compiled by nobody every process compiles anew where
+# PYTHONDONTWRITEBYTECODE is set.
+FIRST = ("import torch._dynamo, torch.utils.data, scipy.stats, pandas, seaborn, sklearn.metrics, av,"
+         "jupytext, papermill, ipykernel.kernelapp, ipywidgets")
 
 # pip's name of a setting, the variable by which uv takes it, and what stands between several.
 CARRIED = {"index-url": ("UV_INDEX_URL", " "), "extra-index-url": ("UV_EXTRA_INDEX_URL", " "),
@@ -93,8 +98,6 @@ def for_uv(own, variables):
                for name, (variable, between) in CARRIED.items() if name in own}
     # pip asks every index and takes the best; uv would stop at the first that knows the name.
     carried["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    if variables.get("PYTHONDONTWRITEBYTECODE"):  # else Python keeps what it compiles
-        carried["UV_COMPILE_BYTECODE"] = "1"
     if not os.access(os.path.expanduser("~"), os.W_OK):
         carried["UV_NO_CACHE"] = "1"
     return {name: value for name, value in carried.items() if name not in variables}
@@ -120,7 +123,7 @@ def has_driver():
 
 
 def fetch(url, seconds=3, size=-1):
-    """The first `size` bytes of a page, or None after `seconds`, the look-up of its host included."""
+    """The first `size` bytes of a page, or None after `seconds`, its host's look-up included."""
     got = []
 
     def ask():
@@ -155,7 +158,7 @@ def choices(own, offered, driver):
             yield CPU_LOCK, CPU_WHEELS, f"torch's CPU build, from PyTorch's own index: {why}"
     if own or sys.platform != "linux":
         cuda = " (on Linux mostly the CUDA build of 3 GB)" if offered == pin else ""
-        yield None, None, f"torch {offered or pin}{cuda}, which pip's settings offer, by the pins alone"
+        yield None, None, f"torch {offered or pin}{cuda}, which pip's settings offer; pins alone"
 
 
 def make_venv():
@@ -177,7 +180,7 @@ def installer():
         attempt(*PIP, "install", "--quiet", "--retries", "1", "--timeout", "10",
                 f"uv=={pins()['uv']}")
     if not Path(uv).exists():
-        return [*PIP, "install", "--quiet"]
+        return [*PIP, "install", "--quiet", "--no-compile"]
     return [uv, "pip", "install", "--quiet", "--python", PYTHON]
 
 
@@ -190,6 +193,7 @@ def fill(install, lock, wheels):
     # --require-hashes would refuse a user's constraint that is no exact version.)
     run(*install, *["--no-deps"] * bool(lock), "-r", listed)
     run(*install, "--no-deps", "--editable", ROOT)
+    attempt(PYTHON, "-I", "-c", FIRST)
 
 
 def set_up():

@@ -70,18 +70,18 @@ def test_uv_is_told_what_pip_was():
            "find-links": "/one ~/two", "constraint": "/limits.txt", "cert": "/c.pem",
            "default-timeout": "180", "trusted-host": "a.example", "user": "1"}
     home = os.path.expanduser("~")
-    carried = environment.for_uv(own, {"PYTHONDONTWRITEBYTECODE": "1"})
+    carried = environment.for_uv(own, {})
     assert carried.pop("UV_NO_CACHE", "1") == "1"
     assert carried == {
         "UV_INDEX_URL": "https://a.example", "UV_EXTRA_INDEX_URL": "https://b.example file:///c",
         "UV_FIND_LINKS": f"/one,{home}/two", "UV_CONSTRAINT": "/limits.txt",
         "SSL_CERT_FILE": "/c.pem", "UV_HTTP_TIMEOUT": "180", "UV_INSECURE_HOST": "a.example",
-        "UV_INDEX_STRATEGY": "unsafe-best-match", "UV_COMPILE_BYTECODE": "1"}
+        "UV_INDEX_STRATEGY": "unsafe-best-match"}
 
 
 def test_what_was_set_for_uv_stays():
-    carried = environment.for_uv({"index-url": "https://a.example"}, {"UV_INDEX_URL": "mine"})
-    assert "UV_INDEX_URL" not in carried and "UV_COMPILE_BYTECODE" not in carried
+    variables = {"UV_INDEX_URL": "mine"}
+    assert "UV_INDEX_URL" not in environment.for_uv({"index-url": "https://a.example"}, variables)
 
 
 @pytest.mark.parametrize("own, variables, named", [
