@@ -7,6 +7,7 @@ the drawing is not, and no pixel, colour or place gives the label away.
 
 from fractions import Fraction
 from itertools import islice
+from math import ceil, floor
 
 import numpy as np
 
@@ -51,22 +52,28 @@ class Thing:
         passed = (number - self.event.first) / (self.event.last - self.event.first)
         size = self.size * (1 + PULSE * np.sin(self.pulse + 4 * passed))
         centre = self.start + passed * (self.stop - self.start)
-        low = np.clip(np.floor(centre - 0.6 * size).astype(int), 0, SIDE)
-        high = np.clip(np.ceil(centre + 0.6 * size).astype(int), 0, SIDE)
-        y, x = (np.arange(a, b) for a, b in zip(low, high))
-        y, x = (y - centre[0])[:, None], (x - centre[1])[None, :]
+        (top, bottom), (left, right) = (
+            (max(floor(middle - 0.6 * size), 0), min(ceil(middle + 0.6 * size), SIDE))
+            for middle in centre)
+        y, x = np.arange(top, bottom) - centre[0], np.arange(left, right) - centre[1]
         inside = (np.abs(2 * x * self.stretch / size) ** self.power
-                  + np.abs(2 * y / self.stretch / size) ** self.power) < 1
-        u = self.wave * (np.cos(self.tilt) * x - np.sin(self.tilt) * y)
-        v = self.wave * (np.sin(self.tilt) * x + np.cos(self.tilt) * y)
+                  + (np.abs(2 * y / self.stretch / size) ** self.power)[:, None]) < 1
+        # From here on only pixels of the object: about half of its window.
+        at = np.flatnonzero(inside)
+        rows, columns = np.divmod(at, len(x))
+        cos, sin = np.cos(self.tilt), np.sin(self.tilt)
+        u = self.wave * ((cos * x).take(columns) - (sin * y).take(rows))
+        v = self.wave * ((sin * x).take(columns) + (cos * y).take(rows))
         if self.is_action:
             shade = texture(self.event.kind, *self._placed(u, v))
         else:
             shade = distraction(self.event.kind, u, v, self.specks, self.pair)
-        colour = self.colours[0] + shade[..., None] * (self.colours[1] - self.colours[0])
-        weight = (self.opacity * inside)[..., None]
-        window = frame[low[0]:high[0], low[1]:high[1]]
-        window += (weight * (colour - window)).astype(np.float32)
+        flat = frame.reshape(-1)
+        first = 3 * ((rows + top) * SIDE + columns + left)
+        for channel, (one, other) in enumerate(self.colours.T):  # numpy is slow on rows of three
+            behind = flat.take(first + channel)
+            change = self.opacity * (one + shade * (other - one) - behind)
+            flat[first + channel] = behind + change.astype(np.float32)
 
     def _placed(self, u, v):
         """Lattices start anywhere; textures around a centre keep theirs near the object's."""
@@ -115,7 +122,8 @@ def write_video(story, path, first=0, last=None):
             video.pix_fmt = "yuv420p"
             video.codec_context.thread_count = 1  # more threads give other bytes
             for image in islice(frames(story), first, last):
-                container.mux(video.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+                frame = av.VideoFrame.from_numpy_buffer(image, format="rgb24")
+                container.mux(video.encode(frame))
             container.mux(video.encode())
 
 
