@@ -16,6 +16,7 @@ import torch
 PARTS = (1 / 16, 1 / 8, 1 / 4, 1 / 2)
 
 
+@torch.no_grad()
 def erasure(system, features, targets, saliency, seed=0):
     """Both measures of a read-out, and of segments in random order; a flat dict of means.
 
@@ -23,28 +24,11 @@ def erasure(system, features, targets, saliency, seed=0):
     random. Videos without a true class are left out. Keys: comprehensiveness, sufficiency,
     chance_comprehensiveness, chance_sufficiency.
     """
-    labelled = np.asarray(targets).sum(1) > 0
-    device = next(system.parameters()).device
-    x = torch.as_tensor(np.asarray(features)[labelled], dtype=torch.float32, device=device)
-    truth = torch.as_tensor(np.asarray(targets)[labelled], dtype=torch.float32, device=device)
-    ties = np.random.default_rng(seed).random((len(x), x.shape[1]))
-    first = np.lexsort((ties, -np.asarray(saliency)[labelled]), axis=1)
-    orders = {"": first, "chance_": ties.argsort(axis=1)}
-    measured = {}
-    for name, order in orders.items():
-        order = torch.as_tensor(order, device=device)
-        drops = [_drops(system, x, truth, order, max(1, round(part * x.shape[1])))
-                 for part in PARTS]
-        without, alone = np.mean(drops, axis=0)
-        measured |= {f"{name}comprehensiveness": float(without), f"{name}sufficiency": float(alone)}
-    return measured
-
-
-@torch.no_grad()
-def _drops(system, features, truth, order, count):
-    """How much the true classes lose without the first `count` segments, and with those alone."""
     system.eval()
-    x = system.embed(features)
+    labelled = np.asarray(targets).sum(1) > 0
+    like = dict(dtype=torch.float32, device=next(system.parameters()).device)
+    x = system.embed(torch.as_tensor(np.asarray(features)[labelled], **like))
+    truth = torch.as_tensor(np.asarray(targets)[labelled], **like)
     rows = torch.arange(len(x), device=x.device).unsqueeze(1)
 
     def probability(chosen):
@@ -52,5 +36,13 @@ def _drops(system, features, truth, order, count):
         scores = system.backbone.scores(system.classify(x[rows, kept], kept)[0])
         return ((scores * truth).sum(1) / truth.sum(1)).mean().item()
 
-    whole = probability(order)
-    return whole - probability(order[:, count:]), whole - probability(order[:, :count])
+    ties = np.random.default_rng(seed).random(x.shape[:2])
+    first = np.lexsort((ties, -np.asarray(saliency)[labelled]), axis=1)
+    first, chance = (torch.as_tensor(each, device=x.device) for each in (first, ties.argsort(axis=1)))
+    whole, measured = probability(first), {}
+    for name, order in (("", first), ("chance_", chance)):
+        drops = [(whole - probability(order[:, count:]), whole - probability(order[:, :count]))
+                 for count in (max(1, round(part * x.shape[1])) for part in PARTS)]
+        without, alone = np.mean(drops, axis=0)
+        measured |= {f"{name}comprehensiveness": float(without), f"{name}sufficiency": float(alone)}
+    return measured
