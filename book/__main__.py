@@ -89,32 +89,32 @@ def batch(options):
     from book.runs import batch
     from data.files import store
     from data.files.paths import LOCAL
+    from data.files.schema import read_yaml
 
-    sweep = batch.sweep(options.file)
-    if sweep:
+    if "sweep" in read_yaml(options.file):
         for name in ("data", "encoder", "seeds", "profile", "device", "slurm"):
             if getattr(options, name):
                 raise StudyError(f"--{name} is not for {options.file}, whose runs share a process and "
                                  "make their own features: change the file instead")
-        print(phase.run(sweep, options.workers).to_markdown(index=False, floatfmt=".3f"))
+        print(phase.run(phase.read(options.file), options.workers).to_markdown(index=False, floatfmt=".3f"))
         return 0
     data = options.data and str(Path(options.data).resolve())
     grid = batch.read(options.file, dataset=data, encoder=options.encoder,
                       seeds=options.seeds, profile=options.profile, device=options.device)
-    dataset = store.open_dataset(batch.dataset_folder(grid))
-    runs = batch.plan(grid, dataset, _encoder(dataset, options.encoder, grid["encoder"]))
+    dataset = store.open_dataset(grid.folder)
+    runs = batch.plan(grid, dataset, _encoder(dataset, options.encoder, grid.encoder))
     waiting = sum(run.metrics is None for run in runs)
-    if not waiting and report.is_current(grid["table"], runs):
-        print(f"{grid['table']}: all {len(runs)} runs are done already; nothing to do\n")
-        print((LOCAL / f"{grid['table']}.md").read_text(encoding="utf-8"))
-        print(beside_committed(grid["table"]))
+    if not waiting and report.is_current(grid.table, runs):
+        print(f"{grid.table}: all {len(runs)} runs are done already; nothing to do\n")
+        print((LOCAL / f"{grid.table}.md").read_text(encoding="utf-8"))
+        print(beside_committed(grid.table))
         return 0
-    print(f"{grid['table']}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
+    print(f"{grid.table}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers, options.slurm)
     for run, reason in failed:
-        print(f"failed: {run.row}, seed {run.parameters['seed']}: {reason}", file=sys.stderr)
-    print(report.write(grid["table"], dataset, runs, grid["splits"]))
-    print(beside_committed(grid["table"]))
+        print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
+    print(report.write(grid.table, dataset, runs, grid.splits))
+    print(beside_committed(grid.table))
     return 1 if failed else 0
 
 

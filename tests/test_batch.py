@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from data import planted
 from book.evidence import phase, report, statistics
 from book.runs import batch
 from data.files import paths, store
-from tfe import systems
+from data.files.schema import read_yaml
 from book.__main__ import main
 from tfe.metrics import mean_average_precision
 
@@ -28,6 +29,7 @@ rows:
   - {{row: BIKE+TFE, backbone: bike, method: tfe, against: BIKE,
      disentangler: {{k: {k}, tau: {tau}}}}}
 """
+GOOD = "table: t\ndataset: d\nencoder: e\nseeds: 2"
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit")
@@ -141,7 +143,7 @@ def test_a_grid_crosses_its_values(data, local, tmp_path):
     path = grid(tmp_path, data)
     path.write_text(path.read_text() + "grid: {disentangler.tau: [0.1, 0.5], profile: [smoke]}\n")
     runs = batch.plan(batch.read(path, seeds=[0]), store.open_dataset(data), "planted")
-    assert [run.parameters["disentangler"] for run in runs] == [
+    assert [run.settings.disentangler for run in runs] == [
         {"tau": 0.1}, {"tau": 0.5}, {"k": 4, "tau": 0.1}, {"k": 4, "tau": 0.5}]
 
 
@@ -155,10 +157,17 @@ def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path,
 
 
 @pytest.mark.parametrize("text, said", [
-    ("rows: [", "not valid YAML"), ("table: t", "give `table` and a list of `rows`"),
-    ("table: t\nrows: [{row: a, metod: tfe}]", "unknown key 'metod'"),
-    ("table: t\nrows: [{row: a, against: b}]", "`against` must name another row"),
-    ("table: t\ncolour: red\nrows: [{row: a, method: tfe}]", "unknown key 'colour'")])
+    ("rows: [", "not valid YAML"), ("[1, 2]", "an entry a line"),
+    ("table: t", "dataset is missing"), (f"{GOOD}\nrows: []", "rows: List should have at least 1"),
+    (f"{GOOD}\nrows: [{{row: a, backbone: bike, method: tfe, metod: tfe}}]", "unknown key 'metod'"),
+    (f"{GOOD}\nrows: [{{row: a, against: b}}]", "`against` must name another row"),
+    (f"{GOOD}\nrows: [{{row: a}}, {{row: a}}]", "a name of its own"),
+    (f"{GOOD}\nrows: [{{backbone: bike}}]", "a name of its own"),
+    (f"{GOOD}\nrows: [{{row: a, backbone: 3, method: tfe}}]", "row a: backbone: Input should be"),
+    (f"{GOOD}\ngrid: {{nope.k: [1]}}\nrows: [{{row: a, backbone: bike, method: tfe}}]",
+     "unknown key 'nope'"),
+    (GOOD.replace(": t", ": ../t") + "\nrows: [{row: a}]", "table: String should match"),
+    (f"colour: red\n{GOOD}\nrows: [{{row: a}}]", "unknown key 'colour'")])
 def test_a_bad_batch_file_is_one_line_and_exit_2(tmp_path, capsys, text, said):
     path = tmp_path / "bad.yaml"
     path.write_text(text)
@@ -170,7 +179,7 @@ def test_a_bad_batch_file_is_one_line_and_exit_2(tmp_path, capsys, text, said):
 def test_missing_files_are_one_line_and_exit_2(tmp_path, capsys):
     for arguments in (["batch", str(tmp_path / "no.yaml")],
                       ["batch", "book/batches/table1.yaml", "--data", str(tmp_path)],
-                      ["features", "--data", str(tmp_path)], ["publish", "no-such-table"]):
+                      ["publish", "no-such-table"]):
         assert main(arguments) == 2
         said = capsys.readouterr().err.strip().splitlines()
         assert len(said) == 1 and "missing" in said[0]
@@ -187,7 +196,7 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 
     assert "row BIKE+TFE with features of T = 16: k is 17" in refused(grid(tmp_path, data, k=17))
     assert "tau is 0" in refused(grid(tmp_path, data, tau=0))
-    assert "profile 'hasty' is unknown" in refused(grid(tmp_path, data), "--profile", "hasty")
+    assert "profile: Input should be 'smoke', 'default' or 'paper'" in refused(grid(tmp_path, data), "--profile", "hasty")
     path = grid(tmp_path, data)
     path.write_text(path.read_text().replace("tau:", "taw:"))
     assert "taw" in refused(path)
@@ -208,11 +217,12 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
     main(["batch", str(ran)])
     monkeypatch.setattr(publish, "RESULTS", tmp_path)
-    whole = {"dataset": "toy", "profile": "smoke", "encoder": "planted", "seeds": [0, 1],
-             "rows": [{"row": "BIKE"}, {"row": "BIKE+TFE"}]}
-    for other, said in (({"rows": [*whole["rows"], {"row": "none"}]}, "has no row 'none'"),
+    whole = replace(batch.read(ran), dataset="toy")
+    monkeypatch.setattr(publish, "read_yaml", lambda path: {})
+    for other, said in (({"rows": [*whole.rows, whole.rows[0] | {"row": "none"}]},
+                         "has no row 'none'"),
                         ({"encoder": "other"}, "another encoder"), ({"seeds": [0]}, "another seed")):
-        monkeypatch.setattr(publish.batch, "read", lambda path, other=other: whole | other)
+        monkeypatch.setattr(publish.batch, "read", lambda path, other=other: replace(whole, **other))
         assert main(["publish", "toy"]) == 2 and said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(publish.batch, "read", lambda path: whole)
@@ -306,7 +316,7 @@ def test_where_every_run_fails_the_reasons_are_told(data, tmp_path, capsys):
 
 @pytest.mark.parametrize("old, new, said", [
     ("encoder: planted\n", "", "encoder is missing"), ("seeds: [0, 1]\n", "", "seeds is missing"),
-    ("method: vanilla", "head: {}", "row BIKE needs a backbone and a method"),
+    ("method: vanilla", "head: {}", "row BIKE: method is missing"),
     ("method: vanilla", "method: vanilla, head: {tower: huge}", "row BIKE")])
 def test_a_batch_file_with_a_gap_is_refused_in_one_line(data, tmp_path, capsys, old, new, said):
     path = grid(tmp_path, data)
@@ -321,8 +331,9 @@ def test_a_grid_compares_like_with_like_and_a_number_of_seeds_will_do(data, tmp_
     path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: 3\ngrid: {schedule.epochs: [1, 2]}"))
     wanted = batch.read(path)
     runs = batch.plan(wanted, store.open_dataset(data), "planted")
-    assert {run.parameters["seed"] for run in runs} == {0, 1, 2}
-    assert {run.row for run in runs} == batch.names(wanted) and len(batch.names(wanted)) == 4
+    assert {run.settings.seed for run in runs} == {0, 1, 2}
+    names = {row for row, _, _ in wanted.points()}
+    assert {run.row for run in runs} == names and len(names) == 4
     assert {(run.row, run.against) for run in runs} >= {
         ("BIKE+TFE, schedule.epochs 2", "BIKE, schedule.epochs 2"), ("BIKE, schedule.epochs 1", None)}
 
@@ -343,16 +354,17 @@ def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
 def test_every_open_question_is_a_row_of_the_batch_that_measures_it():
     silent = batch.read(paths.BOOK / "batches" / "silent.yaml")
     asked = pd.read_csv(paths.RESULTS / "choices.csv").row
-    assert set(asked) == {row["row"] for row in silent["rows"]} - {"default"}
+    assert set(asked) == {row["row"] for row in silent.rows} - {"default"}
 
 
 @pytest.mark.parametrize("path", sorted((paths.BOOK / "batches").glob("*.yaml")),
                          ids=lambda path: path.stem)
 def test_the_batch_files_of_the_book_are_sound(path):
-    grid = batch.sweep(path) or batch.read(path)
-    assert grid["table"] == path.stem
-    if "sweep" in grid:
-        assert phase.points(grid["sweep"])
-    for row in grid["rows"]:
-        systems.build(row["method"], row["backbone"], 12, 64, "multilabel", game=row.get("game"),
-                      disentangler=row.get("disentangler"), head=row.get("head"))
+    if "sweep" in read_yaml(path):
+        grid = phase.read(path)
+        assert grid.points()
+    else:
+        grid = batch.read(path)
+        for _, _, settings in grid.points():
+            assert settings.plan() and settings.build(12, 64, "multilabel")
+    assert grid.table == path.stem

@@ -1,6 +1,7 @@
 """The phase study: its points, paired differences, resuming, and equality with a run by hand."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,9 +9,10 @@ import pytest
 from book.evidence import phase
 from tfe import StudyError
 
-BATCH = {"table": "toy", "profile": "smoke", "schedule": {"epochs": 1}, "seeds": [0, 1],
-         "rows": [{"backbone": "bike", "method": "vanilla"}, {"backbone": "bike", "method": "tfe"}],
-         "sweep": [{"rho": [0.0, 0.5]}, {"k": [4, 2], "rho": [0.5]}]}
+ROWS = [{"backbone": "bike", "method": "vanilla"}, {"backbone": "bike", "method": "tfe"}]
+SWEEP = phase.Sweep("toy", ROWS, [{"rho": [0.0, 0.5]}, {"k": [4, 2], "rho": [0.5]}], [0, 1], "smoke",
+                    {"epochs": 1})
+ONE = replace(SWEEP, sweep=[{"rho": [0.5]}])
 
 
 @pytest.fixture(autouse=True)
@@ -34,18 +36,19 @@ def in_process(monkeypatch):
 
 
 def test_points_are_the_grids_around_the_standard_setting_without_repeats():
-    points = phase.points(BATCH["sweep"])
+    points = SWEEP.points()
     assert [(p["rho"], p["k"]) for p in points] == [(0.0, 4), (0.5, 4), (0.5, 2)]
     assert all(p["snr"] == phase.KNOBS["snr"] for p in points)
 
 
-def test_an_unknown_knob_is_refused():
-    with pytest.raises(StudyError, match="'colour' is no knob: use rho, snr, share, k, videos"):
-        phase.points([{"colour": [1]}])
+def test_an_unknown_knob_is_refused(tmp_path):
+    (tmp_path / "toy.yaml").write_text("table: toy\nrows: []\nseeds: [0]\nsweep: [{colour: [1]}]\n")
+    with pytest.raises(StudyError, match="toy.yaml: .*colour.*'rho', 'snr', 'share', 'k' or 'videos'"):
+        phase.read(tmp_path / "toy.yaml")
 
 
 def test_a_finished_study_is_not_fitted_again_and_an_interrupted_one_goes_on(tmp_path, in_process):
-    lines = phase.run(BATCH, folder=tmp_path)
+    lines = phase.run(SWEEP, folder=tmp_path)
     assert len(in_process) == 3 * 2 * 2
     whole = (tmp_path / "toy.csv").read_text()
     table = pd.read_csv(tmp_path / "toy.csv")
@@ -54,32 +57,31 @@ def test_a_finished_study_is_not_fitted_again_and_an_interrupted_one_goes_on(tmp
     receipt = json.loads((tmp_path / "toy.json").read_text())
     assert receipt["synthetic"] is True and receipt["standard"]["rho"] == 0.5
 
-    phase.run(BATCH, folder=tmp_path)
+    phase.run(SWEEP, folder=tmp_path)
     assert len(in_process) == 12 and (tmp_path / "toy.csv").read_text() == whole
 
     table[~((table.seed == 1) & (table.method == "tfe"))].to_csv(tmp_path / "toy.csv", index=False)
-    phase.run(BATCH, folder=tmp_path)
+    phase.run(SWEEP, folder=tmp_path)
     assert len(in_process) == 12 + 3
     again = pd.read_csv(tmp_path / "toy.csv")
     pd.testing.assert_frame_equal(again, table)
 
 
 def test_other_code_is_fitted_again(tmp_path, in_process):
-    phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
+    phase.run(ONE, folder=tmp_path)
     receipt = json.loads((tmp_path / "toy.json").read_text())
     receipt["code"]["book/evidence/phase.py"] = "another"
     (tmp_path / "toy.json").write_text(json.dumps(receipt))
-    phase.run({**BATCH, "sweep": [{"rho": [0.5]}]}, folder=tmp_path)
+    phase.run(ONE, folder=tmp_path)
     assert len(in_process) == 8
 
 
 @pytest.mark.parametrize("other", [{"schedule": {"epochs": 2}}, {}])
 def test_rows_of_another_plan_or_code_never_stand_beside_this_receipt(tmp_path, in_process, monkeypatch,
                                                                       other):
-    one = {**BATCH, "sweep": [{"rho": [0.5]}]}
-    phase.run(one, folder=tmp_path)
+    phase.run(ONE, folder=tmp_path)
     if not other:
-        monkeypatch.setattr(phase.provenance, "sources", lambda script: {"book/evidence/phase.py": "another"})
+        monkeypatch.setattr(phase.provenance, "sources", lambda *_: {"book/evidence/phase.py": "another"})
 
     def stopped(function, items, *_, **__):
         raise KeyboardInterrupt
@@ -88,7 +90,7 @@ def test_rows_of_another_plan_or_code_never_stand_beside_this_receipt(tmp_path, 
     monkeypatch.setattr(phase.pool, "each", stopped)
     before = (tmp_path / "toy.json").read_text()
     with pytest.raises(KeyboardInterrupt):
-        phase.run(one | other, folder=tmp_path)
+        phase.run(replace(ONE, **other), folder=tmp_path)
     assert (tmp_path / "toy.json").read_text() == before
     assert phase._done(tmp_path / "toy.csv", {**json.loads(before), **other} if other else {
         **json.loads(before), "code": "another"}) == {}

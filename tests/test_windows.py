@@ -106,7 +106,7 @@ def test_the_published_layout_becomes_folds_with_a_batch(tmp_path, capsys):
     gtea.main(["--from", str(lay(tmp_path / "from")), "--out", str(tmp_path / "gtea"), "--force"])
     assert "3 folds of 6 recordings" in capsys.readouterr().out
     grid = batch.read("book/batches/gtea.yaml", dataset=str(tmp_path / "gtea"))
-    runs = batch.plan(grid, store.open_dataset(batch.dataset_folder(grid)), "scores")
+    runs = batch.plan(grid, store.open_dataset(grid.folder), "scores")
     first = [run for run in runs if run.row == "MSQNet"]
     assert [run.parameters["data"].rsplit("fold")[-1] for run in first] == list("123123")
     assert len({run.folder for run in first}) == 6

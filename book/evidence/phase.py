@@ -6,58 +6,76 @@ would give, and noise (`data.common.generators.features`).
 """
 
 import json
-from dataclasses import replace
+from dataclasses import field
 from functools import partial
+from itertools import product
+from typing import Literal
 
 import pandas as pd
+import torch
+from pydantic import NonNegativeInt
+from pydantic.dataclasses import dataclass
 
 from book.evidence import statistics
 from book.runs import provenance
+from book.runs.settings import Settings
 from data.common import pool
-from tfe.errors import StudyError
-from data.files.paths import LOCAL, ROOT, write_text
+from data.common.generators.features import planted_features
+from data.files.paths import LOCAL, write_text
+from data.files.schema import STRICT, Name, checked, read_yaml
+from tfe import evaluation, systems, training
 
 KNOBS = {"rho": 0.5, "snr": 4.0, "share": 0.25, "k": 4, "videos": 300}
 TESTED = 300  # test videos, and as many shifted ones
 FILES = (".csv", "_summary.csv", ".json")
 
 
-def points(sweep):
-    """The settings of a batch file's `sweep`: a list of grids around the standard setting.
+@dataclass(frozen=True, config=STRICT)
+class Sweep:
+    """A batch file that sweeps knobs: its table's name, methods to fit, grids of knobs, and seeds.
 
-    Each grid is `{"knob": [values], ...}`; its points are all combinations, the other knobs at
-    `KNOBS`. A setting that two grids share comes once.
+    Each grid is `{"knob": [values], ...}` around the standard setting, `KNOBS`.
     """
-    from itertools import product
 
-    settings = {}
-    for grid in sweep:
-        unknown = set(grid) - set(KNOBS)
-        if unknown:
-            raise StudyError(f"sweep: {sorted(unknown)[0]!r} is no knob: use {', '.join(KNOBS)}")
-        for values in product(*grid.values()):
-            point = {**KNOBS, **dict(zip(grid, values))}
-            settings[tuple(point.values())] = point
-    return list(settings.values())
+    table: Name
+    rows: list[dict[Literal["backbone", "method"], str]]
+    sweep: list[dict[Literal[tuple(KNOBS)], list[int | float]]]
+    seeds: list[NonNegativeInt]
+    profile: str = "default"
+    schedule: dict = field(default_factory=dict)
+
+    def points(self):
+        """All combinations of each grid, other knobs as in `KNOBS`; one that two share comes once."""
+        found = {}
+        for grid in self.sweep:
+            for values in product(*grid.values()):
+                point = KNOBS | dict(zip(grid, values))
+                found[tuple(point.values())] = point
+        return list(found.values())
 
 
-def run(batch, workers=None, folder=LOCAL):
+def read(path):
+    """The `Sweep` of a file; StudyError in one line for what in it is missing or unknown."""
+    return checked(Sweep, read_yaml(path), path)
+
+
+def run(sweep, workers=None, folder=LOCAL):
     """Fit what has not been fitted; write `NAME.csv`, `NAME_summary.csv` and the receipt.
 
     Goes on where it was interrupted, unless the code has changed since.
     """
-    name, path = batch["table"], folder / f"{batch['table']}.csv"
-    code = provenance.sources(ROOT / "book" / "evidence" / "phase.py")
+    name, path = sweep.table, folder / f"{sweep.table}.csv"
+    code = provenance.sources(__file__, {row["backbone"] for row in sweep.rows})
     receipt = {**provenance.receipt("cpu", 1), "code": code, "dataset": "planted features",
-               "synthetic": True, "profile": batch["profile"], "schedule": batch["schedule"],
+               "synthetic": True, "profile": sweep.profile, "schedule": sweep.schedule,
                "standard": KNOBS, "test_videos": TESTED}
     jobs = [{**point, "method": row["method"], "backbone": row["backbone"], "seed": seed}
-            for point in points(batch["sweep"]) for row in batch["rows"] for seed in batch["seeds"]]
+            for point in sweep.points() for row in sweep.rows for seed in sweep.seeds]
     done = _done(path, receipt)
     waiting = [job for job in jobs if _key(job) not in done]
     rows = [row for job in jobs for row in done.get(_key(job), [])]
     print(f"{name}: {len(jobs)} fits, {len(jobs) - len(waiting)} done already", flush=True)
-    fit = partial(_fit, profile=batch["profile"], schedule=batch["schedule"])
+    fit = partial(_fit, profile=sweep.profile, schedule=sweep.schedule)
     for number, (job, measured) in enumerate(pool.each(fit, waiting, "fits", "fit", workers), 1):
         rows += measured
         if number % 20 == 0 or number == len(waiting):
@@ -70,20 +88,15 @@ def run(batch, workers=None, folder=LOCAL):
 
 def _fit(job, profile, schedule):
     """One fit: a row for `test` and one for `shifted`."""
-    import torch
-
-    from data.common.generators.features import planted_features
-    from tfe import evaluation, systems, training
-
     torch.set_num_threads(1)
     world = {"rho": job["rho"], "snr": job["snr"], "share": job["share"], "seed": job["seed"]}
     x, targets, _ = planted_features(job["videos"], split="train", **world)
     training.seed_everything(job["seed"])
-    system = systems.build(
-        job["method"], job["backbone"], targets.shape[1], x.shape[2], "multilabel",
-        disentangler={"k": job["k"]} if job["method"] in systems.GAMES else None)
-    plan = replace(training.PROFILES[profile], **schedule)
-    history = training.fit(system, x, targets, plan, seed=job["seed"])
+    settings = Settings(
+        job["backbone"], job["method"], profile=profile, schedule=schedule,
+        disentangler={"k": job["k"]} if job["method"] in systems.GAMES else {})
+    system = settings.build(targets.shape[1], x.shape[2], "multilabel")
+    history = training.fit(system, x, targets, settings.plan(), seed=job["seed"])
     rows = []
     for split in ("test", "shifted") if history.status != "diverged" else ():
         x, targets, truth = planted_features(TESTED, split=split, **world)

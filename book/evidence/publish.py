@@ -1,6 +1,7 @@
 """A user's table beside the committed one; `publish` alone changes what is committed."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from book.evidence import phase, report, statistics
 from book.runs import batch
 from data.files import store
+from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
 
@@ -45,8 +47,8 @@ def publish(name):
     encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{name}.yaml"
-    sweep = batch.sweep(path)
-    grid = sweep or batch.read(path)
+    sweep = "sweep" in read_yaml(path)
+    grid = phase.read(path) if sweep else batch.read(path)
     files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
     missing = [path for path in files if not path.is_file()]
     if missing:
@@ -54,11 +56,10 @@ def publish(name):
                          f"{BOOK.name}/batches/{name}.yaml` first")
     frame = pd.read_csv(LOCAL / f"{name}.csv")
     cell = [*phase.KNOBS, "method", "split"] if sweep else ["row", "split"]
-    agreed = {"seed": set(grid["seeds"])}
+    agreed = {"seed": set(grid.seeds)}
     if not sweep:
-        agreed |= {"dataset": {grid["dataset"]}, "profile": {grid["profile"]},
-                   "encoder": {grid["encoder"]}}
-        lacking = batch.names(grid) - set(frame.row)
+        agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}
+        lacking = {row for row, _, _ in grid.points()} - set(frame.row)
         if lacking:
             raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
                              "in full before you publish it")
@@ -83,13 +84,12 @@ def publish_heads(name):
     from book.runs import heads
 
     grid = batch.read(BOOK / "batches" / f"{name}.yaml")
-    grid["seeds"] = grid["seeds"][:1]
-    dataset = store.open_dataset(batch.dataset_folder(grid))
-    runs = batch.plan(grid, dataset, grid["encoder"])
+    dataset = store.open_dataset(grid.folder)
+    runs = batch.plan(replace(grid, seeds=grid.seeds[:1]), dataset, grid.encoder)
     if any(run.metrics is None for run in runs):
-        raise StudyError(f"{name}: not all rows have run here with seed {grid['seeds'][0]}: run "
+        raise StudyError(f"{name}: not all rows have run here with seed {grid.seeds[0]}: run "
                          f"`python -m book batch {BOOK.name}/batches/{name}.yaml` first")
-    yield from heads.publish(runs, dataset, store.open_features(dataset, grid["encoder"]))
+    yield from heads.publish(runs, dataset, store.open_features(dataset, grid.encoder))
 
 
 def write_answer(readme, lines, more=None):

@@ -32,7 +32,7 @@ def table(name, dataset, runs, splits):
 
     there, rows = set(dataset.videos.split), []
     for run in runs:
-        made, given = run.metrics, run.parameters
+        made, given = run.metrics, run.settings
         if made is None:
             continue
         for split in splits:
@@ -41,13 +41,12 @@ def table(name, dataset, runs, splits):
                 continue
             found = measured.get("fidelity", {})
             rows.append({
-                "table": name.removeprefix("table"), "row": run.row, "method": given["method"],
-                "backbone": given["backbone"], "dataset": dataset.name, "split": split,
-                "encoder": given["encoder"], "profile": given["profile"], "seed": given["seed"],
+                "table": name.removeprefix("table"), "row": run.row, "method": given.method,
+                "backbone": given.backbone, "dataset": dataset.name, "split": split,
+                "encoder": run.encoder, "profile": given.profile, "seed": given.seed,
                 "rho": dataset.settings.get("rho"), "metric": dataset.metric,
-                "k": (given.get("disentangler", {}).get("k", DEFAULT_K)
-                      if given["method"] in GAMES and given["method"] not in WITHOUT_TD
-                      else None),
+                "k": (given.disentangler.get("k", DEFAULT_K)
+                      if given.method in GAMES and given.method not in WITHOUT_TD else None),
                 "value": 100 * measured["value"] if measured else None, "paper": None,
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
@@ -67,8 +66,8 @@ def measures(runs, splits):
         for split in splits:
             found = run.metrics["splits"].get(split, {}) if run.metrics else {}
             for group in ("attention_fidelity", "erasure", "probes"):
-                lines += [{"row": run.row, "method": run.parameters["method"], "split": split,
-                           "seed": run.parameters["seed"],
+                lines += [{"row": run.row, "method": run.settings.method, "split": split,
+                           "seed": run.settings.seed,
                            "measure": f"{group.removesuffix('_fidelity')}_{name}", "value": value}
                           for name, value in found.get(group, {}).items()]
     return pd.DataFrame(lines, columns=["row", "method", "split", "seed", "measure", "value"])
@@ -126,9 +125,9 @@ def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
     first = {}
     for run in runs:
         if (run.metrics and split in run.metrics["splits"]
-                and run.parameters["method"] != "oracle-mask"):
+                and run.settings.method != "oracle-mask"):
             first.setdefault(run.row, run)
-    vanilla = next((r for r in first.values() if r.parameters["method"] == "vanilla"), None)
+    vanilla = next((r for r in first.values() if r.settings.method == "vanilla"), None)
     if dataset.segments is None or vanilla is None or _closed(dataset):
         return pd.DataFrame(columns=STRIPS)
     read = {row: _read_outs(run, split) for row, run in first.items()}
@@ -161,7 +160,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     if frame.empty:
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
-    folds = len({run.parameters["data"] for run in runs})
+    folds = len({run.data for run in runs})
     text = page(name, frame, lines, dataset, folds)
     saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),

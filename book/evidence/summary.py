@@ -19,9 +19,9 @@ def summary(frame, runs):
     """
     lines = []
     for (row, split), cell in frame.groupby(["row", "split"], sort=False):
-        mine = {run.parameters["seed"]: run for run in runs if run.row == row and run.metrics}
+        mine = {run.settings.seed: run for run in runs if run.row == row and run.metrics}
         one = next(iter(mine.values()))
-        theirs = {run.parameters["seed"]: run for run in runs
+        theirs = {run.settings.seed: run for run in runs
                   if run.row == one.against and run.metrics}
         other = frame[(frame.row == one.against) & (frame.split == split)]
         lines.append({
@@ -85,7 +85,7 @@ def _widen(line, mine, theirs, split):
 
     if line["diverged"] or any(run.metrics["status"] == "diverged" for run in theirs.values()):
         return
-    if len({run.parameters["data"] for run in mine.values()}) > 1:
+    if len({run.data for run in mine.values()}) > 1:
         return  # folds: every seed has test videos of its own already
     add("value", "low", "high", sorted(mine), mine)
     shared = sorted(set(mine) & set(theirs))

@@ -12,6 +12,7 @@ from scipy import stats
 from book.evidence import report
 from book.runs import batch
 from data.files import store
+from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, RESULTS
 
@@ -22,7 +23,7 @@ COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]
 def tables():
     """The committed tables of runs that a batch file can make again."""
     return sorted(path.stem for path in (BOOK / "batches").glob("*.yaml")
-                  if (RESULTS / f"{path.stem}.csv").is_file() and not batch.sweep(path))
+                  if (RESULTS / f"{path.stem}.csv").is_file() and "sweep" not in read_yaml(path))
 
 
 def verify(name, seed):
@@ -38,19 +39,19 @@ def verify(name, seed):
     committed = pd.read_csv(RESULTS / f"{name}.csv")
     grid = batch.read(BOOK / "batches" / f"{name}.yaml",
                       seeds=sorted(int(s) for s in committed.seed.unique()))
-    dataset = store.open_dataset(batch.dataset_folder(grid))
-    run = random.Random(seed).choice(batch.plan(grid, dataset, grid["encoder"]))
+    dataset = store.open_dataset(grid.folder)
+    run = random.Random(seed).choice(batch.plan(grid, dataset, grid.encoder))
     with TemporaryDirectory() as out:
-        alone = replace(run, folder=Path(out), parameters={**run.parameters, "out": out})
+        alone = replace(run, folder=Path(out))
         for _, reason in batch.execute([alone]):
-            raise StudyError(f"{name}, {run.row}, seed {run.parameters['seed']}: {reason}")
-        again = report.table(name, dataset, [alone], grid["splits"])
+            raise StudyError(f"{name}, {run.row}, seed {run.settings.seed}: {reason}")
+        again = report.table(name, dataset, [alone], grid.splits)
     keys = ["row", "split", "seed"]
     both = again.melt([*keys, "device"], COMPARED, "measure", "again").merge(
         committed.melt([*keys, "device"], COMPARED, "measure", "committed"), on=[*keys, "measure"])
     if both.empty:
         raise StudyError(f"{RESULTS / name}.csv has no run of {run.row}, seed "
-                         f"{run.parameters['seed']}: run {name}.yaml in full and publish it again")
+                         f"{run.settings.seed}: run {name}.yaml in full and publish it again")
     same = both.device_x == both.device_y
     spread = (committed.melt(["row", "split"], COMPARED, "measure", "found")
               .groupby(["row", "split", "measure"]).found.agg(_surprising))

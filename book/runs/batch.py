@@ -1,6 +1,6 @@
-"""Batches: a grid of parameters, every point of it one papermill run of `book/run.ipynb`.
+"""Batches: a grid of settings, every point of it one papermill run of `book/run.ipynb`.
 
-A run's key is the hash of its parameters, its data and the code it runs; its folder is
+A run's key is the hash of its settings, its data and the code it runs; its folder is
 `results/local/<key>/`. What is there already is not run again, so an interrupted batch goes on,
 and a run is shared by all batches that name it.
 """
@@ -8,204 +8,189 @@ and a run is shared by all batches that name it.
 import hashlib
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from itertools import product
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
+from typing import Annotated
 
-import yaml
+import torch
+from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic.dataclasses import dataclass as typed
 
 from book.runs import provenance
+from book.runs.settings import Settings
 from data.common import pool
 from data.files import store
+from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
+from data.files.schema import STRICT, Name, checked, read_yaml
+from tfe import systems
 from tfe.device import choose
 from tfe.errors import StudyError
-from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
 
-KEYS = {"table", "dataset", "folds", "encoder", "profile", "seeds", "rows", "grid", "device",
-        "splits"}
-ROW = {"row", "against"}
-# Files that draw or describe a run; no number of it can depend on them.
-NEUTRAL = {"book/plots.py", "book/runs/provenance.py", "data/files/paths.py", "tfe/errors.py"}
-PARAMETERS = {"backbone", "method", "game", "disentangler", "head", "schedule", "profile",
-              "protocol"}
+
+@typed(frozen=True, config=STRICT)
+class Batch:
+    """A batch file: its table's name, the data, and rows x grid x seeds of runs.
+
+    A row is a dict: `row`, its name; `against`, the row to compare with; and fields of `Settings`.
+    The grid is `{"disentangler.k": [2, 4], ...}`, "a.b" being entry b of the dict a.
+    """
+
+    table: Name
+    dataset: str
+    encoder: str
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    rows: Annotated[list[dict], Field(min_length=1)]
+    profile: str = "default"
+    device: str = "cpu"
+    grid: dict[str, list] = field(default_factory=dict)
+    splits: list[str] = field(default_factory=lambda: ["test", "shifted"])  # where to measure
+    folds: PositiveInt | None = None
+
+    @property
+    def folder(self):
+        """Where the dataset lies, or its first fold: a folder by its path, or `data/<name>`."""
+        named = Path(self.dataset)
+        folder = named if named.is_absolute() or len(named.parts) > 1 else DATA / named
+        return folder / "fold1" if self.folds else folder
+
+    def points(self):
+        """Yield `(row's name, its baseline's name or None, Settings)`, rows x grid, with seed 0."""
+        usual = {"profile": self.profile, "device": self.device}
+        for row in self.rows:
+            given = {key: value for key, value in row.items() if key not in ("row", "against")}
+            for values in product(*self.grid.values()):
+                point = dict(zip(self.grid, values))
+                suffix = "".join(f", {key} {value}" for key, value in point.items())
+                yield (row["row"] + suffix, row.get("against") and row["against"] + suffix,
+                       checked(Settings, usual | _with(given, point), f"row {row['row']}"))
+
+
+def _with(given, point):
+    """A row's settings with those of a grid's point."""
+    for name, value in point.items():
+        outer, _, inner = name.partition(".")
+        given = given | {outer: {**given.get(outer, {}), inner: value} if inner else value}
+    return given
 
 
 @dataclass(frozen=True)
 class Run:
-    """One point of the grid: its row, papermill parameters and folder; the row to compare with."""
+    """One run of a batch: its row, settings, data and folder; the row to compare with."""
 
     row: str
-    parameters: dict
+    settings: Settings
+    data: str  # the dataset's folder
+    encoder: str
+    splits: tuple
     folder: Path
     against: str | None = None
 
     @property
+    def parameters(self):
+        """What papermill hands to the notebook."""
+        return {**asdict(self.settings), "data": self.data, "encoder": self.encoder,
+                "splits": list(self.splits), "out": str(self.folder)}
+
+    @property
     def metrics(self):
-        """What the run measured, or None where it has not finished: its notebook comes last."""
+        """What the run measured, or None where it has not finished or lacks one of the splits."""
+        found = self.stored()
+        return found if found and (found["status"] == "diverged"
+                                   or set(self.splits) <= set(found["splits"])) else None
+
+    def stored(self):
+        """What is measured so far, on whatever splits: the run's notebook comes last."""
         path = self.folder / "metrics.json"
         finished = path.is_file() and (self.folder / "run.ipynb").is_file()
         return json.loads(path.read_text(encoding="utf-8")) if finished else None
 
 
 def read(path, **overrides):
-    """Read a batch file; `overrides` that are not None replace its entries."""
-    path = Path(path)
-    if not path.is_file():
-        raise StudyError(f"{path} is missing: name a file like book/batches/table1.yaml")
+    """Read a batch file as a `Batch`; `overrides` that are not None replace its entries.
+
+    Raises StudyError, in one line, for whatever in it is missing, unknown or of another type.
+    """
+    given = read_yaml(path) | {key: value for key, value in overrides.items() if value is not None}
+    if isinstance(given.get("seeds"), int):
+        given["seeds"] = list(range(given["seeds"]))
+    batch = checked(Batch, given, path)
+    names = [row.get("row") for row in batch.rows]
+    if len({str(name) for name in names}) < len(names) or None in names:
+        raise StudyError(f"{path}: every row needs a name of its own in `row`")
+    for row in batch.rows:
+        if row.get("against", row["row"]) not in names:
+            raise StudyError(f"{path}: row {row['row']}: `against` must name another row")
     try:
-        batch = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise StudyError(f"{path} is not valid YAML ({' '.join(str(error).split())}): mend it")
-    if not isinstance(batch, dict) or not batch.get("rows") or "table" not in batch:
-        raise StudyError(f"{path}: give `table` and a list of `rows`")
-    unknown = set(batch) - KEYS | {key for row in batch["rows"] for key in row} - PARAMETERS - ROW
-    if unknown:
-        raise StudyError(f"{path}: unknown key {sorted(unknown)[0]!r}: use "
-                         f"{', '.join(sorted(KEYS | ROW | PARAMETERS))}")
-    names = {row.get("row") for row in batch["rows"]}
-    for row in batch["rows"]:
-        if "row" not in row or row.get("against", row["row"]) not in names:
-            raise StudyError(f"{path}: every row needs a name in `row`, and `against` must name "
-                             "another row")
-    given = {key: value for key, value in overrides.items() if value is not None}
-    batch = {"splits": ["test", "shifted"]} | batch | given
-    for key in ("dataset", "encoder", "seeds"):
-        if key not in batch:
-            raise StudyError(f"{path}: {key} is missing: add a line `{key}: ...`")
-    for row in batch["rows"]:
-        if not {"backbone", "method"} <= set(row):
-            raise StudyError(f"{path}: row {row['row']} needs a backbone and a method")
-    seeds = range(batch["seeds"]) if isinstance(batch["seeds"], int) else batch["seeds"]
-    return batch | {"seeds": list(seeds)}
-
-
-def sweep(path):
-    """A batch file that sweeps knobs (`sweep:`, see `book.evidence.phase`), or None for one of runs."""
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
-        return None  # `read` says what is wrong with it
-    return found if isinstance(found, dict) and "sweep" in found else None
-
-
-def dataset_folder(batch):
-    """Where a batch's dataset lies, or its first fold: a folder by its path, or `data/<name>`."""
-    named = Path(str(batch["dataset"]))
-    folder = named if named.is_absolute() or len(named.parts) > 1 else DATA / named
-    return folder / "fold1" if "folds" in batch else folder
-
-
-def worlds(batch, dataset):
-    """What the seeds take in turn: this dataset, or the folds beside it."""
-    if "folds" not in batch:
-        return [dataset]
-    folder = dataset.folder.parent
-    return [store.open_dataset(folder / f"fold{n}") for n in range(1, batch["folds"] + 1)]
+        list(batch.points())
+    except StudyError as error:
+        raise StudyError(f"{path}: {error}") from None
+    return batch
 
 
 def plan(batch, dataset, encoder):
     """All runs of a batch on a dataset: rows x grid x seeds, each seed on the next fold.
 
     Raises StudyError, before anything runs, for what every run would stumble over: an empty
-    split, a k above T, an unknown option or profile, a device that is not there.
+    split, a k above T, an unknown option, a device that is not there.
     """
-    folds = [(fold, store.open_features(fold, encoder)) for fold in worlds(batch, dataset)]
-    for fold, features in folds:
-        _check_splits(batch, fold, features)
-    choose(batch.get("device", "cpu"))
-    code = {path: digest for path, digest in provenance.sources(BOOK / "run.py").items()
-            if path not in NEUTRAL}
+    folds = [dataset] if not batch.folds else [
+        store.open_dataset(dataset.folder.parent / f"fold{n + 1}") for n in range(batch.folds)]
+    folds = [(fold, store.open_features(fold, encoder)) for fold in folds]
+    splits = [_splits(batch, *fold) for fold in folds]
+    choose(batch.device)
     runs = []
-    for row in batch["rows"]:
-        if row.get("method") == "oracle-mask" and dataset.segments is None:
-            print(f"{row['row']}: left out, because {dataset.name} has no segments.csv")
+    for row, against, settings in batch.points():
+        if settings.method == "oracle-mask" and dataset.segments is None:
+            print(f"{row}: left out, because {dataset.name} has no segments.csv")
             continue
-        for point in _grid(batch.get("grid", {})):
-            for seed in batch["seeds"]:
-                fold, features = folds[seed % len(folds)]
-                parameters = {"encoder": encoder, "profile": batch.get("profile", "default"),
-                              "device": batch.get("device", "cpu"), "seed": seed, "threads": 1,
-                              "splits": batch["splits"],
-                              **_merged({k: v for k, v in row.items() if k not in ROW}, point)}
-                identity = json.dumps([parameters, fold.key, features.key, code,
-                                       metadata.version("torch")], sort_keys=True)
-                _rehearse(row["row"], parameters, fold, features)
-                folder = LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16]
-                against = row.get("against") and _named(row["against"], point)
-                runs.append(Run(_named(row["row"], point), {
-                    **parameters, "data": str(fold.folder.resolve()), "out": str(folder)},
-                    folder, against))
+        for fold, features in folds:
+            _rehearse(row, settings, fold, features)
+        for seed in batch.seeds:
+            which = seed % len(folds)
+            runs.append(_run(row, against, replace(settings, seed=seed), encoder, splits[which],
+                             *folds[which]))
     return runs
 
 
-def _check_splits(batch, dataset, features):
-    """Something to train on, and something to measure."""
+def _run(row, against, settings, encoder, splits, dataset, features):
+    code = provenance.sources(BOOK / "run.py", (settings.backbone, settings.method))
+    identity = json.dumps([asdict(settings), encoder, dataset.key, features.key, code,
+                           metadata.version("torch")], sort_keys=True)
+    return Run(row, settings, str(dataset.folder.resolve()), encoder, splits,
+               LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16], against)
+
+
+def _splits(batch, dataset, features):
+    """The splits to measure of those that are there; there must be one, and something to train on."""
     there = {split for split, rows in dataset.rows(features.video_ids).items() if len(rows)}
-    for wanted in ({"train"}, set(batch["splits"])):
+    for wanted in ({"train"}, set(batch.splits)):
         if not wanted & there:
             raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of split "
                              f"{' or '.join(sorted(wanted))} has features: add some")
+    return tuple(split for split in batch.splits if split in there)
 
 
-def _rehearse(row, parameters, dataset, features):
-    """Build the run's system and show it two videos: what fails here would fail in every run."""
-    given = json.dumps({k: v for k, v in parameters.items() if k != "seed"}, sort_keys=True)
+def _rehearse(row, settings, dataset, features):
+    """Build a row's system and show it two videos: what fails here would fail in every run."""
     try:
-        _built(given, len(dataset.classes), features.x.shape[1:], dataset.task)
+        _tried(json.dumps(asdict(settings)), len(dataset.classes), features.x.shape[1:], dataset.task)
     except (StudyError, TypeError, ValueError, RuntimeError, LookupError) as error:
         raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {error}: correct "
                          "the batch file") from None
 
 
 @cache
-def _built(given, classes, shape, task):
-    import torch
-
-    from tfe import systems, training
-
-    given = json.loads(given)
-    if given["profile"] not in training.PROFILES:
-        raise StudyError(f"profile {given['profile']!r} is unknown: choose one of "
-                         f"{', '.join(training.PROFILES)}")
-    replace(training.PROFILES[given["profile"]], **given.get("schedule", {}))
-    system = systems.build(given["method"], given["backbone"], classes, shape[1], task,
-                           game=given.get("game"), disentangler=given.get("disentangler"),
-                           head=given.get("head"))
-    x = torch.zeros(2, *shape)
+def _tried(given, classes, shape, task):
+    settings, x = Settings(**json.loads(given)), torch.zeros(2, *shape)
+    settings.plan()
+    system = settings.build(classes, shape[1], task)
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), x)
-
-
-def names(batch):
-    """The rows that a batch's table has when it was run in full."""
-    return {_named(row["row"], point) for row in batch["rows"]
-            for point in _grid(batch.get("grid", {}))}
-
-
-def _named(row, point):
-    return row + "".join(f", {key} {value}" for key, value in point.items())
-
-
-def _grid(grid):
-    """The points of a grid `{"disentangler.k": [2, 4], ...}`, as dicts."""
-    return [dict(zip(grid, values)) for values in product(*grid.values())]
-
-
-def _merged(parameters, point):
-    """Parameters with a grid point's values, where "a.b" names entry b of the dict a."""
-    merged = {key: dict(value) if isinstance(value, dict) else value
-              for key, value in parameters.items()}
-    for name, value in point.items():
-        outer, _, inner = name.partition(".")
-        if inner:
-            merged.setdefault(outer, {})[inner] = value
-        else:
-            merged[outer] = value
-    return merged
 
 
 def execute(runs, workers=None, slurm=None):
@@ -215,8 +200,8 @@ def execute(runs, workers=None, slurm=None):
     of this machine).
     """
     todo = {run.folder: run for run in runs if run.metrics is None}
-    jobs = [(folder, run.parameters) for folder, run in todo.items()]
-    if not workers and any(choose(run.parameters["device"]).type == "cuda" for run in todo.values()):
+    jobs = [(folder, _parameters(run)) for folder, run in todo.items()]
+    if not workers and any(choose(run.settings.device).type == "cuda" for run in todo.values()):
         workers = 4  # they share its memory
     # One thread a process: small heads gain nothing from more.
     if slurm:
@@ -227,6 +212,12 @@ def execute(runs, workers=None, slurm=None):
     else:
         results = pool.each(_papermill, jobs, "runs", "run", workers)
     return [(todo[folder], reason) for (folder, _), reason in results if reason]
+
+
+def _parameters(run):
+    """A run's parameters; one that has been trained for other splits measures those as well."""
+    splits = dict.fromkeys([*run.splits, *(run.stored() or {"splits": ()})["splits"]])
+    return run.parameters | {"splits": list(splits)}
 
 
 def _papermill(job):

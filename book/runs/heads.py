@@ -6,20 +6,19 @@ Matrices are kept in 8 bits with a scale a row; what that costs is measured and 
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 
-from book.runs import provenance
+from book.runs.settings import Settings
 from data.files import store
 from tfe import evaluation, systems
 from tfe.errors import StudyError
 from data.files.paths import LOCAL, RESULTS, atomic, write_text
 
 PUBLISHED = RESULTS / "heads"
-GIVEN = ("method", "backbone", "game", "disentangler", "head")
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,16 @@ def of_run(key, row=None):
                          "as `make reproduce-table1` leaves")
     notebook = json.loads((folder / "run.ipynb").read_text(encoding="utf-8"))
     given = notebook["metadata"]["papermill"]["parameters"]
+    settings = {name: value for name, value in asdict(Settings.of(given, folder)).items()
+                if value != {}}
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     dataset, made = store.open_dataset(given["data"]), metrics["features"]
     card = {"row": row or f"{given['method']} ({given['backbone']})",
-            **{name: given[name] for name in GIVEN if name in given}, "dataset": dataset.name,
+            **settings, "dataset": dataset.name,
             "synthetic": dataset.synthetic, "task": dataset.task, "classes": dataset.classes,
             "features": {name: made.get(name) for name in
                          ("encoder", "weights_sha256", "resolution", "T", "d", "sampling")},
-            "profile": given["profile"], "seed": given["seed"], "status": metrics["status"],
-            "receipt": metrics["receipt"]}
+            "status": metrics["status"], "receipt": metrics["receipt"]}
     path = folder / "checkpoint.safetensors"
     if not path.is_file():
         raise StudyError(f"{path} is missing: the run diverged before its first epoch ended")
@@ -117,7 +117,7 @@ def publish(runs, dataset, features, split="test"):
     targets = dataset.targets(features.video_ids)[at]
     for run in {run.row: run for run in reversed(runs)}.values():
         head, folder, x = of_run(run.folder.name, run.row), PUBLISHED / slug(run.row), features.x[at]
-        if run.parameters["method"] == "oracle-mask":
+        if run.settings.method == "oracle-mask":
             x = systems.oracle(x, dataset.truth(features.video_ids, x.shape[1])[at])
 
         def value(system, x=x):
@@ -133,9 +133,8 @@ def publish(runs, dataset, features, split="test"):
 
 def _built(card, weights, where):
     """The system that a card describes, with these weights."""
-    system = systems.build(card["method"], card["backbone"], len(card["classes"]),
-                           card["features"]["d"], card["task"], game=card.get("game"),
-                           disentangler=card.get("disentangler"), head=card.get("head"))
+    system = Settings.of(card, where).build(len(card["classes"]), card["features"]["d"],
+                                            card["task"])
     try:
         system.load_state_dict(weights)
     except RuntimeError as error:  # names or shapes that do not fit, a line each

@@ -13,6 +13,7 @@ from tfe import _HOME
 from tfe.device import choose
 from data.files.paths import ROOT
 
+BACKBONES = ROOT / "tfe" / "backbones"
 PACKAGES = ("torch", "numpy", "scipy", "pandas", "av", "safetensors", "papermill")
 
 
@@ -21,47 +22,82 @@ def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()[:16]
 
 
-def sources(script):
+def sources(script, names=()):
     """The files of this repository that a script runs: itself and, transitively, its imports.
 
-    Returns `{path from the root: digest}`. Importing a package counts all of its files, because
-    it may choose among them by name.
+    names: strings by which it chooses modules while it runs, a backbone's or a peer's; the file that
+    one of them names counts, its neighbours do not. Returns `{path from the root: digest}`, where the
+    digest is of the syntax tree: comments, docstrings and line breaks change none.
     """
-    found, waiting = set(), [Path(script).resolve()]
+    by_name = [path for path in BACKBONES.rglob("*.py") if path.stem.replace("_", "-") in names]
+    found, waiting = set(), [Path(script).resolve(), *by_name]
     while waiting:
         path = waiting.pop()
         if path not in found:
             found.add(path)
             waiting += _imports(path)
-    return {str(path.relative_to(ROOT)): digest(path) for path in sorted(found)}
+    return {str(path.relative_to(ROOT)): _digest_of_code(path) for path in sorted(found)}
+
+
+@cache
+def _tree(path):
+    """A module's syntax; of a notebook's script without the cells tagged `drawing`.
+
+    No number can come from a figure, so that what only draws is not part of a run.
+    """
+    text = path.read_text(encoding="utf-8")
+    if text.startswith("# ---\n# jupyter:"):
+        text = "".join(cell for cell in re.split(r"^(?=# %%)", text, flags=re.M)
+                       if '"drawing"' not in cell.partition("\n")[0])
+    return ast.parse(text)
+
+
+@cache
+def _digest_of_code(path):
+    return hashlib.sha256(repr(_skeleton(_tree(path))).encode()).hexdigest()[:16]
+
+
+def _skeleton(node):
+    """A syntax tree as nested tuples, without docstrings and empty fields.
+
+    Not `ast.dump`, whose empty fields differ between versions of Python.
+    """
+    if isinstance(node, list):
+        return tuple(_skeleton(one) for one in node)
+    if not isinstance(node, ast.AST):
+        return node
+    parts = dict(ast.iter_fields(node))
+    if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
+        parts["body"] = node.body[1:]
+    return type(node).__name__, *((name, _skeleton(part)) for name, part in parts.items()
+                                  if part not in (None, []))
 
 
 @cache
 def _imports(path):
     """Files of the repository that `path` imports, wherever in it the import stands."""
-    if path.name == "__init__.py" and path.parent.name == "tfe":
-        return []  # lazy: what a script uses of it is seen where the script uses it
     modules = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             modules |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             modules |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
         elif isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "tfe":
             modules.add(f"tfe.{node.attr}")
-    files = []
-    for module in modules:
-        top, _, rest = module.partition(".")
-        if top == "tfe" and rest in _HOME:
-            module = f"tfe.{_HOME[rest]}"
-        elif top not in ("tfe", "data", "book"):
-            continue
-        place = ROOT.joinpath(*module.split("."))
-        if place.with_suffix(".py").is_file():
-            files.append(place.with_suffix(".py"))
-        elif (place / "__init__.py").is_file():
-            files += [place / "__init__.py"] if place.name == "tfe" else sorted(place.glob("*.py"))
-    return files
+    return [file for module in modules for file in _files(module)]
+
+
+def _files(module):
+    """What runs when `module` is imported: its file, and the `__init__.py` of the packages above it."""
+    top, _, rest = module.partition(".")
+    if top not in ("tfe", "data", "book"):
+        return []
+    if top == "tfe" and rest in _HOME:  # a name that `tfe` loads on first use
+        module = f"tfe.{_HOME[rest]}"
+    place = ROOT.joinpath(*module.split("."))
+    packages = [folder for folder in (place, *place.parents) if ROOT in folder.parents]
+    return [file for file in (place.with_suffix(".py"),
+                              *(folder / "__init__.py" for folder in packages)) if file.is_file()]
 
 
 def commit():

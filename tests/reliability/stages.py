@@ -86,7 +86,8 @@ def training_work(folder):
 
 def runs_of(folder):
     dataset = store.open_dataset(folder / "toy")
-    grid = {"rows": ROWS, "seeds": [0], "splits": ["test"], "profile": "smoke"}
+    grid = batch.Batch("toy", str(folder / "toy"), "planted", [0], ROWS, profile="smoke",
+                       splits=["test"])
     with patch.object(batch, "LOCAL", folder):
         return dataset, batch.plan(grid, dataset, "planted")
 

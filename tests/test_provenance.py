@@ -1,0 +1,132 @@
+"""A run's key: what changes it, what does not, and that nothing a run imports is left out of it."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from book.runs import batch, provenance
+from data import planted
+from data.files import store
+from data.files.paths import ROOT
+
+BIKE = ("bike", "tfe")
+
+
+@pytest.fixture
+def copy(tmp_path, monkeypatch):
+    """The repository's code in a temporary folder, as the one that keys are made of."""
+    for room in ("tfe", "data", "book"):
+        shutil.copytree(ROOT / room, tmp_path / room, ignore=lambda folder, names: [
+            name for name in names if "." in name and not name.endswith(".py") or name in (
+                "planted", "planted-short", "smoke", "_build", "__pycache__")])
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "BACKBONES", tmp_path / "tfe" / "backbones")
+    return tmp_path
+
+
+def key(home, names=BIKE):
+    """What a run hashes of the code in `home`, as it lies there now."""
+    for cached in (provenance._tree, provenance._digest_of_code, provenance._imports):
+        cached.cache_clear()
+    return provenance.sources(home / "book" / "run.py", names)
+
+
+def changed(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert re.search(old, text, flags=re.M)
+    path.write_text(re.sub(old, new, text, count=1, flags=re.M), encoding="utf-8")
+
+
+def test_comments_docstrings_and_figures_change_no_key(copy):
+    before = key(copy)
+    changed(copy / "tfe" / "adversary.py", r'\A"""', '"""Another first word. ')
+    changed(copy / "tfe" / "adversary.py", r"^import torch$", "import torch  # a comment\n")
+    changed(copy / "book" / "run.py", r'^plots\.show\(', "plots.style()\nplots.show(")
+    changed(copy / "book" / "run.py", r"^# # One run$", "# # A run")
+    (copy / "book" / "plots.py").write_text("nothing = 0\n")
+    assert key(copy) == before
+
+
+@pytest.mark.parametrize("name, old, new", [
+    ("tfe/adversary.py", r"\Z", "\nx = 1\n"), ("tfe/khot.py", r"\Z", "\nx = 1\n"),
+    ("book/run.py", r"^views = ", "views = views = "), ("data/files/store.py", r"\Z", "\nx = 1\n"),
+    ("tfe/backbones/bike.py", r"\Z", "\nx = 1\n")])
+def test_code_that_a_run_uses_changes_its_key(copy, name, old, new):
+    before = key(copy)
+    changed(copy / name, old, new)
+    differs = {path for path in before if key(copy)[path] != before[path]}
+    assert differs == {name}
+
+
+def test_a_neighbour_of_the_backbone_or_a_new_peer_changes_no_key(copy):
+    before = {names: key(copy, names) for names in (BIKE, ("none", "gated-mil"))}
+    changed(copy / "tfe" / "backbones" / "msqnet.py", r"\Z", "\nx = 1\n")
+    (copy / "tfe" / "backbones" / "peers").mkdir(exist_ok=True)
+    for peer in ("smooth.py", "peers/new_mil.py"):
+        (copy / "tfe" / "backbones" / peer).write_text("x = 1\n")
+    assert {names: key(copy, names) for names in before} == before
+    assert "tfe/backbones/peers/new_mil.py" in key(copy, ("none", "new-mil"))
+    assert "tfe/backbones/msqnet.py" not in before[BIKE]
+    assert "tfe/backbones/bike.py" not in before["none", "gated-mil"]
+
+
+@pytest.mark.parametrize("names", [BIKE, ("msqnet", "variant4"), ("text4vis", "vanilla"),
+                                   ("none", "gated-mil")])
+def test_all_that_a_run_imports_is_in_its_key(names):
+    """A run of the template in a fresh process: which of our files has it loaded at the end?"""
+    cells = re.split(r"^# %%", (ROOT / "book" / "run.py").read_text(encoding="utf-8"), flags=re.M)
+    code = [cell.partition("\n")[2] for cell in cells[1:] if not cell.startswith(" [markdown]")
+            and '"drawing"' not in cell.partition("\n")[0]]
+    given = "backbone, method = {!r}, {!r}\n".format(*names)
+    loaded = "\nimport sys\nprint('LOADED', *[m.__file__ for m in sys.modules.values() if " \
+             "getattr(m, '__file__', None)], sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", "\n".join([code[0], given, *code[1:], loaded])],
+                          cwd=ROOT / "book", capture_output=True, text=True, check=True,
+                          env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+    files = done.stdout.partition("LOADED")[2].split()
+    rooms = tuple(f"{ROOT / room}/" for room in ("tfe", "data", "book"))
+    ours = {file.removeprefix(f"{ROOT}/") for file in files if file.startswith(rooms)}
+    assert ours and ours <= set(provenance.sources(ROOT / "book" / "run.py", names))
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("toy") / "toy"
+    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
+                  "--test", "8", "--shifted", "8"])
+    return store.open_dataset(folder)
+
+
+def test_other_splits_measure_the_same_run_again_and_train_nothing(toy, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "LOCAL", tmp_path)
+    row = {"row": "BIKE", "backbone": "bike", "method": "tfe"}
+    whole = batch.Batch("toy", str(toy.folder), "planted", [0], [row], "smoke",
+                        splits=["test", "shifted"])
+    val = replace(whole, splits=["val"])
+    (first,), (other,) = (batch.plan(grid, toy, "planted") for grid in (whole, val))
+    assert first.folder == other.folder
+    assert batch.execute([first]) == [] and first.metrics and other.metrics is None
+    weights = (first.folder / "checkpoint.safetensors").read_bytes()
+    before = json.loads((first.folder / "metrics.json").read_text())
+    scores = np.load(first.folder / "predictions.npz")["test.scores"]
+
+    assert batch.execute([other]) == [] and first.metrics and other.metrics
+    after = json.loads((first.folder / "metrics.json").read_text())
+    assert set(after["splits"]) == {"val", "test", "shifted"}
+    assert all(after["splits"][split] == before["splits"][split] for split in ("test", "shifted"))
+    assert after["history"] == before["history"]
+    assert (first.folder / "checkpoint.safetensors").read_bytes() == weights
+    assert (np.load(first.folder / "predictions.npz")["test.scores"] == scores).all()
+
+
+def test_an_empty_field_or_a_line_break_is_no_other_code():
+    trees = [provenance._skeleton(provenance.ast.parse(text)) for text in (
+        "def f(x):\n    return x + 1", 'def f(x):\n    """It adds."""\n    # one\n    return (x +\n 1)',
+        "def f(x):\n    return x + 2")]
+    assert trees[0] == trees[1] != trees[2]
