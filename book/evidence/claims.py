@@ -7,11 +7,13 @@ testable here" and the evidence says what would test it.
 
 import numpy as np
 import pandas as pd
+import torch
 
 from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted,
-                                 correlation, fall, gain, independent, largest, less_in_rest,
+                                 correlation, fall, gain, independent, largest, less_in_rest, load,
                                  measured, orthogonal, paired, raises, sign)
 from data.files.paths import RESULTS
+from tfe.khot import inclusion
 
 # What would come nearest: the benchmark's videos as a folder, with the small heads; and where the
 # printed rows stand.
@@ -36,10 +38,9 @@ def printed(folder):
 
 def costs(folder):
     """The eight numbers of Table 4: the true cost, or that of the modules a counter by hooks sees."""
-    path = folder / "table4.csv"
-    if not path.is_file():
+    if not (folder / "table4.csv").is_file():
         return
-    for cell in pd.read_csv(path).itertuples():
+    for cell in load(folder, "table4").itertuples():
         near, seen = (abs(cell.printed / value - 1) < error
                       for value, error in ((cell.true, 0.01), (cell.rebuilt, 0.001)))
         yield {"id": f"table4-{cell.row}-{cell.quantity}".lower().replace(" ", "-"),
@@ -52,10 +53,7 @@ def costs(folder):
 
 def cheaper(folder):
     """TFE costs no more than what it replaces, in truth: every quantity of both systems."""
-    path = folder / "table4.csv"
-    if not path.is_file():
-        raise LookupError("not run: make reproduce-table4")
-    true = pd.read_csv(path).pivot(index="row", columns="quantity", values="true")
+    true = load(folder, "table4").pivot(index="row", columns="quantity", values="true")
     saved = {f"{row} {quantity}": 100 * (1 - true.loc[f"{row}+TFE", quantity] / cost)
              for row in true.index if f"{row}+TFE" in true.index
              for quantity, cost in true.loc[row].items()}
@@ -66,13 +64,11 @@ def cheaper(folder):
 def facts(datasets, within=0.005):
     """Section 4.1's numbers of some benchmarks, against the official lists.
 
-    Confirmed where all agree, narrowed where some do; whole numbers printed for seconds may be cut off.
+    Confirmed where all agree, narrowed where some do; seconds printed as whole numbers may have been
+    cut off.
     """
     def judge(folder):
-        path = folder / "annotations.csv"
-        if not path.is_file():
-            raise LookupError("not run: make annotations LISTS=DIR")
-        rows = pd.read_csv(path).dropna(subset="paper")
+        rows = load(folder, "annotations").dropna(subset="paper")
         rows = rows[rows.dataset.isin(datasets)]
         if rows.empty:
             raise LookupError("not run: make annotations LISTS=DIR")
@@ -88,10 +84,6 @@ def facts(datasets, within=0.005):
 
 def khot(folder):
     """Eq. (8) with k draws gives k ones: the expected number under equal logits, T = 16."""
-    import torch
-
-    from tfe.khot import inclusion
-
     counts = {k: float(inclusion(torch.zeros(16), k).sum()) for k in (1, 4, 8, 16)}
     words = ", ".join(f"k = {k}: {ones:.1f}" for k, ones in counts.items())
     good = all(abs(ones - k) < 0.01 for k, ones in counts.items())
@@ -100,10 +92,7 @@ def khot(folder):
 
 def captioned(folder):
     """Table 3's caption names three datasets: how many its rows are printed for."""
-    path = folder / "reported.csv"
-    if not path.is_file():
-        raise LookupError(f"{path.name} is missing: not run")
-    rows = pd.read_csv(path).query("source == 'the paper, Table 3'")
+    rows = load(folder, "reported").query("source == 'the paper, Table 3'")
     columns = rows.groupby("system").size()
     return (CONFIRMED if (columns == 3).all() else REFUTED), (
         f"{len(columns)} rows with {columns.max()} number each, of {', '.join(rows.dataset.unique())}")

@@ -5,23 +5,22 @@ A rule raises LookupError, with the command that would help, where the file that
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from book.evidence import statistics
-from data.files.paths import RESULTS
 
 CONFIRMED, REFUTED, NARROWED, UNTESTED = "confirmed", "refuted", "narrowed", "not testable here"
+MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
+           "table4": "make reproduce-table4"}
 
 
-def summary(name, row, split="test", folder=RESULTS):
-    """A line of a table's summary; raises LookupError where it is not there."""
-    path = folder / f"{name}_summary.csv"
+def load(folder, name, part=""):
+    """The csv file `name` of a folder of results, or its `part`: `_summary`, `_measures`."""
+    path = folder / f"{name}{part}.csv"
     if not path.is_file():
-        raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-    lines = pd.read_csv(path)
-    found = lines[(lines.row == row) & (lines.split == split)]
-    if found.empty:
-        raise LookupError(f"{path.name} has no row {row!r} on {split}")
-    return found.iloc[0]
+        command = MADE_BY.get(name, f"python -m book batch book/batches/{name}.yaml")
+        raise LookupError(f"not run: {command}")
+    return pd.read_csv(path)
 
 
 def sign(low, high, wanted=1):
@@ -33,23 +32,6 @@ def sign(low, high, wanted=1):
     return REFUTED if wanted * low < 0 and wanted * high < 0 else UNTESTED
 
 
-def raises(name, rows, prefix="", wanted=1):
-    """The claim that each of `rows` differs from its baseline in the wanted direction.
-
-    Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
-    the contrary, and not testable here where the seeds tell nothing apart.
-    """
-    def judge(folder):
-        verdicts, words = [], []
-        for row in rows:
-            line = summary(name, row, folder=folder)
-            low, high = line[f"{prefix}difference_low"], line[f"{prefix}difference_high"]
-            verdicts.append(sign(low, high, wanted))
-            words.append(f"{row} {line[f'{prefix}difference']:+.3g} [{low:.3g}, {high:.3g}]")
-        return together(verdicts), "; ".join(words)
-    return judge
-
-
 def together(verdicts):
     """One verdict of several: all, some, none with a contradiction, or nothing told apart."""
     if all(v == CONFIRMED for v in verdicts):
@@ -59,21 +41,36 @@ def together(verdicts):
     return REFUTED if REFUTED in verdicts else UNTESTED
 
 
-def paired(name, ours, other, wanted=1, of=lambda table: table[table.split == "test"]):
-    """The claim that row `ours` exceeds row `other`, paired by seed; `of` prepares the runs."""
+def compared(ours, other, wanted=1, digits=2):
+    """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words."""
+    pair = statistics.paired(ours, other)
+    return (sign(pair["low"], pair["high"], wanted),
+            f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]")
+
+
+def raises(name, rows, prefix="", wanted=1):
+    """The claim that each of `rows` differs from its baseline in the wanted direction.
+
+    Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
+    the contrary, and not testable here where the seeds tell nothing apart.
+    """
     def judge(folder):
-        path = folder / f"{name}.csv"
-        if not path.is_file():
-            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-        runs = of(pd.read_csv(path)).pivot_table(index="seed", columns="row", values="value")
-        if not {ours, other} <= set(runs):
-            raise LookupError(f"{path.name} lacks {ours} or {other}")
-        both = runs[[ours, other]].dropna()
-        pair = statistics.paired(both[ours], both[other])
-        return (sign(pair["low"], pair["high"], wanted),
-                f"{ours} minus {other}: {pair['difference']:+.2f} [{pair['low']:.2f}, "
-                f"{pair['high']:.2f}], {len(both)} seeds")
+        lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
+        verdicts, words = [], []
+        for row in rows:
+            if row not in lines.index:
+                raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
+            middle, low, high = (lines.loc[row, f"{prefix}difference{end}"]
+                                 for end in ("", "_low", "_high"))
+            verdicts.append(sign(low, high, wanted))
+            words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]")
+        return together(verdicts), "; ".join(words)
     return judge
+
+
+def on_test(table):
+    """The runs on the test split."""
+    return table[table.split == "test"]
 
 
 def fall(table):
@@ -84,32 +81,48 @@ def fall(table):
 
 def gain(table):
     """Each TFE run minus the vanilla run of its seed and backbone: rows are the backbones."""
-    table = table[table.split == "test"]
+    table = on_test(table)
     wide = table[table.method.isin(["tfe", "vanilla"])].pivot_table(
         index=["backbone", "seed"], columns="method", values="value")
     return (wide.tfe - wide.vanilla).rename("value").reset_index().rename(
         columns={"backbone": "row"})
 
 
-def measured(name, row, measure, test, split="test"):
-    """A claim about the runs' other measures: `test(mean of each) -> verdict, words`."""
+def paired(name, ours, other, wanted=1, of=on_test):
+    """The claim that row `ours` exceeds row `other`, paired by seed; `of` prepares the runs."""
     def judge(folder):
-        path = folder / f"{name}_measures.csv"
-        if not path.is_file():
-            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-        runs = pd.read_csv(path)
+        runs = of(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
+        if not {ours, other} <= set(runs):
+            raise LookupError(f"{name}.csv lacks {ours} or {other}")
+        both = runs[[ours, other]].dropna()
+        verdict, words = compared(both[ours], both[other], wanted)
+        return verdict, f"{ours} minus {other}: {words}, {len(both)} seeds"
+    return judge
+
+
+def measured(name, row, measure, test, split="test"):
+    """A claim about the runs' other measures: `test(a column a measure) -> verdict, words`."""
+    def judge(folder):
+        runs = load(folder, name, "_measures")
         runs = runs[(runs.row == row) & (runs.split == split) & runs.measure.isin(measure)]
         if runs.empty:
-            raise LookupError(f"{path.name} has no such measure of {row}")
+            raise LookupError(f"{name}_measures.csv has no such measure of {row}")
         return test(runs.pivot_table(index="seed", columns="measure", values="value"))
     return judge
 
 
 def less_in_rest(runs):
     """z_N tells less of the label than z_S, by a fresh reader: yes, no, or not told apart."""
-    pair = statistics.paired(runs["probes_probe_z_s"], runs["probes_probe_z_n"])
-    return (sign(pair["low"], pair["high"]), "fresh reader, z_S minus z_N: "
-            f"{pair['difference']:+.3f} [{pair['low']:.3f}, {pair['high']:.3f}]")
+    verdict, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3)
+    return verdict, f"fresh reader, z_S minus z_N: {words}"
+
+
+def independent(runs):
+    """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
+    verdict, words = compared(runs["probes_dependence"], runs["probes_dependence_permuted"], digits=3)
+    return (REFUTED if verdict == CONFIRMED else UNTESTED), (
+        f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
+        f"pairs by {words}")
 
 
 def orthogonal(runs):
@@ -124,12 +137,8 @@ def orthogonal(runs):
 def correlation(name):
     """Fidelity and accuracy rise together, over the rows of a table."""
     def judge(folder):
-        from scipy.stats import spearmanr
-
-        path = folder / f"{name}_summary.csv"
-        if not path.is_file():
-            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-        lines = pd.read_csv(path).query("split == 'test'").dropna(subset=["auc", "value"])
+        lines = load(folder, name, "_summary").query("split == 'test'").dropna(
+            subset=["auc", "value"])
         found = spearmanr(lines.value, lines.auc)
         words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
         if not found.pvalue <= 0.05:  # nor where there is none
@@ -141,12 +150,9 @@ def correlation(name):
 def largest(name, row):
     """The claim that `row` is the best of a table's rows: no other is above it for certain."""
     def judge(folder):
-        path = folder / f"{name}_summary.csv"
-        if not path.is_file():
-            raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-        others = pd.read_csv(path).query("split == 'test' and against == @row")
+        others = load(folder, name, "_summary").query("split == 'test' and against == @row")
         if others.empty:
-            raise LookupError(f"not run: {path.name} compares nothing with {row}")
+            raise LookupError(f"not run: {name}_summary.csv compares nothing with {row}")
         above = others[others.difference_low > 0].row.tolist()
         below = others[others.difference_high < 0].row.tolist()
         words = f"above {row}: {', '.join(above) or 'none'}; below: {', '.join(below) or 'none'}"
@@ -157,45 +163,28 @@ def largest(name, row):
     return judge
 
 
-def coarser(backbone, whole="table1", cut="coarse"):
-    """The claim that TFE gains more where training has whole videos than where it has cut clips."""
+def coarser(backbone, whole="table1", clips="coarse"):
+    """The claim that TFE gains more where training has whole videos than where it has clips of them."""
     def judge(folder):
-        runs = []
-        for name in (whole, cut):
-            path = folder / f"{name}.csv"
-            if not path.is_file():
-                raise LookupError(f"not run: python -m book batch book/batches/{name}.yaml")
-            gains = gain(pd.read_csv(path))
-            runs.append(gains[gains.row == backbone].set_index("seed").value.rename(name))
-        both = pd.concat(runs, axis=1).dropna()
-        if both.empty:
+        gains = pd.concat([gain(load(folder, name)).set_index(["row", "seed"]).value.rename(name)
+                           for name in (whole, clips)], axis=1).dropna()
+        gains = gains[gains.index.isin([backbone], level="row")]
+        if gains.empty:
             raise LookupError(f"not run: no seed of {backbone} stands in both tables")
-        pair = statistics.paired(both[whole], both[cut])
-        return (sign(pair["low"], pair["high"]),
-                f"gain on whole videos {both[whole].mean():+.2f}, on clips {both[cut].mean():+.2f}; "
-                f"the first minus the second {pair['difference']:+.2f} [{pair['low']:.2f}, "
-                f"{pair['high']:.2f}], {len(both)} seeds")
+        verdict, words = compared(gains[whole], gains[clips])
+        return verdict, (f"gain on whole videos {gains[whole].mean():+.2f}, on clips "
+                         f"{gains[clips].mean():+.2f}; the first minus the second {words}, "
+                         f"{len(gains)} seeds")
     return judge
-
-
-def independent(runs):
-    """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
-    pair = statistics.paired(runs["probes_dependence"], runs["probes_dependence_permuted"])
-    words = (f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
-             f"pairs by {pair['difference']:+.3f} [{pair['low']:.3f}, {pair['high']:.3f}]")
-    return (REFUTED if pair["low"] > 0 else UNTESTED), words
 
 
 def contradicted(statement):
     """A claim that a statement of results/theorems.csv contradicts, where that statement holds."""
     def judge(folder):
-        path = folder / "theorems.csv"
-        if not path.is_file():
-            raise LookupError("not run: make theorems")
-        rows = pd.read_csv(path)
+        rows = load(folder, "theorems")
         found = rows[rows.statement.str.startswith(f"{statement}:")]
         if found.empty:
-            raise LookupError(f"not run: {path.name} has no statement {statement}: make theorems")
+            raise LookupError(f"not run: theorems.csv has no statement {statement}: make theorems")
         row = found.iloc[0]
         return (REFUTED if row.verdict == "holds" else UNTESTED), f"{row.statement} ({row.verdict})"
     return judge
