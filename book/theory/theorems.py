@@ -1,11 +1,12 @@
 """`make theorems`: examine every statement, write results/theorems.csv, and judge the claims."""
 
-import csv
-import io
 from pathlib import Path
 
-from tfe.errors import StudyError
+import pandas as pd
+
+from book.theory import budget, statements  # noqa: F401, `budget` adds to the register
 from data.files.paths import RESULTS, write_text
+from tfe.errors import StudyError
 
 COLUMNS = ("statement", "distribution", "method", "cases", "worst", "verdict")
 
@@ -54,7 +55,6 @@ CLAIMS = (
 
 def examine():
     """Run every statement; return rows with the columns of results/theorems.csv."""
-    from book.theory import budget, statements  # noqa: F401, `budget` adds to the register
     rows = []
     for name, s in statements.STATEMENTS.items():
         cases, worst, holds = s.examine()
@@ -68,27 +68,21 @@ def examine():
 def run(out_path=RESULTS / "theorems.csv"):
     """Write what `examine` finds to `out_path`, atomically; return the rows."""
     rows = examine()
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    write_text(out_path, text.getvalue())
+    _write(pd.DataFrame(rows, columns=COLUMNS), out_path)
     return rows
 
 
 def record(rows, path=RESULTS / "claims.csv"):
     """Put claims into the ledger `path`, atomically: rows of the same id are replaced."""
-    kept = []
+    claims = pd.DataFrame(rows, columns=["id", "where", "claim", "verdict", "evidence"])
     if path.is_file():
-        with open(path, encoding="utf-8", newline="") as file:
-            kept = list(csv.DictReader(file))
-    ids = {row["id"] for row in rows}
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ("id", "where", "claim", "verdict", "evidence"),
-                            lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*rows, *(row for row in kept if row["id"] not in ids)])
-    write_text(path, text.getvalue())
+        stored = pd.read_csv(path, dtype=str, keep_default_na=False)
+        claims = pd.concat([claims, stored[~stored.id.isin(claims.id)]])
+    _write(claims, path)
+
+
+def _write(table, path):
+    write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
 def load(path=RESULTS / "theorems.csv"):
@@ -96,8 +90,8 @@ def load(path=RESULTS / "theorems.csv"):
     path = Path(path)
     if not path.is_file():
         raise StudyError(f"{path} is missing: make it with `make theorems`")
-    with open(path, encoding="utf-8", newline="") as file:
-        return {row["statement"].partition(":")[0]: row for row in csv.DictReader(file)}
+    rows = pd.read_csv(path, dtype=str, keep_default_na=False).to_dict("records")
+    return {row["statement"].partition(":")[0]: row for row in rows}
 
 
 def claims(path=RESULTS / "theorems.csv"):
