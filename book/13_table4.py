@@ -44,7 +44,7 @@ import torch
 from torch import nn
 
 from book import plots
-from book.evidence import cost, ledger
+from book.evidence import cost, ledger, shapes
 from data.files.paths import RESULTS
 
 plots.style()
@@ -66,7 +66,7 @@ form = [*ledger.attention("layer", width, tokens, tokens, seen=False),
         *[ledger.norm("layer", width, tokens)] * 2]
 with torch.device("meta"):
     layer = nn.TransformerEncoderLayer(width, 8, batch_first=True)
-    params, flops = cost.count(layer, torch.empty(1, tokens, width))
+    params, flops = shapes.count(layer, torch.empty(1, tokens, width))
 assert params == cost.total(form, "params")
 assert flops == 2 * cost.total(form, "macs")
 print(f"{params:,} parameters, {flops:,} FLOPs; by hooks "

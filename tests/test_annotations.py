@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from test_lists import CHARADES, lay
 
+from book.__main__ import main
 from book.evidence import annotations
 from data.common.lists.readers import charades
 from data.common.lists.tubes import ucf101_24
@@ -68,15 +69,15 @@ def test_rows_of_absent_lists_stay(tmp_path, monkeypatch, capsys):
     out = tmp_path / "annotations.csv"
     old = pd.read_csv(RESULTS / "annotations.csv")
     old.to_csv(out, index=False)
-    annotations.main(["--out", str(out)])
+    assert main(["annotations", "--out", str(out)]) == 0
     new = pd.read_csv(out)
     assert (new.dataset != "charades").sum() == (old.dataset != "charades").sum()
     assert new[(new.dataset == "charades") & (new.quantity == "videos")].value.tolist() == [4]
 
 
-def test_a_folder_without_lists_is_refused(tmp_path):
-    with pytest.raises(StudyError, match="holds none of ucf101, hmdb51, charades"):
-        annotations.main(["--lists", str(tmp_path), "--out", str(tmp_path / "x.csv")])
+def test_a_folder_without_lists_is_refused(tmp_path, capsys):
+    assert main(["annotations", "--lists", str(tmp_path), "--out", str(tmp_path / "x.csv")]) == 2
+    assert "holds none of ucf101, hmdb51, charades" in capsys.readouterr().err
     assert not (tmp_path / "x.csv").exists()
 
 

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from book.evidence import publish
+from book.commands import batch as command
 from data import planted
 from book.evidence import phase, report, statistics
 from book.runs import batch
@@ -48,7 +49,7 @@ def local(tmp_path_factory):
     """The local results in a temporary folder."""
     folder = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (batch, report, publish, paths):
+        for module in (batch, command, report, publish, paths):
             patch.setattr(module, "LOCAL", folder)
         # Defaults were bound when the functions were defined.
         for function in (report.write, report.is_current, publish.beside_committed):

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import shutil
+from argparse import ArgumentParser
 from functools import cache
 
 import av
@@ -14,7 +15,8 @@ from archives import rarred, serving, zipped
 from test_batch import local  # noqa: F401: a fixture
 from test_lists import CHARADES, HEADER, TAGGED, TSN, UCF, lay
 
-from book.runs import reproduce
+from book.__main__ import main as book_main
+from book.commands import reproduce
 from data import charades, hmdb51, ucf101
 from data.common.archives import acquire, benchmark, download, rar
 from data.common.lists import census
@@ -150,7 +152,7 @@ def test_from_the_network_to_a_metric_in_one_command(here, official, local, name
         server.faults = [lambda h: h.path[1:] == broken and (server.send(
             h, files[broken], cut=999) or True)] * 2
         sources = own_sources(here / "own.toml", name, server.url, files)
-        code = reproduce.main([table, name, "--download", "--sources", str(sources), "--out", str(out),
+        code = book_main(["reproduce", table, name, "--download", "--sources", str(sources), "--out", str(out),
                                "--archives", str(here / "archives"), "--encoder", "efficientnet-lite0",
                                "--device", "cpu", "--batch", str(here / "toy.yaml")])
         assert code == 0 and (f"/{broken}", "bytes=999-") in server.asked
@@ -368,7 +370,7 @@ def test_what_is_missing_fits_one_screen_and_ends_with_2(here, monkeypatch, caps
     monkeypatch.setenv("TFE_WEIGHTS", str(here / "weights"))
     monkeypatch.setenv("HF_HUB_CACHE", str(here / "cache"))
     command = [table, name, "--archives", str(here / "archives"), "--out", str(here / "out")]
-    assert ended(reproduce.main, command) == 2
+    assert book_main(["reproduce", *command]) == 2
     screen = capsys.readouterr().out
     assert all(word in screen for word in said) and len(screen.splitlines()) <= 24
     assert list(here.iterdir()) == []
@@ -378,23 +380,25 @@ def test_the_small_way_wants_no_large_weights(here, official, monkeypatch, capsy
     folder = given(here / "given", official("ucf101"))
     command = ["table2", "ucf101", "--from", str(folder), "--out", str(here / "out"), "--encoder",
                "efficientnet-lite0"]
-    options = reproduce.parser().parse_args(command)
+    parser = ArgumentParser()
+    reproduce.arguments(parser)
+    options = parser.parse_args(command)
     assert [*reproduce.of_data(options, here / "out"), *reproduce.of_encoder(options)] == []
     (folder / "UCF101_videos.zip").unlink()
-    assert reproduce.main(command) == 2
+    assert book_main(["reproduce", *command]) == 2
     assert "UCF101_videos.zip" in capsys.readouterr().out
-    with pytest.raises(StudyError, match="table1 has no ucf101: choose charades"):
-        reproduce.main(["table1", "ucf101"])
+    assert book_main(["reproduce", "table1", "ucf101"]) == 2
+    assert "table1 has no ucf101: choose charades" in capsys.readouterr().err
 
 
 def test_a_dataset_that_is_there_is_not_made_again(here, official, monkeypatch):
     make("ucf101", here, official("ucf101"))
     monkeypatch.setattr(ucf101, "main", lambda *_: pytest.fail("went to look for archives"))
     asked = []
-    for door in ("data", "book"):
-        monkeypatch.setattr(f"{door}.__main__.run", lambda words: asked.append(words[0]))
-    reproduce.main(["table2", "ucf101", "--out", str(here / "out"), "--encoder", "efficientnet-lite0"])
-    assert asked == ["features", "batch"]
+    monkeypatch.setattr(reproduce.features, "run", lambda words: asked.append(words[0]))
+    monkeypatch.setattr(reproduce.batch, "run", lambda options: asked.append(options.file.stem))
+    book_main(["reproduce", "table2", "ucf101", "--out", str(here / "out"), "--encoder", "efficientnet-lite0"])
+    assert asked == ["features", "table2"]
 
 
 @pytest.mark.shared

@@ -13,7 +13,8 @@ import yaml
 
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
-from book.runs import heads, predict
+from book.commands import predict
+from book.runs import heads, sights
 from data.files import store
 from tfe import StudyError, systems, training
 from book.__main__ import main
@@ -86,15 +87,15 @@ def test_a_video_is_shown_to_the_published_heads(clip, local, capsys, tmp_path):
     assert main(["predict", str(odd)]) == 0
     said = capsys.readouterr().out
     assert "two?lines" in said and "planted (synthetic videos)" in said
-    assert all(f"| {row} " in said for row in predict.ROWS)
+    assert all(f"| {row} " in said for row in sights.ROWS)
     made, = (local[0].parent / "predict").iterdir()
     assert plt.imread(made).shape[1] > 1000
 
 
 def test_what_a_head_makes_of_a_video(clip):
-    frames, sights, _ = predict.predict(clip)
+    frames, seen, _ = sights.see(clip)
     assert frames.shape == (16, 128, 128, 3)
-    for each in sights:
+    for each in seen:
         assert each.label == max(each.scores, key=each.scores.get)
         assert each.attention.shape == each.leave_one_out.shape == (16,)
         assert each.attention.sum() == pytest.approx(1, abs=1e-4)
@@ -164,10 +165,10 @@ def test_features_that_no_encoder_here_makes_are_refused(clip, local):
     path = local[0] / "metrics.json"
     path.write_text(path.read_text().replace("efficientnet-lite0", "planted"))
     with pytest.raises(StudyError, match="no encoder of this study makes from a video"):
-        predict.predict(clip, [KEY])
+        sights.see(clip, [KEY])
 
 
 def test_a_picture_of_any_shape_of_frame():
-    sights = [predict.Sight("row", "c", {"c": 1.0}, np.ones(4) / 4, np.zeros(4))]
+    seen = [sights.Sight("row", "c", {"c": 1.0}, np.ones(4) / 4, np.zeros(4))]
     for shape in ((4, 10, 400, 3), (4, 400, 10, 3)):
-        plt.close(predict.picture(np.zeros(shape, np.uint8), sights, "a $ title"))
+        plt.close(sights.picture(np.zeros(shape, np.uint8), seen, "a $ title"))

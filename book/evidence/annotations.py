@@ -1,10 +1,6 @@
 """What is in each benchmark, in counts: from the official lists to results/annotations.csv.
 
-    python -m book.evidence.annotations --lists DIR    DIR holds charades/, hmdb51/, ucf101/, ucf101_24/,
-                                              or some of these; half a minute
-    python -m book.evidence.annotations                the planted sets alone; all other rows stay
-
-It writes aggregates alone: Charades' licence forbids to pass its lists on. In a row of train or
+Aggregates alone, because Charades' licence forbids to pass its lists on. In a row of train or
 test, `value` counts what has the `quantity` that `at` says:
 
     quantity                at                             value
@@ -20,8 +16,6 @@ test, `value` counts what has the `quantity` that `at` says:
 A row of `all` is a fact; `paper` is what section 4.1 of the paper prints for it.
 """
 
-import argparse
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +25,8 @@ from data import planted, planted_short
 from data.common.generators import storyboard
 from data.common.lists.readers import Listing, READERS, hmdb51
 from data.common.lists.tubes import ucf101_24
-from tfe.errors import StudyError, ended
-from data.files.paths import RESULTS, write_text
 from data.files.store import Dataset
+from tfe.errors import StudyError
 
 SEGMENTS = 16
 COLUMNS = ["dataset", "split", "quantity", "at", "value", "paper"]
@@ -160,29 +153,3 @@ def listings(folder):
     for name in there:
         yield readers[name](folder / name)
 
-
-def main(arguments=None):
-    """Count, and write the table; rows of datasets whose lists are not given stay."""
-    parser = argparse.ArgumentParser(prog="python -m book.evidence.annotations", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lists", type=Path, metavar="DIR", help="where the official lists lie")
-    parser.add_argument("--out", type=Path, metavar="FILE", default=RESULTS / "annotations.csv",
-                        help="default: results/annotations.csv")
-    options = parser.parse_args(arguments)
-    rows = [row for listing in listings(options.lists) for row in aggregates(listing)]
-    if options.lists and (options.lists / "hmdb51").is_dir():
-        ids = {i for n in (1, 2, 3) for i in hmdb51(options.lists / "hmdb51", n).videos.video_id}
-        name = "videos in any of the three splits"
-        rows.append(("hmdb51", "all", name, np.nan, len(ids), PRINTED["hmdb51"][name]))
-    table = pd.DataFrame(rows, columns=COLUMNS)
-    if options.out.is_file():
-        kept = pd.read_csv(options.out)
-        table = pd.concat([table, kept[~kept.dataset.isin(set(table.dataset))]])
-    table = table.sort_values("dataset", kind="stable")
-    write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
-    print(table[table.split == "all"].drop(columns=["split", "at"]).to_markdown(index=False))
-    print(f"wrote {len(table)} rows to {options.out.name}")
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

@@ -1,10 +1,5 @@
-"""Table 4: what the systems cost, as printed, as rebuilt from stated conventions, and in truth.
+"""Table 4: what the systems cost, as printed, as rebuilt from stated conventions, and in truth."""
 
-    python -m book.evidence.cost     writes results/table4.csv; half a minute
-"""
-
-import argparse
-import sys
 from functools import partial
 from itertools import product
 from math import ceil
@@ -12,8 +7,6 @@ from math import ceil
 import pandas as pd
 
 from book.evidence import ledger
-from tfe.errors import StudyError
-from data.files.paths import RESULTS, atomic
 
 # The paper's Table 4: 1e9 FLOPs, 1e6 parameters.
 PRINTED = {"MSQNet": (1303.9, 220.4), "MSQNet+TFE": (1301.4, 216.2),
@@ -43,24 +36,6 @@ def table4():
                  (row, "parameters", "M", params, total(pieces, "seen_params") / 1e6,
                   total(pieces, "params") / 1e6)]
     return pd.DataFrame(rows, columns=["row", "quantity", "unit", "printed", "rebuilt", "true"])
-
-
-def count(module, *inputs, **named):
-    """`(parameters, FLOPs)` of a module and of one forward pass of it, 2 a multiply-accumulate.
-
-    Module and inputs lie on the meta device, so that any size costs nothing; StudyError elsewhere.
-    Only matrix products and convolutions are counted. On CPU the counter would return 0 for an
-    encoder layer under no_grad (one fused kernel, unknown to it), and with gradient it would miss
-    the products of fused attention. On meta neither kernel exists.
-    """
-    import torch
-    from torch.utils.flop_counter import FlopCounterMode
-
-    if any(not p.is_meta for p in module.parameters()):
-        raise StudyError('module: not on the meta device: build it under torch.device("meta")')
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module.eval()(*inputs, **named)
-    return sum(p.numel() for p in module.parameters()), counter.get_total_flops()
 
 
 # The grid of disentanglers: width of a head, whether W_Q, W_K, W_V are seen, hidden width of f_S
@@ -108,31 +83,3 @@ def agrees(printed, rebuilt):
         return "rounded"
     return "rounded up" if ceil(10 * rebuilt) / 10 == printed else "no"
 
-
-def main(arguments=None):
-    """Count every system on the meta device, hold it against its ledger, write the table."""
-    from book.evidence import shapes
-
-    parser = argparse.ArgumentParser(prog="python -m book.evidence.cost", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", metavar="FILE", default=RESULTS / "table4.csv",
-                        help="default: results/table4.csv")
-    out = parser.parse_args(arguments).out
-    for row, pieces in SYSTEMS.items():
-        params, flops = shapes.measure(row)
-        if (params, flops) != (total(pieces(), "params"), 2 * total(pieces(), "macs")):
-            raise StudyError(f"book/evidence/ledger.py: {row} does not add up to the count of its layers, "
-                             f"{params} parameters and {flops} FLOPs: mend its closed form")
-    table = table4()
-    with atomic(out) as temporary:
-        table.round(3).to_csv(temporary, index=False, lineterminator="\n")
-    table["printed digit"] = [agrees(*cell) for cell in zip(table.printed, table.rebuilt)]
-    print(table.to_markdown(index=False, floatfmt=("", "", "", ".1f", ".3f", ".3f")))
-    fit, tried = fitting()
-    print(f"\n{len(fit)} of {tried} disentanglers of the grid fit both +TFE rows equally well.\n"
-          "True figures are for the default one, counted operation by operation.")
-
-
-if __name__ == "__main__":
-    from tfe.errors import ended
-
-    sys.exit(ended(main))

@@ -2,12 +2,28 @@
 
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from book.evidence import cost
-from tfe import backbones, systems
 from book.evidence.ledger import CLASSES, SEGMENTS
+from tfe import backbones, systems
+from tfe.errors import StudyError
 
 HEADS = {"bike": 12, "msqnet": 8}  # of D; what it costs does not depend on them
+
+
+def count(module, *inputs, **named):
+    """`(parameters, FLOPs)` of a module and of one forward pass of it, 2 a multiply-accumulate.
+
+    Module and inputs lie on the meta device, so that any size costs nothing; StudyError elsewhere.
+    Only matrix products and convolutions are counted. On CPU the counter would return 0 for an
+    encoder layer under no_grad (one fused kernel, unknown to it), and with gradient it would miss
+    the products of fused attention. On meta neither kernel exists.
+    """
+    if any(not p.is_meta for p in module.parameters()):
+        raise StudyError('module: not on the meta device: build it under torch.device("meta")')
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        module.eval()(*inputs, **named)
+    return sum(p.numel() for p in module.parameters()), counter.get_total_flops()
 
 
 def measure(row):
@@ -17,7 +33,7 @@ def measure(row):
     with torch.device("meta"):
         system = build(name, tfe)
         frames = torch.empty(1, SEGMENTS, 3, *2 * [resolution(system)])
-        return cost.count(Both(system) if tfe else Whole(system), frames)
+        return count(Both(system) if tfe else Whole(system), frames)
 
 
 def build(name, tfe):

@@ -1,9 +1,9 @@
 """The whole way for a real benchmark: archives, dataset folder, features, runs, the table.
 
-  python -m book.runs.reproduce table1 charades                  frozen CLIP ViT-L/14 at 336 px, on a GPU
-  python -m book.runs.reproduce table2 ucf101 --from ~/archives  takes the archives from there
-  python -m book.runs.reproduce table2 hmdb51 --encoder efficientnet-lite0 --profile default
-                                                            a small frozen encoder, on any machine
+    python -m book reproduce table1 charades                  frozen CLIP ViT-L/14 at 336 px, on a GPU
+    python -m book reproduce table2 ucf101 --from ~/archives  takes the archives from there
+    python -m book reproduce table2 hmdb51 --encoder efficientnet-lite0 --profile default
+                                                              a small frozen encoder, on any machine
 
 First it looks for everything that it will want: archives (in the folder of --from, or among those
 that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
@@ -11,75 +11,74 @@ it says what, how large it is and where to get it, and ends with exit code 2. It
 only with --download. Fine-tuning the encoder, too, is chapter 17's way.
 """
 
-import argparse
 import importlib
-import sys
+from argparse import Namespace
 from pathlib import Path
 from textwrap import wrap
 
+from book.commands import batch
+from data import __main__ as features
 from data.common.archives import benchmark, download, rar
 from data.common.archives.acquire import Work, home_of_lists
-from tfe.errors import StudyError, ended
+from data.encoders import recipes, weights
 from data.files.paths import BOOK
 from data.files.store import SUFFIXES
+from tfe.device import choose
+from tfe.errors import StudyError
 
 TABLES = {"table1": ("charades",), "table2": ("ucf101", "hmdb51"),
           "table3": ("charades", "ucf101", "hmdb51")}
 PAPER = "clip-l14-336"  # the encoder of BIKE and Text4Vis in their best rows
 
 
-def main(arguments=None):
+def arguments(parser):
+    parser.add_argument("table", choices=TABLES, help="which table")
+    parser.add_argument("dataset", choices=TABLES["table3"])
+    parser.add_argument("--from", dest="given", metavar="DIR", type=lambda name: Path(name).expanduser(),
+                        help="the folder with the archives, or with the unpacked lists and videos")
+    parser.add_argument("--download", action="store_true", help="download archives that are missing")
+    parser.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
+    parser.add_argument("--encoder", default=PAPER, help="whose frozen features (default: %(default)s)")
+    parser.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
+    parser.add_argument("--seeds", type=batch.seeds, help="how many, or which: 5, or 0,3,7")
+    parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
+    parser.add_argument("--out", type=Path, metavar="DIR",
+                        help="the dataset folder (default: as data/*.py)")
+    parser.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
+                        help="where downloads lie (default: data/archives)")
+    parser.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
+    parser.add_argument("--batch", type=Path, metavar="FILE",
+                        help="the runs (default: book/batches/TABLE.yaml)")
+
+
+def run(options):
     """Do the whole way, or print what is missing for it; return the exit code."""
-    options = parser().parse_args(arguments)
     name = options.dataset
     if name not in TABLES[options.table]:
         raise StudyError(f"{options.table} has no {name}: choose {' or '.join(TABLES[options.table])}")
-    split = options.split or 1
-    out = options.out or benchmark.folder_of(name, split)
+    out = options.out or benchmark.folder_of(name, options.split or 1)
     lacking = [*(() if options.download else of_data(options, out)), *of_encoder(options)]
     if lacking:
         print(screen(options, lacking))
         return 2
+    make_dataset(options, out)
+    features.run(["features", "--data", str(out), "--encoder", options.encoder,
+                  "--device", options.device])
+    file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
+    return batch.run(Namespace(file=file, data=out, encoder=options.encoder, seeds=options.seeds,
+                               profile=options.profile, device=options.device, workers=None,
+                               slurm=None))
+
+
+def make_dataset(options, out):
+    """Make the dataset folder, by the dataset's own script."""
     given = [*(["--from", str(options.given)] if options.given else []),
              *(["--sources", str(options.sources)] if options.sources else [])]
-    of_split = ["--split", str(split)] if name != "charades" else []
+    split = ["--split", str(options.split or 1)] if options.dataset != "charades" else []
     # A folder that is there is complete: asked for nothing, it would go and look for more.
     if given or options.download or not (out / "dataset.toml").is_file():
-        importlib.import_module(f"data.{name}").main(
-            [*given, *of_split, "--out", str(out), "--archives", str(options.archives)])
-    from book.__main__ import run
-    from data.__main__ import run as run_data
-
-    encoder, device = ["--encoder", options.encoder], ["--device", options.device]
-    run_data(["features", "--data", str(out), *encoder, *device])
-    more = [word for key in ("seeds", "profile") if (value := getattr(options, key))
-            for word in (f"--{key}", value)]
-    file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
-    return run(["batch", str(file), "--data", str(out), *encoder, *device, *more])
-
-
-def parser():
-    """The command line."""
-    p = argparse.ArgumentParser(prog="python -m book.runs.reproduce", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("table", choices=TABLES, help="which table")
-    p.add_argument("dataset", choices=TABLES["table3"])
-    p.add_argument("--from", dest="given", type=lambda name: Path(name).expanduser(), metavar="DIR",
-                   help="the folder with the archives, or with the unpacked lists and videos")
-    p.add_argument("--download", action="store_true", help="download archives that are missing")
-    p.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
-    p.add_argument("--encoder", default=PAPER, help="whose frozen features (default: %(default)s)")
-    p.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
-    p.add_argument("--seeds", help="how many, or which: 5, or 0,3,7")
-    p.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
-    p.add_argument("--out", type=Path, metavar="DIR",
-                   help="the dataset folder (default: as data/*.py)")
-    p.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
-                   help="where downloads lie (default: data/archives)")
-    p.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
-    p.add_argument("--batch", type=Path, metavar="FILE",
-                   help="the runs (default: book/batches/TABLE.yaml)")
-    return p
+        importlib.import_module(f"data.{options.dataset}").main(
+            [*given, *split, "--out", str(out), "--archives", str(options.archives)])
 
 
 def of_data(options, out):
@@ -95,8 +94,8 @@ def of_data(options, out):
         yield lists.name, lists.large, page
     loose = options.given.rglob("*") if options.given else ()
     if not work.find(chosen.name) and not any(path.suffix.lower() in SUFFIXES for path in loose):
-        yield " or ".join(each.name for each in videos), chosen.large, page
-    if any(each.name.endswith(".rar") for each in (lists, chosen)):
+        yield " or ".join(video.name for video in videos), chosen.large, page
+    if any(archive.name.endswith(".rar") for archive in (lists, chosen)):
         try:
             rar.reader()
         except StudyError as error:
@@ -105,9 +104,6 @@ def of_data(options, out):
 
 def of_encoder(options):
     """What is missing to encode: weights, a GPU, or the encoder itself."""
-    from data.encoders import recipes, weights
-    from tfe.device import choose
-
     recipe = recipes.ENCODERS.get(options.encoder)
     if recipe:
         try:
@@ -132,7 +128,3 @@ def screen(options, lacking):
               "With a small frozen encoder, on any machine:",
               f"  {target} ENCODER=efficientnet-lite0 PROFILE=default"]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

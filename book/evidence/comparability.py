@@ -1,15 +1,10 @@
 """How far the peers' metrics lie from the macro mAP: simulated scores on real and planted labels.
 
-    python -m book.evidence.metric_simulation --lists DIR     Charades' official lists in DIR; two minutes
-    python -m book.evidence.metric_simulation                 planted labels alone; Charades' rows stay
-
 A score is the log-odds of its class (or 0), plus `strength` where the label is true, plus N(0, 1).
-It writes aggregates, results/comparability.csv: no label and no video's name leaves the lists.
+What comes out are aggregates: no label and no video's name leaves the lists.
 """
 
-import argparse
 import csv
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +13,7 @@ from scipy.special import logit, softmax
 
 from data.common.generators import storyboard
 from tfe import metrics
-from tfe.errors import StudyError, ended
-from data.files.paths import RESULTS, atomic
+from tfe.errors import StudyError
 
 STRENGTHS = (1.6, 1.8, 2.0)
 SEEDS = 5
@@ -95,27 +89,3 @@ def _measured(targets, strength, prior, seed):
     return [measure(targets, scores, *([batch] if batch else []))
             for _, batch, measure in MEASURES]
 
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(prog="python -m book.evidence.metric_simulation", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lists", metavar="DIR", help="the folder with Charades_v1_test.csv")
-    parser.add_argument("--out", type=Path, metavar="FILE", default=RESULTS / "comparability.csv",
-                        help="default: results/comparability.csv")
-    options = parser.parse_args(arguments)
-    made = [simulate("planted test (synthetic)", planted())]
-    if options.lists:
-        made.insert(0, simulate("Charades test", charades(options.lists)))
-    elif options.out.is_file():
-        kept = pd.read_csv(options.out)
-        made.insert(0, kept[kept.labels == "Charades test"])
-    table = pd.concat(made, ignore_index=True).round(3)
-    with atomic(options.out) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
-    print(table.pivot_table(index=["measure", "batch"], columns=["labels", "prior", "strength"],
-                            values="value").round(1).to_markdown())
-    print(f"wrote {options.out}")
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

@@ -1,19 +1,17 @@
 """A video of one's own: class scores, and where in time each head looks, as the paper's Fig. 4."""
 
-import os
-import re
 from dataclasses import dataclass
-from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
 from book.runs import heads
 from data.encoders import recipes
 from data.video import decode
+from tfe import evaluation
 from tfe.errors import StudyError
 from tfe.fidelity import normalised
-from data.files.paths import LOCAL, atomic
 
 ROWS = ("MSQNet", "MSQNet+TFE", "BIKE", "BIKE+TFE")  # whose published heads are shown
 LIKELIEST = 3  # classes that are printed
@@ -35,7 +33,7 @@ class Sight:
     leave_one_out: np.ndarray
 
 
-def predict(path, runs=(), device="cpu"):
+def see(path, runs=(), device="cpu"):
     """Show a video to heads: those of `runs`, keys of `results/local/`, or the published ones.
 
     Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and sentences that say
@@ -71,8 +69,6 @@ def encoded(path, asked, device="cpu"):
 
 def sight(head, x):
     """What a head makes of features `(1, T, d)`."""
-    from tfe import evaluation
-
     classes = head.card["classes"]
     scores = evaluation.predict(head.system, x, np.zeros((1, len(classes))))["scores"][0]
     best = scores.argmax()
@@ -92,18 +88,18 @@ def trained_on(shown):
                 c["synthetic"] for c in cards) else f"Heads trained on {' and '.join(sets)}."
 
 
-def table(sights):
+def likeliest(sights):
     """The likeliest classes of each head and their scores, one line a head."""
-    return pd.DataFrame([{"head": each.row, **{
-        f"class {n}": f"{name} {score:.2f}" for n, (name, score) in enumerate(
-            sorted(each.scores.items(), key=lambda pair: -pair[1])[:LIKELIEST], start=1)}}
-        for each in sights])
+    lines = []
+    for one in sights:
+        best = pd.Series(one.scores).nlargest(LIKELIEST)
+        lines.append({"head": one.row, **{f"class {n}": f"{name} {score:.2f}" for n, (name, score)
+                                          in enumerate(best.items(), start=1)}})
+    return pd.DataFrame(lines)
 
 
 def picture(frames, sights, title=""):
     """Fig. 4's form: the frames, and under them a row of grey a head and read-out; white is high."""
-    import matplotlib.pyplot as plt
-
     segments, rows = len(frames), len(sights)
     high = WIDE * min(max(frames.shape[1] / frames.shape[2], 0.4), 1.8)
     strip = 0.24 * rows + 0.12
@@ -118,11 +114,11 @@ def picture(frames, sights, title=""):
     for ax in axes:
         ax.spines[:].set_visible(False)
     for ax, name in zip(axes[1:], ("attention", "leave_one_out")):
-        shares = np.stack([normalised(getattr(each, name)) for each in sights])
+        shares = np.stack([normalised(getattr(one, name)) for one in sights])
         ax.imshow(shares / shares.max(axis=1, keepdims=True), cmap="gray", aspect="auto",
                   vmin=0, vmax=1, extent=(0, segments, rows, 0))
         ax.set(xticks=[], yticks=np.arange(rows) + 0.5)
-        ax.set_yticklabels([each.row for each in sights], fontsize=8, parse_math=False)
+        ax.set_yticklabels([one.row for one in sights], fontsize=8, parse_math=False)
         ax.tick_params(length=0)
         ax.set_title({"attention": "attention", "leave_one_out": "fall of the likeliest class's "
                       "logit when a segment is left out"}[name], fontsize=8, loc="left", pad=2)
@@ -137,25 +133,3 @@ def _small(frames, width=160):
     step = max(1, frames.shape[2] // width)
     return frames[:, ::step, ::step]
 
-
-def run(path, keys=(), out=None, device="cpu"):
-    """The command: print scores and where the picture lies; return its path."""
-    from book import plots
-
-    frames, sights, note = predict(path, keys, device)
-    name = readable(Path(path).name)
-    out = Path(out or LOCAL / "predict" / f"{re.sub(r'[^A-Za-z0-9._-]+', '_', name)}.png")
-    if out.suffix.lower() != ".png":
-        raise StudyError(f"--out {out} is no png: give a name that ends in .png")
-    plots.style()
-    fig = picture(frames, sights, f"{name}\n{note.split(':')[0].rstrip('.')}; white is high")
-    with atomic(out) as temporary:
-        fig.savefig(temporary, metadata={"Software": None})
-    print(f"{name}\n{table(sights).to_markdown(index=False)}\n{note}\nwrote {readable(out)}")
-    return out
-
-
-def readable(name):
-    """A file's name as one line of printable text, whatever bytes it is made of."""
-    text = os.fsencode(name).decode("utf-8", "backslashreplace")
-    return "".join(c if c.isprintable() else "?" for c in text)

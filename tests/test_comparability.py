@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence import metric_simulation as simulation
+from book.__main__ import main
+from book.evidence import comparability as simulation
 from tfe.errors import StudyError
 from data.files.paths import RESULTS
 
@@ -47,7 +48,7 @@ def test_without_lists_the_rows_of_charades_stay(tmp_path, monkeypatch):
     monkeypatch.setattr(simulation, "simulate", lambda labels, targets: pd.read_csv(
         RESULTS / "comparability.csv").head(1).assign(labels=labels))
     pd.read_csv(RESULTS / "comparability.csv").to_csv(out, index=False)
-    simulation.main(["--out", str(out)])
+    main(["comparability", "--out", str(out)])
     labels = pd.read_csv(out).labels
     assert (labels == "Charades test").sum() > 1 and labels.str.startswith("planted").sum() == 1
 

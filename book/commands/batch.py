@@ -1,0 +1,82 @@
+"""Run a grid of papermill runs, skip what is done, and collect the table and a figure.
+
+    python -m book batch book/batches/table1.yaml --seeds 0,1,2
+
+All goes into results/local/.
+"""
+
+import sys
+from argparse import ArgumentTypeError
+from pathlib import Path
+
+from book.evidence import phase, report
+from book.evidence.publish import beside_committed
+from book.runs import batch
+from data.files import store
+from data.files.paths import LOCAL
+from data.files.schema import read_yaml
+from tfe.errors import StudyError
+
+
+def arguments(parser):
+    parser.add_argument("file", help="a file of book/batches/")
+    parser.add_argument("--data", metavar="DIR", help="a dataset folder instead of the file's")
+    parser.add_argument("--encoder", help="whose features (default: the file's; where the dataset "
+                        "holds features alone, those)")
+    parser.add_argument("--seeds", type=seeds, help="how many, or which: 5, or 0,3,7")
+    parser.add_argument("--profile", help="smoke, default or paper")
+    parser.add_argument("--device", help="cpu, cuda or auto")
+    parser.add_argument("--workers", type=int, help="runs at a time (default: one a core; on a GPU, "
+                        "which they share, four)")
+    parser.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
+                        "Slurm; \"local\": as jobs of this machine")
+
+
+def seeds(text):
+    """The seeds that "5" or "0,3,7" asks for."""
+    try:
+        numbers = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r}: write 5, or 0,3,7") from None
+    chosen = list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
+    if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0:
+        raise ArgumentTypeError(f"{text!r}: write 1 or more different seeds, 0 or above")
+    return chosen
+
+
+def run(options):
+    if "sweep" in read_yaml(options.file):
+        return run_sweep(options)
+    grid = batch.read(options.file, dataset=options.data and str(Path(options.data).resolve()),
+                      encoder=options.encoder, seeds=options.seeds, profile=options.profile,
+                      device=options.device)
+    dataset = store.open_dataset(grid.folder)
+    runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
+    waiting = sum(run.metrics is None for run in runs)
+    if not waiting and report.is_current(grid.table, runs):
+        print(f"{grid.table}: all {len(runs)} runs are done already; nothing to do\n")
+        print((LOCAL / f"{grid.table}.md").read_text(encoding="utf-8"))
+        print(beside_committed(grid.table))
+        return 0
+    print(f"{grid.table}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
+    failed = batch.execute(runs, options.workers, options.slurm)
+    for run, reason in failed:
+        print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
+    print(report.write(grid.table, dataset, runs, grid.splits))
+    print(beside_committed(grid.table))
+    return 1 if failed else 0
+
+
+def run_sweep(options):
+    for name in ("data", "encoder", "seeds", "profile", "device", "slurm"):
+        if getattr(options, name):
+            raise StudyError(f"--{name} is not for {options.file}, whose runs share a process and "
+                             "make their own features: change the file instead")
+    lines = phase.run(phase.read(options.file), options.workers)
+    print(lines.to_markdown(index=False, floatfmt=".3f"))
+
+
+def features_of(dataset, usual):
+    """The encoder whose features to use: the usual one, or else a user's only one."""
+    stored = [path.parent.name for path in dataset.folder.glob("features/*/meta.json")]
+    return stored[0] if len(stored) == 1 else usual

@@ -1,0 +1,15 @@
+"""Make the tables of results/local/ the committed ones."""
+
+from book.evidence.publish import publish, publish_heads
+
+
+def arguments(parser):
+    parser.add_argument("tables", nargs="+", metavar="TABLE", help="e.g. table1")
+    parser.add_argument("--heads", action="store_true", help="instead: make the first seed's trained "
+                        "heads of these tables the committed ones, in results/heads/")
+
+
+def run(options):
+    for name in options.tables:
+        for path in (publish_heads if options.heads else publish)(name):
+            print(f"wrote {path.name}")

@@ -1,0 +1,44 @@
+"""Draw the committed figures again, judge the claims, or make runs again and compare.
+
+    python -m book report --verify table1
+"""
+
+from random import SystemRandom
+
+from book.evidence import claims, report, verify
+from book.theory import theorems
+from tfe.errors import StudyError
+
+
+def arguments(parser):
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help="default: all that are committed")
+    parser.add_argument("--figures", action="store_true", help="draw the figures again")
+    parser.add_argument("--claims", action="store_true", help="judge the paper's claims again by the "
+                        "committed results, into results/claims.csv")
+    parser.add_argument("--verify", action="store_true", help="make one random run of each table again")
+    parser.add_argument("--seed", type=int, help="chooses the runs (default: at random, and printed)")
+
+
+def run(options):
+    if not (options.figures or options.claims or options.verify):
+        raise StudyError("report what? Say --figures, --claims or --verify")
+    if options.figures:
+        for path in report.redraw(options.tables):
+            print(f"drew {path.name}")
+    if options.claims:
+        rows = theorems.claims() + claims.ledger()
+        theorems.record(rows)
+        print(f"wrote {len(rows)} claims to claims.csv")
+    return run_again(options) if options.verify else 0
+
+
+def run_again(options):
+    seed = SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    print(f"--seed {seed}")
+    equal = True
+    for name in options.tables or verify.tables():
+        both = verify.verify(name, seed)
+        print(f"\n{name}\n{both.to_markdown(index=False)}", flush=True)
+        equal &= both.equal.all()
+    print("\nequal, each within what `allowed` says" if equal else "\nDIFFERENT: see above")
+    return 0 if equal else 1
