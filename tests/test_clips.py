@@ -9,7 +9,7 @@ import torch
 from book.runs.checkpoint import Checkpoint
 from data import planted
 from data.files import store
-from data.video import clips, decode
+from data.video import augment, clips, decode
 from tfe import StudyError, evaluation, systems
 from tfe.training import PROFILES, fit
 
@@ -56,7 +56,7 @@ def test_training_takes_one_frame_of_each_segment_and_a_part_of_it(train, monkey
     of.in_training(0, (0, 0))
     of.in_training(1, (0, 0))
     assert [k["where"] for k in asked] == ["random"] * 2 and asked[0]["seed"] != asked[1]["seed"]
-    replace(of, recipe=clips.RECIPES["msqnet"]).in_training(0, (0, 0))
+    replace(of, recipe=augment.RECIPES["msqnet"]).in_training(0, (0, 0))
     assert asked[-1]["where"] == "middle"  # as its code does in training too
 
 
@@ -82,15 +82,15 @@ def test_instances_are_the_labelled_intervals_of_a_split(dataset):
     assert len(of) == len(table) and np.array_equal(again, targets)
 
 
-@pytest.mark.parametrize("crop, area", [(clips.sized_crop, (0.07, 1.0)),
-                                        (clips.scaled_crop, (0.4, 1.0))])
+@pytest.mark.parametrize("crop, area", [(augment.sized_crop, (0.07, 1.0)),
+                                        (augment.scaled_crop, (0.4, 1.0))])
 @pytest.mark.parametrize("height, width", [(48, 48), (30, 77)])
 def test_crops_lie_within_the_frame_and_vary(crop, area, height, width):
     draw, seen = np.random.default_rng(0), set()
     for _ in range(300):
         top, left, h, w = crop(draw, height, width)
         assert 0 <= top <= height - h and 0 <= left <= width - w and min(h, w) > 0
-        part = h * w / (height * width if crop is clips.sized_crop else min(height, width)**2)
+        part = h * w / (height * width if crop is augment.sized_crop else min(height, width)**2)
         assert area[0] <= part <= area[1] + 1e-9 and 0.6 < h / w < 1.7
         seen.add((top, left, h, w))
     assert len(seen) > 60
@@ -105,8 +105,8 @@ class Still:
 
 def test_jitter_without_change_is_none_and_with_it_stays_a_picture():
     clip = torch.randint(0, 256, (4, 3, 8, 8), dtype=torch.uint8)
-    assert (clips.jittered(Still(), clip).int() - clip.int()).abs().max() <= 1
-    changed = clips.jittered(np.random.default_rng(0), clip)
+    assert (augment.jittered(Still(), clip).int() - clip.int()).abs().max() <= 1
+    changed = augment.jittered(np.random.default_rng(0), clip)
     assert changed.dtype == torch.uint8 and changed.shape == clip.shape
     shift = (changed.float() - clip.float()).mean(dim=(1, 2, 3))
     assert shift.std() > 1  # each frame has its own
@@ -120,9 +120,9 @@ def test_hue_turns_colour_and_leaves_brightness():
         def uniform(self, low, high, size):
             return np.full(size, 0.1 if low < 0 else 1.0)
 
-    turned = clips.jittered(Hue(), clip)
+    turned = augment.jittered(Hue(), clip)
     assert (turned[0, :, 0, 0].int() - clip[0, :, 0, 0].int()).abs().max() > 5
-    torch.testing.assert_close(clips.grey(turned.float()), clips.grey(clip.float()), atol=1, rtol=0)
+    torch.testing.assert_close(augment.grey(turned.float()), augment.grey(clip.float()), atol=1, rtol=0)
 
 
 @pytest.mark.parametrize("chance", ["jitter", "grey"])
@@ -196,6 +196,6 @@ def test_what_is_missing_or_broken_is_one_line(dataset, tmp_path):
         clips.of(bare, "train", 32)
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(b"no video")
-    of = clips.Clips([broken], [(0, 1)], 32, recipe=clips.RECIPES["bike"])
+    of = clips.Clips([broken], [(0, 1)], 32, recipe=augment.RECIPES["bike"])
     with pytest.raises(StudyError, match="broken.mp4 is no usable video"):
         list(of.batches([[0]], (0, 0)))
