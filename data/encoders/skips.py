@@ -42,7 +42,7 @@ def doubts(folder, parts=None):
         rows.append({"sha256": note.stem, **json.loads(note.read_text(encoding="utf-8"))})
     # Stores of earlier versions lack the last two columns.
     table = pd.DataFrame(rows, columns=[*COLUMNS, "damaged", "doubt"], dtype=object)
-    return table.drop_duplicates("sha256", keep="last").fillna({"doubt": "its lengths do not agree"})
+    return table.drop_duplicates("sha256", keep="last").fillna({"doubt": "its lengths disagree"})
 
 
 def write_lengths(folder, doubts, hashes):

@@ -131,8 +131,9 @@ def measure(source, videos, out):
     """When the picture of a video lasts and begins, `{video_id: (seconds, seconds)}`, and why that
     cannot be had, `{video_id: reason}`.
 
-    Only videos without a duration are opened, and those not again that an earlier run measured; and
-    videos with intervals whose picture begins after the sound, for a given duration may be either's.
+    Only videos without a duration are decoded, and those not again that an earlier run measured;
+    beside them, where intervals are given, videos whose picture begins after the sound, because a
+    given duration may be that of either.
     """
     reasons = {i: "no file of that name" for i in videos.video_id if i not in source.files}
     reasons |= {i: "its name is no UTF-8: rename it" for i in videos.video_id
@@ -178,7 +179,7 @@ def earlier(out):
 
 
 def times_of(path):
-    """`((seconds that the picture lasts, seconds after which it begins), "")`, or `(None, why not)`."""
+    """`((seconds that the picture lasts, seconds until it begins), "")`, or `(None, why not)`."""
     from data.video.decode import probe
 
     try:

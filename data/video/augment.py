@@ -16,10 +16,10 @@ YIQ = torch.tensor([LUMA, (0.5959, -0.2746, -0.3213), (0.2115, -0.5227, 0.3112)]
 class Recipe:
     """What training does to a clip: where in a segment the frame is taken, and the augmentations.
 
-    crop: "sized" (8 to 100% of the area, sides 3:4 to 4:3) or "scaled" (a square of 1, .875, .75 or
-    .66 of the short side, or two neighbours of these, at one of 13 places). jitter: probability that
-    brightness and contrast change by up to 40%, saturation by 20% and hue by a tenth of a turn,
-    frame by frame. grey: probability that the clip loses its colour. Half of the clips are mirrored.
+    crop: "sized" (8 to 100% of the area, sides 3:4 to 4:3) or "scaled" (a square of 1, .875, .75
+    or .66 of the short side, or two neighbours of these, at one of 13 places). jitter: probability
+    that brightness and contrast change by up to 40%, saturation by 20% and hue by a tenth of a
+    turn, frame by frame. grey: probability that the clip loses its colour. Half are mirrored.
     """
 
     where: str
@@ -28,7 +28,8 @@ class Recipe:
     grey: float
 
 
-RECIPES = {"bike": Recipe("random", "sized", 0.0, 0.2), "text4vis": Recipe("random", "sized", 0.0, 0.2),
+RECIPES = {"bike": Recipe("random", "sized", 0.0, 0.2),
+           "text4vis": Recipe("random", "sized", 0.0, 0.2),
            "msqnet": Recipe("middle", "scaled", 0.8, 0.2)}
 
 
@@ -95,7 +96,10 @@ def jittered(draw, clip):
         return torch.as_tensor(draw.uniform(1 - most, 1 + most, (len(clip), 1, 1, 1))).float()
 
     clip = (clip.float() * factor(0.4)).clamp(0, 255)
-    for most, towards in ((0.4, lambda c: reduce(grey(c), "t c h w -> t c 1 1", "mean")), (0.2, grey)):
+    def even(clip):
+        return reduce(grey(clip), "t c h w -> t c 1 1", "mean")
+
+    for most, towards in ((0.4, even), (0.2, grey)):
         pale = towards(clip)
         clip = (pale + factor(most) * (clip - pale)).clamp(0, 255)
     turns = torch.eye(3).repeat(len(clip), 1, 1)

@@ -40,7 +40,7 @@ class Clips:
             return torch.stack(list(pool.map(self.at_test, range(len(self))[rows])))
 
     def batches(self, chunks, key):
-        """Yield the clips of each chunk of rows, uint8 `(B, T, 3, R, R)`, decoded two chunks ahead."""
+        """Yield each chunk of rows as clips, uint8 `(B, T, 3, R, R)`, decoded two chunks ahead."""
         with ThreadPoolExecutor(self.workers) as pool:
             waiting, chunks = deque(), iter(chunks)
             try:
@@ -86,8 +86,8 @@ def of(dataset, split, resolution, *, recipe=None, intervals=False, segments=16,
         spans, targets = [(0.0, 1.0)] * len(ids), dataset.targets(ids)
     absent = sorted(set(ids) - set(dataset.files))
     if absent:
-        raise StudyError(f"{dataset.folder}: {len(absent)} videos of {split} are missing, the first "
-                         f"is {absent[0]}: add them to its videos, or take them out of videos.csv")
+        raise StudyError(f"{dataset.folder}: {len(absent)} videos of {split} are missing, the "
+                         f"first is {absent[0]}: add them to its videos, or take them out of videos.csv")
     clips = Clips([dataset.files[i] for i in ids], spans, resolution, segments,
                   RECIPES.get(recipe), workers or cores())
     return clips, targets, ids
@@ -100,8 +100,8 @@ def instances(dataset, split="train"):
     StudyError where the dataset has no intervals.
     """
     if dataset.segments is None:
-        raise StudyError(f"{dataset.folder}: instances are cut by segments.csv, which is absent: add "
-                         "it, or train on whole videos")
+        raise StudyError(f"{dataset.folder}: instances are cut by segments.csv, which is absent: "
+                         "add it, or train on whole videos")
     videos = dataset.videos[["video_id", "split", "duration", "picture_start"]]
     chosen = dataset.segments[["video_id", "label", "start", "end"]].merge(videos, on="video_id")
     chosen = chosen[chosen.split == split]

@@ -140,7 +140,7 @@ def _timeline(stamps, stream):
 
 
 def _announced(path):
-    """The timeline that the packets announce, none of them decoded, and the header's frame count."""
+    """The timeline that the packets announce, undecoded, and the frame count of the header."""
     with film.opened(path) as (container, stream):
         stamps = [(packet.pts, packet.duration) for packet in film.packets(container, stream)
                   if packet is not None and not packet.is_discard]

@@ -14,7 +14,7 @@ class Doubtful(Exception):
 
 
 def pictures(path, announced, wanted):
-    """The wanted pictures, `{index: (H, W, 3)}`, or None where header, packets, timestamps disagree.
+    """The wanted pictures, `{index: (H, W, 3)}`; None where the file does not agree with itself.
 
     Frames that no other is built on are left to the decoder to pass over, and what follows the last
     wanted frame of a group is not even sent.
@@ -47,7 +47,7 @@ def _sound_frames(container, stream, wanted):
 
 
 def needed(container, stream, wanted):
-    """Yield of every group its packets up to the last one of a wanted timestamp; at the end None."""
+    """Yield of every group its packets up to the last one of a wanted timestamp; then None."""
     def upto_wanted():
         return group[:max((n for n, p in enumerate(group, 1) if p.pts in wanted), default=0)]
 
