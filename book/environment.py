@@ -25,7 +25,7 @@ PIP = [PYTHON, "-I", "-m", "pip", "--disable-pip-version-check"]
 # What most commands import. Only this is compiled beforehand: all that is installed would take four
 # times as long, and what is compiled by nobody every process compiles anew where
 # PYTHONDONTWRITEBYTECODE is set.
-FIRST = ("import torch._dynamo, torch.utils.data, scipy.stats, pandas, seaborn, sklearn.metrics, av,"
+FIRST = ("import torch._dynamo, torch.utils.data, scipy.stats, pandas, seaborn, sklearn.metrics, av, "
          "jupytext, papermill, ipykernel.kernelapp, ipywidgets")
 
 # pip's name of a setting, the variable by which uv takes it, and what stands between several.
@@ -36,7 +36,8 @@ CARRIED = {"index-url": ("UV_INDEX_URL", " "), "extra-index-url": ("UV_EXTRA_IND
            "cert": ("SSL_CERT_FILE", " "), "client-cert": ("SSL_CLIENT_CERT", " ")}
 SOURCES = {"index-url", "extra-index-url", "find-links", "no-index"}
 OFF = "", "0", "false", "no", "off", "n", "f"  # as pip reads them
-DIVERTING = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_SYSTEM_PYTHON"  # away from .venv
+# What would lead away from `.venv`, or bring other modules into it.
+DIVERTING = "PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "UV_SYSTEM_PYTHON", "PYTHONPATH", "PYTHONHOME"
 
 
 class SetupError(Exception):
@@ -202,9 +203,6 @@ def set_up():
     interrupted = PYTHON.exists() and not READY.exists()
     READY.unlink(missing_ok=True)
     make_venv()
-    for name in DIVERTING:
-        os.environ.pop(name, None)
-    os.environ["PIP_USER"] = "0"
     own = settings(run(*PIP, "config", "list"))
     named = names_a_source(own, os.environ)
     os.environ |= for_uv(own, os.environ)
@@ -257,6 +255,9 @@ def write_locks():
 
 
 def main(lock):
+    for name in DIVERTING:
+        os.environ.pop(name, None)
+    os.environ["PIP_USER"] = "0"
     try:
         write_locks() if lock else set_up()
     except SetupError as error:

@@ -149,7 +149,7 @@ def fake(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "fetch", lambda url, **_: None)
     monkeypatch.setattr(environment, "names_a_source", lambda *_: True)
     monkeypatch.setattr(environment, "offered_torch", lambda: f"{TORCH}+cpu")
-    monkeypatch.setattr(os, "environ", {"PIP_TARGET": "/elsewhere", "PIP_USER": "1"})
+    monkeypatch.setattr(os, "environ", {"PIP_TARGET": "/elsewhere", "PYTHONPATH": "x"})
     return Fake
 
 
@@ -164,7 +164,7 @@ def test_the_lock_is_taken_whole_and_stays_in_venv(fake, tmp_path):
     environment.main(lock=False)
     assert (tmp_path / "requirements.txt").read_text() == f"-r ../{CPU_LOCK.name}"
     assert any(f"--no-deps -r {tmp_path}" in command for command in fake.commands)
-    assert "PIP_TARGET" not in os.environ and os.environ["PIP_USER"] == "0"
+    assert not {"PIP_TARGET", "PYTHONPATH"} & set(os.environ) and os.environ["PIP_USER"] == "0"
 
 
 @pytest.mark.parametrize("half_done", [True, False])
@@ -213,7 +213,7 @@ def test_a_python_too_old_is_one_line(tmp_path):
     for name in ("Makefile", "environment.yml", "pyproject.toml", CPU_LOCK.name, CUDA_LOCK.name):
         (tmp_path / name).symlink_to(ROOT / name)
     old = tmp_path / "old"
-    old.write_text(f"#!{sys.executable}\nimport sys\nsys.version_info = 3, 10\nexec(sys.argv[2])")
+    old.write_text(f"#!{sys.executable}\nimport sys\nsys.version_info = 3, 10\nexec(sys.argv[3])")
     old.chmod(0o755)
     done = subprocess.run(["make", "setup", f"PYTHON={old}"], cwd=tmp_path, capture_output=True,
                           text=True, env={"PATH": os.environ["PATH"]})
