@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from http.client import HTTPException
 from pathlib import Path
 from threading import Thread
 from urllib.request import urlopen
@@ -131,7 +132,7 @@ def fetch(url, seconds=3, size=-1):
         try:
             with urlopen(url, timeout=seconds) as page:
                 got.append(page.read(size).decode())
-        except (OSError, ValueError):
+        except (OSError, ValueError, HTTPException):
             pass
 
     thread = Thread(target=ask, daemon=True)
