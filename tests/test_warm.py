@@ -86,7 +86,7 @@ print(json.dumps({
 
 @linux
 def test_a_run_sees_nothing_of_the_one_before_it_and_what_a_plain_kernel_sees(tmp_path):
-    same = f"if 0:\n    " + "\n    ".join(STATE.splitlines()[1:4])  # imports, and so one server
+    same = "if 0:\n    " + "\n    ".join(STATE.splitlines()[1:4])  # imports, and so one server
     run(tmp_path, PLANT + same)
     server = warm._servers[-1]
     after = json.loads(run(tmp_path, STATE))
@@ -124,7 +124,8 @@ def test_a_killed_kernel_takes_no_other_with_it(tmp_path):
     run(tmp_path, "import os, time, signal")
     server = warm._servers[-1]
     with ThreadPoolExecutor() as threads:
-        lasting = threads.submit(run, tmp_path, "import os, time, signal\ntime.sleep(3)\nprint('whole')")
+        cell = "import os, time, signal\ntime.sleep(3)\nprint('whole')"
+        lasting = threads.submit(run, tmp_path, cell)
         with pytest.raises(DeadKernelError):
             run(tmp_path, "import os, time, signal\nos.kill(os.getpid(), signal.SIGKILL)")
         assert not lasting.done() and lasting.result() == "whole"
@@ -162,8 +163,9 @@ def test_where_a_server_cannot_be_had_a_plain_kernel_serves_and_a_line_says_why(
         code, reason, tmp_path, monkeypatch, capfd):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     (tmp_path / "odd.py").write_text(code)
-    printed = run(tmp_path, "if 0:\n    import odd\nimport os\nprint(os.getppid())")
-    assert printed == str(os.getpid())
+    for _ in range(2):
+        cell = "if 0:\n    import odd\nimport os\nprint(os.getppid())"
+        assert run(tmp_path, cell) == str(os.getpid())
     said = [line for line in capfd.readouterr().err.splitlines() if "warm" in line]
     assert len(said) == 1 and reason in said[0]
 
@@ -196,7 +198,8 @@ def test_the_engine_and_the_provisioner_are_found_by_name():
 
 def test_what_a_notebook_imports_is_read_off_its_code():
     cells = [nbformat.v4.new_markdown_cell("import no"), nbformat.v4.new_code_cell("%magic"),
-             nbformat.v4.new_code_cell("import a.b as c\nif c:\n    from d import e\nfrom . import f")]
+             nbformat.v4.new_code_cell("import a.b as c\nif c:\n    from d import e"),
+             nbformat.v4.new_code_cell("from . import f")]
     assert warm.imported(nbformat.v4.new_notebook(cells=cells)) == ["a.b", "d", "d.e"]
 
 
@@ -232,6 +235,7 @@ def test_a_run_has_the_bits_of_a_plain_kernels(tmp_path):
             engine_name=engine, cwd=BOOK, progress_bar=False)
         metrics = json.loads((out / "metrics.json").read_text())
         shown = [cell.get("outputs") for cell in nbformat.read(out / "run.ipynb", 4).cells]
-        arrays = [(out / name).read_bytes() for name in ("predictions.npz", "checkpoint.safetensors")]
+        arrays = [(out / name).read_bytes()
+                  for name in ("predictions.npz", "checkpoint.safetensors")]
         return {**metrics, "seconds": 0}, shown, arrays
     assert products("warm") == products(None)

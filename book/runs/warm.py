@@ -45,10 +45,10 @@ class WarmEngine:
 
     def execute_notebook(self, nb, kernel_name, config=None, **options):
         """Execute `nb` as papermill's default engine does, given the same options."""
-        wanted = Config({"WarmProvisioner": {"imports": imported(nb)}})
-        wanted.merge(config or {})
         from papermill.engines import NBClientEngine
 
+        wanted = Config({"WarmProvisioner": {"imports": imported(nb)}})
+        wanted.merge(config or {})
         return NBClientEngine.execute_notebook(
             nb, kernel_name, config=wanted, kernel_manager_class=WarmManager, **options)
 
@@ -166,7 +166,7 @@ class Server:
         self.process.wait()
 
 
-_servers = []
+_servers, _refused = [], []
 _turn = threading.Lock()
 
 
@@ -177,12 +177,13 @@ def forked(cmd, imports, cwd, env):
     at = cmd.index(LAUNCHER)
     own = {name: value for name, value in env.items() if name.startswith(OF_ONE_KERNEL)}
     shared = {name: value for name, value in env.items() if name not in own}
-    try:
-        with _turn:
-            return _server((*cmd[:at], SERVER, *imports), cwd, shared).fork(cmd[at + 1:], own)
-    except OSError as error:
-        print(f"no warm kernel, a plain one serves: {error}", file=sys.stderr)
-        return None
+    wanted = (*cmd[:at], SERVER, *imports), cwd, shared
+    with _turn:
+        try:
+            return None if wanted in _refused else _server(*wanted).fork(cmd[at + 1:], own)
+        except (OSError, ValueError) as error:
+            _refused.append(wanted)  # the next run would wait for the same
+            print(f"no warm kernel, a plain one serves: {error}", file=sys.stderr)
 
 
 def _server(*wanted):

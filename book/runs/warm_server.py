@@ -60,10 +60,10 @@ def unfit():
 
 def sources():
     """`{path: time of change}` of the loaded modules that are no installed ones."""
-    installed = (sys.prefix, sys.base_prefix)
-    paths = {getattr(module, "__file__", None) for module in list(sys.modules.values())}
+    paths = {getattr(module, "__file__", None) or "" for module in list(sys.modules.values())}
     return {path: os.stat(path).st_mtime_ns for path in paths
-            if path and not path.startswith(installed) and os.path.isfile(path)}
+            if os.path.isfile(path) and not path.startswith((sys.prefix, sys.base_prefix))
+            and "-packages" not in path}
 
 
 def serve(door):
