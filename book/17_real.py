@@ -269,7 +269,7 @@ predictions = evaluation.predict(system, test, wanted, batch_size=4)
 measured = evaluation.measure(
     predictions, wanted, dataset.truth(ids, test.segments), dataset.task)
 print(measured["metric"], round(measured["value"], 2))
-here = shards.here()
+here = shards.current()
 if out and here.rank == 0:
     products.save_predictions(out, predictions)
     products.save_metrics(out, {

@@ -50,9 +50,11 @@ def parser():
     one.add_argument("--resolution", type=int, help="pixels a side (default: the encoder's own)")
     one.add_argument("--segments", type=int, default=16, metavar="T", help="default: %(default)s")
     one.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+    one.add_argument("--engine", default="auto", help="torch, openvino, or auto: OpenVINO on a CPU "
+                     "where it is installed; a store keeps its own (default: %(default)s)")
     one.add_argument("--workers", type=int, help="processes (default: one a core)")
-    one.add_argument("--feed", action=argparse.BooleanOptionalAction, help="one process encodes what "
-                     "the others decode (default: on a GPU)")
+    one.add_argument("--feed", action=argparse.BooleanOptionalAction, help="one encoder takes what "
+                     "threads decode (default: on a GPU)")
     one.add_argument("--strict", action="store_true", help="leave out videos with damaged frames or "
                      "with another number of frames than they announce")
 
@@ -82,12 +84,14 @@ def features(options):
     if own:
         print(f"features of {dataset.name}: those in {own} are used as they are")
         return
-    settings = features.settings_of(options.encoder, options.resolution, options.segments)
+    settings = features.as_stored(
+        features.settings_of(options.encoder, options.resolution, options.segments), dataset,
+        options.engine, options.device)
     made, kept, skipped = features.extract(dataset, settings, options.device, options.workers,
                                            options.feed, options.strict)
     folder = dataset.folder / "features" / options.encoder
-    print(f"features of {dataset.name} by {options.encoder}: {made} made, {kept} up to date, "
-          f"{skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
+    print(f"features of {dataset.name} by {options.encoder} ({settings['engine']}): {made} made, "
+          f"{kept} up to date, {skipped} skipped" + (f" (see {folder / 'skipped.csv'})" if skipped else ""))
     doubts = skips.doubts(folder)
     if len(doubts):
         damaged = pd.to_numeric(doubts.damaged).gt(0).sum()

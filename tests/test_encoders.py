@@ -32,7 +32,9 @@ def noise(*shape):
 def test_a_biking_clip_shows_a_bicycle_built_for_two(shared):
     encoder = load(NAME, resolution=224)
     features = encoder(sample(shared / "videos" / "v_Biking_g05_c02.avi", 16))
-    chances = encoder.network.classify(torch.from_numpy(features)).softmax(-1).mean(0)
+    state = recipes.read_weights(ENCODERS[NAME])
+    logits = torch.from_numpy(features) @ state["_fc.weight"].T + state["_fc.bias"]
+    chances = logits.softmax(-1).mean(0)
     assert chances.argmax() == BICYCLE_BUILT_FOR_TWO
     assert chances[BICYCLE_BUILT_FOR_TWO] > 0.7  # .5 or .66 with another preprocessing or padding
 

@@ -1,6 +1,7 @@
 """Features from videos: resumable, refused when made otherwise, bad files listed, none mixed."""
 
 import json
+from importlib.metadata import version
 
 import av
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
-from data.encoders import features
+from data.encoders import engines, features, parts
 from data.files import store
 from tfe import StudyError
 from data.__main__ import main
@@ -25,6 +26,19 @@ def clips(tmp_path_factory):
         write_video(storyboard("train", number), folder / f"v{number}.mp4")
     (folder / "bad.mp4").write_bytes(b"not a video at all")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def one_worker_is_this_process(monkeypatch):
+    """What asks for one worker needs no process of its own, which takes seconds to start."""
+    def each(function, items, what, unit, workers=None, initializer=None, initargs=(), do=parts.pool.each,
+             **more):
+        if workers != 1 or not initializer:
+            return do(function, items, what, unit, workers, initializer, initargs, **more)
+        initializer(*initargs)
+        return ((item, function(item)) for item in items)
+
+    monkeypatch.setattr(parts.pool, "each", each)
 
 
 @pytest.fixture
@@ -57,7 +71,7 @@ def test_a_second_run_does_nothing_and_a_new_video_is_added(dataset, tmp_path, m
     features.extract(dataset, SETTINGS, workers=1)
     before = {p.name: p.stat().st_mtime_ns for p in made(dataset).folder.iterdir()}
     first = np.array(made(dataset).x)
-    monkeypatch.setattr(features, "_encode_all", lambda *a: pytest.fail("encoded again")
+    monkeypatch.setattr(parts, "encode", lambda *a: pytest.fail("encoded again")
                         if a[1] else {})
     assert features.extract(dataset, SETTINGS) == (0, 3, 2)
     assert before == {p.name: p.stat().st_mtime_ns for p in made(dataset).folder.iterdir()}
@@ -82,7 +96,7 @@ def test_an_interrupted_run_goes_on_from_its_parts(dataset, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         features.extract(dataset, SETTINGS, workers=1)
     monkeypatch.undo()
-    monkeypatch.setattr(features.pool, "each", lambda f, jobs, *a: pytest.fail("again") if jobs
+    monkeypatch.setattr(parts.pool, "each", lambda f, jobs, *a: pytest.fail("again") if jobs
                         else [])
     bad = dataset.videos[~dataset.videos.video_id.isin(["bad"])]
     object.__setattr__(dataset, "videos", bad)  # the unreadable one would be tried again
@@ -147,7 +161,7 @@ def test_an_encoder_that_fails_skips_no_video(dataset, tmp_path):
 
     part = tmp_path / "part.npy"
     with pytest.raises(StudyError, match=r"the encoder failed at .*v0.mp4 .CUDA out of memory"):
-        features._write((dataset.files["v0"], part), short, np.zeros((4, 1, 32, 32, 3)), None)
+        parts._write((dataset.files["v0"], part), short, np.zeros((4, 1, 32, 32, 3)), None)
     assert not part.exists()
 
 
@@ -226,3 +240,127 @@ def test_damaged_frames_are_counted_and_left_out_when_asked(dataset, clips, tmp_
     assert ids == {0: ["v0", "v1"], 1: ["v0"], 2: ["v0"], 3: ["v0", "v1"]}
     assert said[0] is None is said[3]
     assert said[1] == said[2] == f"--strict: {row.damaged} of {len(packets)} frames are damaged"
+
+
+@pytest.fixture
+def old_store(tmp_path, clips):
+    """The folder of a dataset with a store of before there was a choice of engines."""
+    folder = tmp_path / "old"
+    dataset = laid(folder, clips, ["v0"])
+    features.extract(dataset, SETTINGS, workers=1)
+    meta = made(dataset).folder / "meta.json"
+    told = json.loads(meta.read_text())
+    del told["engine"]
+    meta.write_text(json.dumps(told))
+    return folder
+
+
+def laid(folder, clips, ids):
+    videos = pd.DataFrame({"video_id": ids, "split": "train", "duration": 9.0, "labels": "a"})
+    store.write_dataset(folder, {"name": "t", "task": "singlelabel", "classes": ["a"],
+                                 "videos": str(clips)}, videos)
+    return store.open_dataset(folder)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+SMALL = ["--resolution", "32", "--segments", "4", "--workers", "1"]
+
+
+def test_a_store_without_an_engine_is_torchs_and_stays_so(old_store, clips, capsys):
+    folder = old_store / "features" / "efficientnet-lite0"
+    before = contents(folder)
+    assert main(["features", "--data", str(old_store), *SMALL]) == 0
+    assert "(torch): 0 made, 1 up to date" in capsys.readouterr().out and before == contents(folder)
+    dataset = laid(old_store, clips, ["v0", "v1"])
+    assert main(["features", "--data", str(old_store), *SMALL]) == 0
+    assert "(torch): 1 made, 1 up to date" in capsys.readouterr().out
+    assert made(dataset).meta["engine"] == "torch"
+
+
+def test_parts_of_two_engines_never_meet(old_store, clips, capsys):
+    pytest.importorskip("openvino", reason="openvino, an engine of its own, is not installed")
+    before = contents(old_store / "features" / "efficientnet-lite0")
+    wish = ["--engine", "openvino"]
+    assert main(["features", "--data", str(old_store), *SMALL, *wish]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and "made with engine = 'torch', not 'openvino': delete" in said[0]
+    assert before == contents(old_store / "features" / "efficientnet-lite0")
+    other = features.settings_of("efficientnet-lite0", 32, 4, engine="openvino")
+    assert features._digest(other) != features._digest(SETTINGS)
+
+
+def test_openvino_encodes_as_torch_does_and_the_store_says_so(dataset, tmp_path, clips, capsys):
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
+    features.extract(dataset, SETTINGS, workers=1)
+    by_torch = np.array(made(dataset).x, np.float64)
+    folder = tmp_path / "again"
+    again = laid(folder, clips, ["v0", "bad", "v1", "v2", "gone"])
+    assert main(["features", "--data", str(folder), *SMALL]) == 0  # auto, on a CPU
+    assert "(openvino): 3 made" in capsys.readouterr().out
+    found = made(again)
+    assert found.meta["engine"] == "openvino"
+    assert found.meta["versions"]["openvino"] == version("openvino") and openvino
+    x = np.array(found.x, np.float64)
+    cosine = (x * by_torch).sum(-1) / np.linalg.norm(x, axis=-1) / np.linalg.norm(by_torch, axis=-1)
+    assert cosine.min() > 1 - 1e-6
+
+
+def test_an_engine_that_cannot_start_is_named_and_torch_serves(dataset, monkeypatch, capsys):
+    monkeypatch.setattr(engines, "_obstacle", lambda: "no such plugin")
+    monkeypatch.setattr(engines, "find_spec", lambda name: True)
+    assert main(["features", "--data", str(dataset.folder), *SMALL]) == 0
+    out, err = capsys.readouterr()
+    assert "the engine openvino cannot start (no such plugin): torch encodes instead" in err
+    assert "(torch): 3 made" in out and made(dataset).meta["engine"] == "torch"
+    assert main(["features", "--data", str(dataset.folder), *SMALL, "--engine", "abacus"]) == 2
+    assert "engine 'abacus' is unknown: choose one of auto, torch" in capsys.readouterr().err
+
+
+def test_a_store_of_an_engine_that_is_not_here_is_used_but_not_added_to(tmp_path, clips, capsys,
+                                                                       monkeypatch):
+    dataset = laid(tmp_path, clips, ["v0"])
+    features.extract(dataset, SETTINGS, workers=1)
+    meta = made(dataset).folder / "meta.json"
+    told = json.loads(meta.read_text())
+    told |= {"engine": "openvino", "versions": told["versions"] | {"openvino": "1.0"}}
+    meta.write_text(json.dumps(told))
+    monkeypatch.setattr(engines, "_obstacle", lambda: "it is not installed")
+    assert main(["features", "--data", str(tmp_path), *SMALL]) == 0
+    assert "(openvino): 0 made, 1 up to date" in capsys.readouterr().out
+    laid(tmp_path, clips, ["v0", "v1"])
+    before = contents(meta.parent)
+    assert main(["features", "--data", str(tmp_path), *SMALL]) == 2
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1 and "pip install openvino==1.0, or delete that folder" in said[0]
+    assert before == contents(meta.parent)
+
+
+@pytest.mark.parametrize("left", [b"", b"\x93NUMPY", None])
+def test_a_part_that_a_power_cut_left_unwhole_is_made_again(dataset, monkeypatch, left):
+    features.extract(dataset, SETTINGS, workers=1)
+    whole = (made(dataset).folder / "features.npy").read_bytes()
+    for path in made(dataset).folder.iterdir():
+        path.unlink()
+    with monkeypatch.context() as cut, pytest.raises(pytest.fail.Exception):
+        cut.setattr(store, "write_features", lambda *a: pytest.fail("power cut"))
+        features.extract(dataset, SETTINGS, workers=1)
+    part = sorted(made_parts(dataset))[0]
+    part.write_bytes(part.read_bytes()[:200] if left is None else left)
+    features.extract(dataset, SETTINGS, workers=1)
+    assert (made(dataset).folder / "features.npy").read_bytes() == whole
+
+
+def made_parts(dataset):
+    return (dataset.folder / "features" / "efficientnet-lite0").glob("parts-*/*.npy")
+
+
+def test_threads_decode_for_one_encoder_the_same_features(dataset):
+    features.extract(dataset, SETTINGS, workers=2, feed=True)
+    fed = (made(dataset).folder / "features.npy").read_bytes()
+    for path in made(dataset).folder.iterdir():
+        path.unlink()
+    features.extract(dataset, SETTINGS, workers=1)
+    assert (made(dataset).folder / "features.npy").read_bytes() == fed

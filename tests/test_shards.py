@@ -12,7 +12,8 @@ import pytest
 
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
-from data.encoders import features, shards
+from data.common import pool
+from data.encoders import features, parts, shards
 from data.files import store
 from tfe.errors import StudyError
 from data.files.paths import ROOT
@@ -66,7 +67,7 @@ def as_shard(monkeypatch):
         initializer(*initargs)
         return ((item, function(item)) for item in items)
 
-    monkeypatch.setattr(features.pool, "each", each)
+    monkeypatch.setattr(pool, "each", each)
 
     def become(rank, world):
         for name, value in (("RANK", rank), ("WORLD_SIZE", world), ("LOCAL_RANK", rank),
@@ -88,8 +89,8 @@ def test_shards_in_any_order_make_the_store_of_one_process(dataset, as_shard, al
         as_shard(rank, 3)
         made, kept, _ = features.extract(dataset, SETTINGS, workers=1)
         assert kept == 0 and not (dataset.folder / "features/efficientnet-lite0/meta.json").exists()
-    monkeypatch.setattr(features, "_encode_all", lambda dataset, own, *rest, do=features._encode_all:
-                        pytest.fail("encoded again") if not all(shards.here().owns(i) for i in own)
+    monkeypatch.setattr(parts, "encode", lambda dataset, own, *rest, do=parts.encode:
+                        pytest.fail("encoded again") if not all(shards.current().owns(i) for i in own)
                         else do(dataset, own, *rest))
     as_shard(0, 3)
     assert features.extract(dataset, SETTINGS, workers=1) == (5, 0, 2)
@@ -104,16 +105,16 @@ def test_shards_in_any_order_make_the_store_of_one_process(dataset, as_shard, al
 def test_a_shard_that_comes_back_does_only_what_is_missing(dataset, as_shard, alone, monkeypatch):
     as_shard(1, 2)
     features.extract(dataset, SETTINGS, workers=1)
-    parts = next((dataset.folder / "features" / "efficientnet-lite0").glob("parts-*"))
-    listed = parts / "shard-1-of-2"
-    before = {p.name: p.stat().st_mtime_ns for p in parts.iterdir()}
+    unpacked = next((dataset.folder / "features" / "efficientnet-lite0").glob("parts-*"))
+    listed = unpacked / "shard-1-of-2"
+    before = {p.name: p.stat().st_mtime_ns for p in unpacked.iterdir()}
     features.extract(dataset, SETTINGS, workers=1)  # it was done: nothing is touched
-    assert before == {p.name: p.stat().st_mtime_ns for p in parts.iterdir()}
+    assert before == {p.name: p.stat().st_mtime_ns for p in unpacked.iterdir()}
     listed.unlink()  # it died before it handed in
-    lost = sorted(parts.glob("*.npy"))[0]
+    lost = sorted(unpacked.glob("*.npy"))[0]
     lost.unlink()
     jobs = []
-    monkeypatch.setattr(features, "_apart", lambda what, todo, *rest, do=features._apart:
+    monkeypatch.setattr(parts, "by_processes", lambda what, todo, *rest, do=parts.by_processes:
                         jobs.extend(part.name for _, part in todo) or do(what, todo, *rest))
     features.extract(dataset, SETTINGS, workers=1)
     unreadable = store.sha256(dataset.files["v5"]) + ".npy"
@@ -156,12 +157,12 @@ def test_a_dead_shard_is_named_and_nothing_is_merged(dataset, as_shard, monkeypa
 def test_the_list_of_an_earlier_run_with_other_videos_does_not_count(tmp_path):
     shard = shards.Shard(1, 2)
     (tmp_path / "aa.npy").touch()
-    shards.hand_in(tmp_path, shard, {"a": "aa", "b": "bb"}, {"b": "broken"})
-    assert shards.handed_in(tmp_path, shard, {"a": "aa", "b": "bb"}) == {"b": "broken"}
-    assert shards.handed_in(tmp_path, shard, {"a": "aa", "b": "bb", "c": "cc"}) is None
-    assert shards.handed_in(tmp_path, shard, {"a": "cc", "b": "bb"}) is None
+    shards.submit(tmp_path, shard, {"a": "aa", "b": "bb"}, {"b": "broken"})
+    assert shards.submitted(tmp_path, shard, {"a": "aa", "b": "bb"}) == {"b": "broken"}
+    assert shards.submitted(tmp_path, shard, {"a": "aa", "b": "bb", "c": "cc"}) is None
+    assert shards.submitted(tmp_path, shard, {"a": "cc", "b": "bb"}) is None
     (tmp_path / "aa.npy").unlink()
-    assert shards.handed_in(tmp_path, shard, {"a": "aa", "b": "bb"}) is None
+    assert shards.submitted(tmp_path, shard, {"a": "aa", "b": "bb"}) is None
 
 
 @pytest.mark.parametrize("given", [{"RANK": "2", "WORLD_SIZE": "2"}, {"RANK": "x"}, {"WORLD_SIZE": "0"},
@@ -170,14 +171,14 @@ def test_variables_that_make_no_sense_are_refused(monkeypatch, given):
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(StudyError, match="no process of torchrun: unset them"):
-        shards.here()
+        shards.current()
 
 
 def test_each_process_takes_its_gpu_and_its_share_of_the_cores():
     second = shards.Shard(3, 4, 1, 2)
     assert second.device("cuda") == "cuda:1" and second.device("cpu") == "cpu"
     assert (second.workers(None, 8), second.workers(3, 8), second.workers(None, 1)) == (4, 3, 1)
-    assert shards.here().device("cuda") == "cuda"
+    assert shards.current().device("cuda") == "cuda"
 
 
 def test_one_that_encodes_what_others_decode_makes_the_same(dataset, alone, capsys, monkeypatch):

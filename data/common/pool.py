@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import threading
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
@@ -14,12 +14,13 @@ from tqdm import tqdm
 from tfe.errors import StudyError
 
 
-def each(function, items, what, unit, workers=None, initializer=None, initargs=(), ahead=None):
+def each(function, items, what, unit, workers=None, initializer=None, initargs=(), ahead=None,
+         threads=False):
     """Yield `(item, function(item))` as the results come, computed by one process a core.
 
     `function` and `initializer(*initargs)`, which runs once in every process, must be importable.
     At most `ahead` items are in hand at a time (default: 8 a process): large results must not pile
-    up.
+    up. With `threads` this process's threads compute, for functions that leave Python's lock alone.
     Stops cleanly: on an error or Ctrl-C the workers end what they have in hand, and they end with
     their parent even when that was killed.
     """
@@ -28,8 +29,8 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
     if not items:
         return
     workers = min(workers or cores(), len(items))
-    pool = ProcessPoolExecutor(workers, get_context("spawn"),
-                               _start_worker, (initializer, initargs))
+    pool = ThreadPoolExecutor(workers) if threads else ProcessPoolExecutor(
+        workers, get_context("spawn"), _start_worker, (initializer, initargs))
     try:
         waiting = iter(items)
         first = islice(waiting, ahead or 8 * workers)

@@ -58,7 +58,6 @@ class EfficientNetLite0(nn.Module):
     """Frames `(N, 3, R, R)`, float, 0 to 255 -> the pooled features `(N, 1280)`.
 
     `state` is the state dictionary of the published checkpoint, with its batch norms.
-    `classify` turns features into the logits of the 1000 classes of ImageNet.
     """
 
     def __init__(self, state):
@@ -67,8 +66,6 @@ class EfficientNetLite0(nn.Module):
             folded(state, "_conv_stem", "_bn0", stride=2), nn.ReLU6(True),
             *(Block(state, number) for number in range(16)),
             folded(state, "_conv_head", "_bn1"), nn.ReLU6(True))
-        self.classify = nn.Linear(1280, 1000)
-        self.classify.load_state_dict({"weight": state["_fc.weight"], "bias": state["_fc.bias"]})
         self.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
     def forward(self, frames):

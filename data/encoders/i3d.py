@@ -6,8 +6,6 @@ nothing else, and its batch norms are folded into the convolutions.
 
 import io
 import pickle
-from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -112,8 +110,7 @@ def pool(x, window, stride):
 class I3D(nn.Module):
     """Frames `(B * 8, 3, R, R)`, float, 0 to 255 -> one feature a segment of 8 frames, `(B, 1024)`.
 
-    `tree` is the checkpoint as `read_checkpoint` gives it. Segments do not see each other. `read`
-    names the action of a whole clip among the 400 `classes` of Kinetics.
+    `tree` is the checkpoint as `read_checkpoint` gives it. Segments do not see each other.
     """
 
     def __init__(self, tree):
@@ -130,31 +127,11 @@ class I3D(nn.Module):
         self.mixed = nn.ModuleDict({
             name: Mixed(lambda branch, name=name: unit(branch, f"Mixed_{name}"))
             for name in MIXED})
-        head = parameters["Logits/Conv3d_0c_1x1"]["Conv_0"]
-        self.classify = nn.Linear(*head["kernel"].shape[-2:])
-        self.classify.load_state_dict({
-            "weight": torch.tensor(rearrange(head["kernel"], "1 1 1 i o -> o i")),
-            "bias": torch.tensor(head["bias"])})
         self.eval().requires_grad_(False)
-
-    @cached_property
-    def classes(self):
-        """The 400 names, in the order of the logits (the authors' `label_map.txt`)."""
-        path = Path(__file__).with_name("kinetics400.txt")
-        return path.read_text(encoding="utf-8").splitlines()
 
     def forward(self, frames):
         clips = rearrange(frames, "(b f) c h w -> b c f h w", f=FRAMES)
         return reduce(self.maps(clips), "b c t h w -> b c", "mean")
-
-    def read(self, frames):
-        """The logits `(400,)` of one clip of consecutive frames `(F, 3, R, R)`, as published.
-
-        F is 16 or more: the head averages two steps of time at each place.
-        """
-        x = self.maps(rearrange(frames, "f c h w -> 1 c f h w"))
-        x = F.avg_pool3d(x, (2, *x.shape[-2:]), 1)
-        return reduce(self.classify(rearrange(x, "1 c t 1 1 -> t c")), "t k -> k", "mean")
 
     def maps(self, clips):
         """`(B, 3, F, R, R)`, 0 to 255 -> the last feature maps `(B, 1024, F/8, R/32, R/32)`."""

@@ -9,7 +9,7 @@ from importlib import metadata
 
 import numpy as np
 
-from data.encoders import weights
+from data.encoders import engines, weights
 from data.files import store
 from tfe.device import choose
 from tfe.errors import StudyError
@@ -74,13 +74,13 @@ class Encoder:
             return torch.cat(features).float().cpu().numpy()
 
 
-def load(name, resolution=None, device="cpu", precision="fp32"):
+def load(name, resolution=None, device="cpu", precision="fp32", engine="torch"):
     """Load the encoder `name`; return an `Encoder`.
 
     `resolution` is the side in pixels of the square that the network sees (default: the
     recipe's). `precision` is that of the weights and of what passes through them; features in "bf16"
-    are others (results/bench_notes.csv says how far off), so that no store is made of them. Raises
-    StudyError for an unknown name or precision, an unusable resolution or device, and weights that
+    are others (results/bench_notes.csv says how far off), so that no store is made of them. `engine`
+    is "torch" or, on a CPU, "openvino". Raises StudyError for an unknown name or precision, an unusable resolution or device, and weights that
     are missing or not the expected ones.
     """
     if precision not in PRECISIONS:
@@ -95,6 +95,8 @@ def load(name, resolution=None, device="cpu", precision="fp32"):
     network = recipe.build(read_weights(recipe)).to(device)
     if precision != "fp32":
         network = network.bfloat16()
+    if engine == "openvino":
+        network = engines.OpenVino(network)
     return Encoder(name, recipe.dim, resolution, recipe.frames_per_segment, recipe.identity(),
                    str(device), network, recipe.resize, precision)
 

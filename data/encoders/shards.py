@@ -1,7 +1,7 @@
 """Which videos this process encodes, where `torchrun` started several; files are all they share.
 
 A video belongs to the shard `crc32(video_id) mod world`. Every process writes its parts into one
-folder and hands in a list of what it could not read; process 0 waits for all of them and merges. No
+folder and submits a list of what it could not read; process 0 waits for all of them and merges. No
 process speaks to another, so that any may die and be started again, on whatever machine sees the
 folder.
 """
@@ -14,6 +14,7 @@ import time
 import zlib
 from dataclasses import dataclass
 
+from data.encoders.parts import load
 from tfe.device import choose
 from tfe.errors import StudyError
 from data.files.paths import write_text
@@ -47,7 +48,7 @@ class Shard:
         return Shard(rank, self.world)
 
 
-def here():
+def current():
     """The shard that `torchrun`'s variables name; the whole where there are none."""
     names = "RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE"
     given = {name: os.environ.get(name, default) for name, default in zip(names, "0101")}
@@ -63,19 +64,19 @@ def here():
     return shard
 
 
-def hand_in(parts, shard, todo, reasons):
+def submit(parts, shard, todo, reasons):
     """Say that of `todo`, `{video_id: sha256}`, all parts are there but for `reasons`."""
     write_text(_list(parts, shard), json.dumps({"of": _digest(todo), "reasons": reasons}))
 
 
-def handed_in(parts, shard, todo):
+def submitted(parts, shard, todo):
     """`{video_id: reason}` of what the shard could not read; None while it is not done."""
     try:
         said = json.loads(_list(parts, shard).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     # A list of an earlier run counts if it speaks of the same videos, all of which are there.
-    whole = all((parts / f"{sha}.npy").is_file() for i, sha in todo.items()
+    whole = all(load(parts / f"{sha}.npy") is not None for i, sha in todo.items()
                 if i not in said["reasons"])
     return said["reasons"] if said["of"] == _digest(todo) and whole else None
 
@@ -89,7 +90,7 @@ def gather(parts, shard, todo):
     for rank in range(shard.world):
         other = shard.of(rank)
         its = {i: sha for i, sha in todo.items() if other.owns(i)}
-        while its and rank != shard.rank and (found := handed_in(parts, other, its)) is None:
+        while its and rank != shard.rank and (found := submitted(parts, other, its)) is None:
             if (there := sum(1 for _ in parts.glob("*.npy"))) != seen:
                 seen, last = there, time.monotonic()
                 print(f"waiting for shard {rank} of {shard.world}: {there} parts are there",

@@ -92,7 +92,7 @@ def extraction(smoke):
     import torch
     from bench.decode import clips
 
-    from data.encoders import features, recipes
+    from data.encoders import features, parts, recipes
     from data.video import decode
     from data.files.paths import LOCAL
 
@@ -103,7 +103,7 @@ def extraction(smoke):
     shown = decode.sample(clip, 16)
 
     def ours(scratch=scratch):
-        results = features._fed("bench", jobs, settings, torch.device("cpu"), 1)
+        results = parts.by_threads("bench", jobs, settings, torch.device("cpu"), 1)
         next(results)
         begun = perf_counter()
         for _ in results:

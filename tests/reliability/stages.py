@@ -27,7 +27,7 @@ from book.evidence import report, summary
 from book.runs import batch
 from book.runs.checkpoint import Checkpoint
 from data.common import pool
-from data.encoders import features, recipes
+from data.encoders import features, parts, recipes
 from data.files import store
 from tfe import systems, training
 from data.files.paths import ROOT, UNFINISHED
@@ -166,7 +166,7 @@ def warm():
             (papermill, "execute_notebook", papermill.execute_notebook if KERNELS else in_process),
             (plots, "show", lambda *_, **__: None),
             (render, "write_video", counted("video", render.write_video)),
-            (features, "_encode", counted("video", features._encode)),
+            (parts, "_encode", counted("video", parts._encode)),
             (batch, "_papermill", counted("run", batch._papermill)),
             (training, "_epoch_generators",
              counted("epoch", training._epoch_generators))):
