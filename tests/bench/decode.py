@@ -1,7 +1,7 @@
 """Sixteen frames of an H.264 clip on one thread, against decoding and converting all of it."""
 
 from functools import partial
-from importlib import import_module
+from importlib import import_module, metadata
 
 import av
 import numpy as np
@@ -55,10 +55,15 @@ def against_selecting(smoke):
     return cases(smoke, decode.decode_everything)
 
 
-def peer(smoke, module, plain):
-    """Cases on the clips of which another library gives the pictures that we give, to the bit."""
+def peer(smoke, module, plain, package=None):
+    """Cases on the clips of which another library gives the pictures that we give, to the bit.
+
+    `package` is the distribution wanted where several bring a module of that name.
+    """
     try:
         import_module(module)
+        if package:
+            metadata.version(package)
     except (ImportError, OSError, RuntimeError) as error:
         said = str(error).strip().splitlines()[0]
         raise NotRun(f"{module} does not load ({said})") from None
@@ -87,7 +92,23 @@ def against_opencv(smoke):
 
 @item("decode-decord", limit=1.0, why=f"{PEER} decord's random access on one thread")
 def against_decord(smoke):
-    return peer(smoke, "decord", decode.by_decord)
+    return peer(smoke, "decord", decode.by_decord, "decord")
+
+
+@item("decode-decord2", limit=1.0, why=f"{PEER} decord2, decord's maintained successor, on one thread")
+def against_decord2(smoke):
+    return peer(smoke, "decord", decode.by_decord, "decord2")
+
+
+@item("decode-threads", clock="wall", threads=2, why="the clips of `decode`, two threads on both "
+      "sides, a clip a thread; against decoding every frame and converting the wanted")
+def by_two_threads(smoke):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def all_by(one):
+        with ThreadPoolExecutor(2) as threads:
+            return list(threads.map(lambda path: one(path, 16), clips(smoke)))
+    return Case(lambda: all_by(decode.decode_everything), lambda: all_by(video.sample))
 
 
 @item("decode-torchcodec", limit=1.0, why=f"{PEER} torchcodec's frames by index, exact mode, one thread")
