@@ -10,10 +10,10 @@ from tfe.systems import without_each
 
 @torch.no_grad()
 def predict(system, features, targets, batch_size=256):
-    """Run a trained system over `features (N, T, f)`, or `clips.Clips`; a dict of float32 arrays.
+    """What a trained system says of features `(N, T, f)`, or of `clips.Clips`; float32 arrays.
 
-    scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out per class; attention
-    `(N, T)`, the system's own: TFE's mask, else the mean over the true classes of its attention.
+    scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out; attention `(N, T)`, the
+    system's own: of TFE its mask's, else its attention's mean over the true classes.
     """
     system.eval()
     device = next(system.parameters()).device
@@ -34,24 +34,18 @@ def predict(system, features, targets, batch_size=256):
 def measure(predictions, targets, truth, task):
     """The metric in 0..1, and fidelity where `truth (N, C, T)` is known; a flat dict.
 
-    Beside macro mAP stand the numbers that the peers' code would call mAP, in `peers`.
-
-    `fidelity` is read per true class off leave_one_out (the headline), `attention_fidelity` per
-    video off the system's own attention, against the segments that show any action.
+    `fidelity` reads leave_one_out by true class, `attention_fidelity` the system's own attention by
+    video, against the segments that show any action. `peers` holds what the peers' code calls mAP.
     """
-    if task == "multilabel":
-        value = metrics.mean_average_precision(targets, predictions["scores"])
-    else:
-        value = metrics.accuracy(targets, predictions["scores"])
-    measured = {"metric": "map" if task == "multilabel" else "accuracy", "value": value,
-                "videos": len(targets)}
-    if task == "multilabel":
+    scores, many = predictions["scores"], task == "multilabel"
+    value = (metrics.mean_average_precision if many else metrics.accuracy)(targets, scores)
+    measured = {"metric": "map" if many else "accuracy", "value": value, "videos": len(targets)}
+    if many:
         measured["absent_classes"] = len(metrics.absent_classes(targets))
-        measured["peers"] = {peer: function(targets, predictions["scores"])
-                             for peer, function in metrics.PEERS.items() if peer != "macro"}
+        measured["peers"] = {peer: metrics.PEERS[peer](targets, scores)
+                             for peer in ("msqnet", "bike")}
     if truth is not None:
-        measured["fidelity"] = fidelity.score(predictions["leave_one_out"], truth,
-                                              positive=targets > 0)
+        measured["fidelity"] = fidelity.score(predictions["leave_one_out"], truth, targets > 0)
         measured["attention_fidelity"] = fidelity.score(predictions["attention"], truth.any(1))
     return measured
 

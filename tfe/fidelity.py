@@ -1,14 +1,13 @@
 """Temporal fidelity: does the saliency of a video's segments fall where the action is?
 
-Three measures, each with its chance level, for attention weights and for leave-one-out drops:
+Three measures, for attention weights and for leave-one-out falls alike:
 
-- auc (the primary one): the chance that a true segment is more salient than another segment
-  of the same video, ties half. It reads the order alone, so it compares any two read-outs.
+- auc, the primary one: the chance that a true segment is more salient than another segment of the
+  same video, ties half. It reads the order alone, so it compares any two read-outs.
 - mass: the share of the saliency on true segments, after `normalised`.
-- pointing: whether the most salient segment is true; a tie for the first place counts as a
-  fair draw among the tied.
+- pointing: whether the most salient segment is true; a tie is a fair draw among the tied.
 
-A video whose truth is empty or full has no answer to get wrong: it is left out and counted.
+A video whose truth is empty or full cannot be answered wrongly: it is left out and counted.
 """
 
 import numpy as np
@@ -20,17 +19,14 @@ from tfe.errors import StudyError
 def score(saliency, truth, positive=None):
     """Fidelity of a read-out, averaged over the scored videos; a flat dict.
 
-    saliency: (N, T) finite reals, larger is more salient; truth: (N, T) bool or 0/1, where
-    the action is. Or per class: saliency (N, C, T) and truth (N, C, T), where each (video,
-    class) pair counts once; `positive` (N, C) says which pairs bear the label, by default
-    those with a true segment.
+    saliency `(N, T)`: finite, larger is more salient; truth `(N, T)`, bool or 0/1: where the action
+    is. Or both `(N, C, T)`: then each (video, class) pair counts once, of those that `positive`
+    `(N, C)` names, by default those with a true segment.
 
-    Keys: `mass`, `auc`, `pointing` in 0..1; `chance_mass`, `chance_auc`, `chance_pointing`,
-    what a saliency without knowledge of the video gets; counts `videos` and `pairs` (scored;
-    the same without classes), `skipped_empty` and `skipped_full` (pairs with no, or nothing
-    but, true segments) and `flat` (scored pairs whose saliency is all equal or nowhere
-    above 0: their mass is the chance level). Means over no pair at all are nan.
-
+    Keys: `mass`, `auc`, `pointing` in 0..1, nan where no pair is scored; `chance_` and their names,
+    what a saliency gets that knows nothing of the video; counts of what is scored, `videos` and
+    `pairs`, of what is not, `skipped_empty` and `skipped_full`, and `flat`: scored pairs whose
+    saliency is all equal or nowhere above 0, so that their mass is the chance level.
     Raises StudyError on shapes that do not fit, on nan or inf, on truth other than 0/1.
     """
     saliency, truth, positive = _checked(saliency, truth, positive)
@@ -43,34 +39,30 @@ def score(saliency, truth, positive=None):
             "videos": len(np.unique(rows[scored])), "pairs": int(scored.sum()),
             "skipped_empty": int((~truth.any(axis=1)).sum()),
             "skipped_full": int(truth.all(axis=1).sum()),
-            "flat": int(is_flat(saliency[scored]).sum())}
+            "flat": int(_flat(saliency[scored]).sum())}
 
 
 def per_video(saliency, truth):
-    """The three measures of each video, for intervals over videos.
+    """The three measures of each video, `{name: (N,)}`, nan where the truth is empty or full.
 
-    saliency, truth: (N, T). Returns a dict of (N,) arrays `mass`, `auc`, `pointing`; nan
-    where the truth is empty or full. Errors as for `score`.
+    saliency, truth: `(N, T)`. Errors as for `score`.
     """
     saliency, truth, _ = _checked(saliency, truth, None)
     if truth.ndim != 2:
         raise StudyError("saliency: per_video takes (N, T); select the (video, class) pairs")
     best = saliency == saliency.max(axis=1, keepdims=True)
-    values = {
-        "mass": (normalised(saliency) * truth).sum(axis=1),
-        "auc": _auc(saliency, truth),
-        "pointing": (best & truth).sum(axis=1) / best.sum(axis=1),
-    }
+    values = {"mass": (normalised(saliency) * truth).sum(axis=1),
+              "auc": _auc(saliency, truth),
+              "pointing": (best & truth).sum(axis=1) / best.sum(axis=1)}
     unanswerable = ~truth.any(axis=1) | truth.all(axis=1)
     return {name: np.where(unanswerable, np.nan, each) for name, each in values.items()}
 
 
 def normalised(saliency):
-    """Saliency (..., T) as shares that sum to 1: negative values become 0, then the ratio.
+    """Saliency `(..., T)` as shares that sum to 1: negative values become 0, then the ratio.
 
-    Weights that sum to 1 stay as they are; a shift to minimum 0 would sharpen them. A
-    negative leave-one-out drop says that the segment spoke against the label: no share.
-    With nothing above 0 every segment gets 1/T.
+    A negative leave-one-out fall says that the segment spoke against the label: no share. With
+    nothing above 0 every segment gets 1/T. No shift to minimum 0: that would sharpen attention.
     """
     kept = np.maximum(np.asarray(saliency, dtype=float), 0)
     # Dividing by the largest first keeps the sum finite.
@@ -79,11 +71,9 @@ def normalised(saliency):
     return kept / kept.sum(axis=-1, keepdims=True)
 
 
-def is_flat(saliency):
-    """Whether each saliency (..., T) has nothing to share out: all equal, or nothing above 0."""
-    saliency = np.asarray(saliency, dtype=float)
-    equal = (saliency == saliency[..., :1]).all(axis=-1)
-    return equal | (saliency <= 0).all(axis=-1)
+def _flat(saliency):
+    """Whether each saliency `(..., T)` is all equal, or nowhere above 0."""
+    return (saliency == saliency[..., :1]).all(axis=-1) | (saliency <= 0).all(axis=-1)
 
 
 def _auc(saliency, truth):
@@ -100,7 +90,7 @@ def _mean(values):
 
 
 def _checked(saliency, truth, positive):
-    """As arrays; `positive` (N,) for videos, (N, C) for (video, class) pairs."""
+    """As arrays; `positive` is `(N,)`, or `(N, C)` where there are classes."""
     saliency, truth = np.asarray(saliency, dtype=float), np.asarray(truth)
     if saliency.shape != truth.shape or saliency.ndim not in (2, 3) or not saliency.shape[-1]:
         raise StudyError(f"saliency: shape {saliency.shape} does not fit truth {truth.shape}; "
@@ -108,12 +98,10 @@ def _checked(saliency, truth, positive):
     if not np.isfinite(saliency).all():
         raise StudyError("saliency: nan or infinite; look for a run that diverged")
     if not np.isin(truth, (0, 1)).all():
-        raise StudyError("truth: only true and false are allowed; say per segment where the "
-                         "action is")
+        raise StudyError("truth: only true and false are allowed; say where the action is")
     truth = truth.astype(bool)
     if positive is None:
-        positive = (np.ones(len(truth), bool) if truth.ndim == 2
-                    else reduce(truth, "n c t -> n c", "max"))
+        positive = np.ones(len(truth)) if truth.ndim == 2 else reduce(truth, "n c t -> n c", "max")
     positive = np.asarray(positive).astype(bool)
     if positive.shape != truth.shape[:-1]:
         raise StudyError(f"positive: shape {positive.shape} does not fit truth {truth.shape}; "

@@ -1,7 +1,7 @@
 """Average precision and accuracy over a test set, and the two variants that the peers report.
 
-All values are shares in 0..1. Ties are shared, never broken by the order of the videos: a
-metric must not change when the set is shuffled, and half-precision scores do tie.
+All values are shares in 0..1. Equal scores share their places: a metric must not depend on the
+order of the videos, and half-precision scores do tie.
 """
 
 import numpy as np
@@ -10,11 +10,11 @@ from tfe.errors import StudyError
 
 
 def average_precision(targets, scores):
-    """Average precision of every class: sum over thresholds of (recall gained) x precision.
+    """Average precision of every class, `(C,)`: sum over thresholds of recall gained x precision.
 
-    targets: (N, C) of 0/1 or bool; scores: (N, C), larger is likelier; (N,) is one class.
-    Equal scores are one threshold. Returns (C,) in 0..1, nan for a class without a positive
-    (its recall is undefined). Raises StudyError on nan scores or shapes that differ.
+    targets `(N, C)`, 0/1 or bool; scores `(N, C)`, larger is likelier; `(N,)` is one class. Equal
+    scores are one threshold. A class without a positive has no recall: nan. Raises StudyError on
+    nan scores or shapes that differ.
     """
     targets, scores = _multilabel(targets, scores)
     order = np.argsort(-scores, axis=0)
@@ -33,15 +33,14 @@ def average_precision(targets, scores):
 
 
 def absent_classes(targets):
-    """Indices of the classes without a positive in `targets` (N, C): no mean contains them."""
+    """Indices of the classes without a positive in targets `(N, C)`."""
     return np.flatnonzero(~np.asarray(targets).astype(bool).any(axis=0))
 
 
 def mean_average_precision(targets, scores):
-    """Macro mAP over the whole set: the mean of `average_precision` over the present classes.
+    """Macro mAP: the mean of `average_precision` over the classes that have a positive.
 
-    Shapes and errors as there; a float in 0..1. Classes without a positive are left out
-    (`absent_classes` names them). Raises StudyError where no class has a positive.
+    Raises StudyError where none has, and as `average_precision`.
     """
     present = average_precision(targets, scores)
     present = present[~np.isnan(present)]
@@ -53,8 +52,8 @@ def mean_average_precision(targets, scores):
 def accuracy(targets, scores):
     """Top-1 accuracy; a tie for the first place counts as a fair draw among the tied.
 
-    targets: (N,) class indices, or (N, C) one-hot; scores: (N, C). A float in 0..1.
-    Raises StudyError on nan scores, shapes that differ, or an index outside 0..C-1.
+    targets: class indices `(N,)`, or one-hot `(N, C)`; scores `(N, C)`. Raises StudyError on nan
+    scores, shapes that differ, or an index outside 0..C-1.
     """
     scores = _checked(scores)
     targets = np.asarray(targets)
@@ -66,7 +65,7 @@ def accuracy(targets, scores):
             raise StudyError("targets: every row must hold exactly one 1; "
                              "use mean_average_precision for several labels a video")
         targets = targets.argmax(axis=1)
-    if not (np.isin(targets, np.arange(scores.shape[1]))).all():
+    if not np.isin(targets, np.arange(scores.shape[1])).all():
         raise StudyError(f"targets: class indices must be whole numbers in "
                          f"0..{scores.shape[1] - 1}, the columns of scores")
     best = scores == scores.max(axis=1, keepdims=True)
@@ -75,30 +74,34 @@ def accuracy(targets, scores):
 
 
 def micro_per_batch(targets, scores, batch=32):
-    """MSQNet's number: in each batch, AP over all (video, class) pairs pooled; then the mean.
+    """MSQNet's number: in each batch AP over all (video, class) pairs pooled; then the mean.
 
-    Batches are consecutive videos, weighted by their size; a batch without a positive counts
-    0, as it does there. It depends on the order and on `batch`, and it ranks videos against
-    each other across classes: it is not comparable with the macro mAP.
+    A batch without a positive counts 0, as it does there. The number depends on the order of the
+    videos and on `batch`, and it ranks classes against each other: no macro mAP compares with it.
     """
     targets, scores = _multilabel(targets, scores)
-    batches = _batches(len(scores), batch)
-    values = [average_precision(targets[b].ravel(), scores[b].ravel())[0] for b in batches]
-    return _weighted(np.nan_to_num(values), batches)
+    return _over_batches(len(scores), batch, lambda part: np.nan_to_num(
+        average_precision(targets[part].ravel(), scores[part].ravel())[0]))
 
 
 def running_map(targets, scores, batch=256):
     """BIKE's number: after each batch, macro mAP of all videos so far; then the mean of these.
 
-    Values are weighted by the size of the batch that ended them; a class not seen yet counts
-    0. Unlike that code, ties are shared here. Early values stem from few videos, where AP is
-    biased upwards, so the mean depends on the order and lies off the mAP of the whole set.
+    A class not seen yet counts 0. Unlike that code, ties are shared here. The early values stem
+    from few videos, where AP is biased upwards: the mean lies off the mAP of the whole set.
     """
     targets, scores = _multilabel(targets, scores)
-    batches = _batches(len(scores), batch)
-    values = [np.nan_to_num(average_precision(targets[:b.stop], scores[:b.stop])).mean()
-              for b in batches]
-    return _weighted(values, batches)
+    return _over_batches(len(scores), batch, lambda part: np.nan_to_num(
+        average_precision(targets[:part.stop], scores[:part.stop])).mean())
+
+
+def _over_batches(videos, size, value):
+    """The mean of `value(slice)` over batches of consecutive videos, weighted by their size."""
+    if size < 1:
+        raise StudyError(f"batch: {size} is not a number of videos; give 1 or more")
+    batches = [slice(start, min(start + size, videos)) for start in range(0, videos, size)]
+    return float(np.average([value(part) for part in batches],
+                            weights=[part.stop - part.start for part in batches]))
 
 
 # What is called mAP: here, in MSQNet's public code (a340f6e), and in BIKE's (e8f6a8b).
@@ -106,10 +109,10 @@ PEERS = {"macro": mean_average_precision, "msqnet": micro_per_batch, "bike": run
 
 
 def padded(videos, replicas):
-    """The videos that PyTorch's DistributedSampler counts on so many devices: indices `(M,)`.
+    """Indices of the videos that PyTorch's DistributedSampler counts on so many devices.
 
-    M is the next multiple of `replicas`; the first videos fill it up, and so count twice.
-    Raises StudyError unless both are 1 or more.
+    The first videos fill up the next multiple of `replicas`, and so count twice. Raises StudyError
+    unless both numbers are 1 or more.
     """
     if min(videos, replicas) < 1:
         raise StudyError(f"padded: {videos} videos on {replicas} devices; give 1 or more of each")
@@ -117,10 +120,9 @@ def padded(videos, replicas):
 
 
 def unpadded_range(hits, counted, videos):
-    """`(lowest, highest)` accuracy over `videos` that fits `hits` among `counted`, with repeats.
+    """Lowest and highest accuracy over `videos` that fits `hits` among `counted`, with repeats.
 
-    Some of the hits may be repeats, and some repeats may have been misses: which is not recorded.
-    Raises StudyError where the numbers cannot be.
+    Which of the counted were repeats is not recorded. Raises StudyError where that cannot be.
     """
     repeats = counted - videos
     if not 0 <= hits <= counted or not 0 <= repeats <= videos:
@@ -130,16 +132,6 @@ def unpadded_range(hits, counted, videos):
     lowest = hits - min(repeats, hits // 2)
     highest = videos - (counted - hits) + min(repeats, (counted - hits) // 2)
     return lowest / videos, min(highest, hits) / videos
-
-
-def _batches(videos, size):
-    if size < 1:
-        raise StudyError(f"batch: {size} is not a number of videos; give 1 or more")
-    return [slice(start, min(start + size, videos)) for start in range(0, videos, size)]
-
-
-def _weighted(values, batches):
-    return float(np.average(values, weights=[b.stop - b.start for b in batches]))
 
 
 def _checked(scores):
@@ -153,7 +145,7 @@ def _checked(scores):
 
 
 def _multilabel(targets, scores):
-    """Both as (N, C), targets as bool."""
+    """Both as `(N, C)`, targets as bool."""
     scores, targets = _checked(scores), np.asarray(targets)
     if targets.shape != scores.shape or scores.ndim not in (1, 2):
         raise StudyError(f"scores: shape {scores.shape} does not fit targets {targets.shape}; "

@@ -5,8 +5,8 @@ With p(y | x) the probability of a video's true classes and r the read-out's fir
     comprehensiveness = p(y | x) - p(y | x without r)     large: r was needed
     sufficiency       = p(y | x) - p(y | r alone)         small: r was enough
 
-averaged over several sizes of r (DeYoung et al. 2020). Both ask the model itself, so no true interval
-is needed; and neither tells whether the model is right to use what it uses.
+averaged over several sizes of r (DeYoung et al. 2020). Both ask the model itself, so no true
+interval is needed; and neither tells whether the model is right to use what it uses.
 """
 
 import numpy as np
@@ -38,9 +38,10 @@ def erasure(system, features, targets, saliency, seed=0):
 
     ties = np.random.default_rng(seed).random(x.shape[:2])
     first = np.lexsort((ties, -np.asarray(saliency)[labelled]), axis=1)
-    first, chance = (torch.as_tensor(each, device=x.device) for each in (first, ties.argsort(axis=1)))
-    whole, measured = probability(first), {}
-    for name, order in (("", first), ("chance_", chance)):
+    orders = {"": first, "chance_": ties.argsort(axis=1)}
+    orders = {name: torch.as_tensor(each, device=x.device) for name, each in orders.items()}
+    whole, measured = probability(orders[""]), {}
+    for name, order in orders.items():
         drops = [(whole - probability(order[:, count:]), whole - probability(order[:, :count]))
                  for count in (max(1, round(part * x.shape[1])) for part in PARTS)]
         without, alone = np.mean(drops, axis=0)
