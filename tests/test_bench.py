@@ -141,3 +141,26 @@ def test_a_ratio_worse_by_half_is_a_regression():
 def test_an_unknown_item_is_refused_before_anything_runs():
     with pytest.raises(StudyError, match="item 'tea' is unknown: choose from .*map"):
         suite.main(["tea"])
+
+
+@pytest.mark.parametrize("method", ["mean-pool", "gated-mil"])
+def test_seeds_in_one_fit_are_what_single_fits_find(method):
+    import torch
+    from bench import gpu
+
+    from tfe import systems, training
+
+    x = torch.randn(20, 4, 8, generator=torch.Generator().manual_seed(0))
+    targets, schedule = (x[:, 0, :3] > 0).float(), training.PROFILES["smoke"]
+
+    def made():
+        training.seed_everything(7)
+        return [systems.build(method, "none", 3, 8, "multilabel") for _ in range(2)]
+
+    singly, together = made(), made()
+    for seed, system in enumerate(singly):
+        training.fit(system, x, targets, schedule, seed=seed)
+    gpu.stacked(together, x, targets, schedule)
+    for one, other in zip(singly, together):
+        # Not the weights: the bias before a softmax has no gradient but rounding, which Adam scales up.
+        torch.testing.assert_close(gpu.Whole(one)(x), gpu.Whole(other)(x), rtol=0, atol=1e-6)
