@@ -63,14 +63,15 @@ class TemporalDisentanglement(nn.Module):
         k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
         return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
 
-    def forward(self, x, generator=None):
+    def forward(self, x, generator=None, both=True):
         m = self.mask(self.logits(x), generator)
         v = self._heads(self.to_v(x))
         rows = self._heads(x) if self.width * self.heads == x.shape[-1] else x.unsqueeze(1)
         chosen = torch.as_tensor(self.k, device=x.device).view(-1, 1, 1)
-        return (self.f_s(self._attend(m, v, rows, chosen)),  # Eq. (10)
-                self.f_n(self._attend(1 - m, v, rows, x.shape[1] - chosen)),  # Eq. (11)
-                m)
+        z_s = self.f_s(self._attend(m, v, rows, chosen))  # Eq. (10)
+        if not both:
+            return z_s, None, m
+        return z_s, self.f_n(self._attend(1 - m, v, rows, x.shape[1] - chosen)), m  # Eq. (11)
 
     def _attend(self, m, v, rows, count):
         """m x W_V + x, the argument of f_S and f_N; a shared query's row serves all T rows.
@@ -133,11 +134,14 @@ class Disentangler(nn.Module):
         self.f_ds = feed_forward(inner, ratio * dim, dim)
         self.f_dn = feed_forward(inner, ratio * dim, dim)
 
-    def forward(self, x, generator=None):
-        z_s, z_n, mask = self.split(x, generator)
-        z_s = self.f_ds(rearrange(z_s, "b h t c -> b t (h c)"))
-        z_n = self.f_dn(rearrange(z_n, "b h t c -> b t (h c)"))
-        return (z_s + x, z_n + x, mask) if self.residual else (z_s, z_n, mask)
+    def forward(self, x, generator=None, both=True):
+        """z_S, z_N and the mask; without `both` z_N is None: no prediction reads it."""
+        z_s, z_n, mask = self.split(x, generator, both)
+        return self._join(self.f_ds, z_s, x), self._join(self.f_dn, z_n, x) if both else None, mask
+
+    def _join(self, network, z, x):
+        z = network(rearrange(z, "b h t c -> b t (h c)"))
+        return z + x if self.residual else z
 
     def saliency(self, x):
         """The read-out of the mask: softmax of Eq. (9)'s logits, mean over heads and query rows.
@@ -163,11 +167,13 @@ class PlainStreams(nn.Module):
         self.f_ds = feed_forward(dim, ratio * dim, dim)
         self.f_dn = feed_forward(dim, ratio * dim, dim)
 
-    def forward(self, x, generator=None):
-        attended_s, attention = self.salient(x, x, x)
-        attended_n, _ = self.non_salient(x, x, x, need_weights=False)
-        return (self.f_ds(attended_s + x) + x, self.f_dn(attended_n + x) + x,
-                attention.unsqueeze(1))
+    def forward(self, x, generator=None, both=True):
+        attended, attention = self.salient(x, x, x)
+        z_s = self.f_ds(attended + x) + x
+        if not both:
+            return z_s, None, attention.unsqueeze(1)
+        attended, _ = self.non_salient(x, x, x, need_weights=False)
+        return z_s, self.f_dn(attended + x) + x, attention.unsqueeze(1)
 
     def saliency(self, x):
         """The read-out: the salient stream's attention, mean over heads and query rows.

@@ -43,8 +43,8 @@ def hard_khot(logits, k):
     """
     counts = _counts(logits, k)
     order = logits.argsort(dim=-1, descending=True, stable=True)
-    rank = order.argsort(dim=-1)
-    return (rank < counts).to(logits.dtype)
+    first = torch.arange(logits.shape[-1], device=logits.device) < counts
+    return torch.zeros_like(logits).scatter_(-1, order, first.expand_as(logits).to(logits.dtype))
 
 
 def inclusion(logits, k):

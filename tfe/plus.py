@@ -37,9 +37,9 @@ class ClasswiseDisentanglement(nn.Module):
         k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
         return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
 
-    def forward(self, x, generator=None):
+    def forward(self, x, generator=None, both=True):
         m = self.mask(self.logits(x), generator)
-        return self._mean(m, x), self._mean(1 - m, x), m.unsqueeze(2)
+        return self._mean(m, x), self._mean(1 - m, x) if both else None, m.unsqueeze(2)
 
     def _mean(self, m, x):
         weights = m / m.sum(-1, keepdim=True).clamp_min(1e-6)

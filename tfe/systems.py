@@ -120,7 +120,7 @@ class TFE(nn.Module):
         """As `Vanilla.classify`: A_S judges z_S; third comes the mask's read-out `(B, T)`."""
         context = self.backbone.context(x)
         x = self.backbone.temporal(x, positions)
-        z_s, _, _ = self.disentangler(x)
+        z_s, _, _ = self.disentangler(x, both=False)
         return *self.salient(z_s, context), self.disentangler.saliency(x)
 
     def players(self):
@@ -153,7 +153,7 @@ class Plus(TFE):
         self.salient, self.non_salient = OwnRow(classes, dim), OwnRow(classes, dim)
 
     def classify(self, x, positions=None):
-        z_s, _, m = self.disentangler(x)
+        z_s, _, m = self.disentangler(x, both=False)
         return self.salient(z_s)[0], m.squeeze(2), self.disentangler.saliency(x)
 
 
