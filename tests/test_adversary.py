@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.adversary import CHOICES, Game, play, prior_entropy, simultaneous_gradients
+from tfe.adversary import CHOICES, Game, losses, prior_entropy, simultaneous_gradients
 
 C, F, B, T = 5, 6, 4, 7
 
@@ -39,14 +39,14 @@ def by_two_graphs(system, data):
     for player, parameters in system.players().items():
         for p in system.parameters():
             p.grad = None
-        now = play(system, data, noise())
+        now = losses(system, data, noise())
         (now.loss_s + (now.loss_n if player == "approximators" else
                        game.weight * now.reward)).backward()
         gradients[player] = [p.grad for p in parameters]
     if game.encoder == "salient":
         for p in system.parameters():
             p.grad = None
-        play(system, data, noise()).loss_s.backward()
+        losses(system, data, noise()).loss_s.backward()
         own = len(list(system.disentangler.parameters()))
         gradients["disentangler"][own:] = [p.grad for p in system.players()["disentangler"][own:]]
     return gradients
@@ -105,11 +105,11 @@ def test_two_phases_move_a_first_and_then_d_against_the_moved_a():
     system, twin, data = made(), made(), batch()
     system.update(data, sgd(system), noise())
     draws = noise()
-    first, players = play(twin, data, draws), twin.players()
+    first, players = losses(twin, data, draws), twin.players()
     for p, g in zip(players["approximators"], torch.autograd.grad(
             first.loss_s + first.loss_n, players["approximators"])):
         p.data -= 0.1 * g
-    second = play(twin, data, draws)
+    second = losses(twin, data, draws)
     for p, g in zip(players["disentangler"], torch.autograd.grad(
             second.loss_s - second.loss_n, players["disentangler"])):
         p.data -= 0.1 * g
@@ -135,7 +135,7 @@ def test_the_encoder_moves_with_the_player_it_joins(encoder, schedule):
 
 
 def test_literal_reward_is_minus_the_non_salient_loss():
-    now = play(made(), batch(), noise())
+    now = losses(made(), batch(), noise())
     assert now.reward.item() == -now.loss_n.item()
 
 
@@ -152,7 +152,7 @@ def test_capped_reward_stops_pulling_once_the_critic_is_uninformed():
     system, data = made(adversary="cap"), batch()
     with torch.no_grad():
         system.non_salient.bias.fill_(50.0)  # confidently "present" of every class: a huge L_N
-    now = play(system, data, noise())
+    now = losses(system, data, noise())
     bound = prior_entropy(system.backbone, data["prior"])
     assert now.loss_n > 10 * bound and now.reward.item() == pytest.approx(-bound)
     gradient = torch.autograd.grad(now.reward, system.players()["disentangler"], allow_unused=True)
@@ -174,7 +174,7 @@ def test_only_the_literal_reward_is_unbounded():
         system = made(adversary=adversary)
         with torch.no_grad():
             system.non_salient.bias.copy_(1e3 * (1 - 2 * data["targets"][0]))
-        reward[adversary] = play(system, data, noise()).reward.item()
+        reward[adversary] = losses(system, data, noise()).reward.item()
     assert reward["literal"] < -100 < -1 < reward["cap"] < 0 < reward["prior"]
 
 

@@ -1,21 +1,14 @@
-"""The game of Eq. (12): min over A of L_S + L_N, min over D of L_S - L_N, and bounded forms of it.
+"""The game of Eq. (12): the losses of one forward pass, and one update of both players.
 
-    phase 1, approximators:  grad(L_S + L_N)       phase 2, disentangler:  grad(L_S + w * U)
+The approximators A_S and A_N learn to read the labels off z_S and z_N: they minimise L_S + L_N,
+Eq. (5). The disentangler D minimises L_S - L_N, Eq. (4): z_S is to show the labels, z_N to hide them.
 
-with U = -L_N in the paper's literal form. That U is unbounded below: D may make A_N confidently
-wrong instead of uninformed. Two bounded forms stand beside it; with c the cross-entropy of the
-prior (the loss of a critic that knows the class frequencies and nothing else),
-
-    cap:    U = -min(L_N, c), video by video: no reward beyond an uninformed critic
-    prior:  U = cross-entropy of A_N's answer to the prior: rewarded for ignorance, not for error
-
-A fooled critic is not removed information in any of them; only a fresh probe of z_N tells.
-
-The ablation of Table 3 takes one of the two minimisations out: D is then trained by Eq. (5) as A is,
-or A by Eq. (4) as D is, or A by nothing.
+That -L_N has no lower bound: D may make A_N confidently wrong instead of uninformed. `Game` therefore
+offers two bounded rewards beside it. In none of the three is a fooled critic proof of removed
+information: only a reader trained afresh on z_N tells.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 
 import torch
@@ -30,15 +23,22 @@ CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "
 
 @dataclass(frozen=True)
 class Game:
-    """How Eq. (12) is played, where the paper leaves room.
+    """How Eq. (12) is played, where the paper leaves room. D minimises L_S + w U.
 
-    adversary: U above. weight: w above. schedule: "two-phase" draws fresh noise for D, which then
-    meets the updated A; "one-pass" takes both gradients from one forward pass, at 3/4 of the cost;
-    "reversal" is one-pass with one backward pass as well, which turns L_N's gradient round at z_N,
-    where the game allows it (literal, Eqs. (4) and (5), an encoder of D's or of nobody's).
-    encoder: whose gradient the layers below D receive: D's, only that of L_S, A's, or none.
-    disentangler, approximators: what each player minimises: "eq4" is L_S + w U, "eq5" is L_S + L_N,
-    "frozen" nothing.
+    adversary: what U is. "literal": -L_N. "cap": -min(L_N, c) for each video, where c is the loss of
+        a critic that knows the class frequencies and nothing else (`prior_entropy`): no reward beyond
+        that. "prior": the cross-entropy between A_N's answer and the class frequencies: a reward for
+        an ignorant A_N, not for a wrong one.
+    weight: w.
+    schedule: "two-phase": A steps, then D, on fresh noise, against the A that has moved. "one-pass":
+        both gradients from one forward pass, at 3/4 of the cost. "reversal": from one backward pass
+        too, where the game is `reversible`, else as "one-pass".
+    encoder: whose gradient trains the layers below D: "disentangler" (D's own), "salient" (that of
+        L_S alone), "approximators" (A's), or "none" (nobody's: they stay as they are).
+    disentangler, approximators: what each player minimises. "eq4": L_S + w U; "eq5": L_S + L_N;
+        "frozen": nothing. Rows of Table 3 differ in this.
+
+    Raises StudyError for a choice that is none.
     """
 
     adversary: str = "literal"
@@ -56,24 +56,59 @@ class Game:
 
     @property
     def reversible(self):
-        """Whether both gradients are one but for a factor below A_N."""
+        """Whether D's gradient through A_N is A's, times -w, so that one backward pass serves both."""
         return (self.adversary == "literal" and self.encoder in ("disentangler", "none")
                 and (self.disentangler, self.approximators) == ("eq4", "eq5"))
 
-    def replace(self, **changes):
-        return replace(self, **changes)
-
 
 @dataclass
-class Play:
-    """One forward pass of the game: losses in nats, as tensors with gradients."""
+class Losses:
+    """The losses of one forward pass in nats, scalars with gradients; `reward` is U of `Game`."""
 
     loss_s: torch.Tensor
     loss_n: torch.Tensor
-    reward: torch.Tensor  # U above
+    reward: torch.Tensor
 
 
-class _Turned(torch.autograd.Function):
+def losses(system, batch, generator=None, frozen=False, turn=None):
+    """Run x -> D -> (A_S, A_N) on a batch and return its `Losses`, Eq. (7).
+
+    batch: `features (B, T, f)`, `targets (B, C)` and the training set's class frequencies, `prior
+    (C,)`. generator: draws the mask's noise. frozen: no gradient below A, all that phase 1 needs.
+    turn: a factor on the gradient that L_N sends below A_N, for "reversal".
+    """
+    target = batch["targets"]
+    with arithmetic(system.precision, target.device):
+        with torch.set_grad_enabled(not frozen):
+            x, context = system.encode(batch["features"])
+            z_s, z_n, _ = system.disentangler(x, generator)
+        if turn is not None:
+            z_n = _ScaledGradient.apply(z_n, turn)
+        # A_N first: where dropout draws, the order is part of a seed's result.
+        logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
+    # bf16 is for the products alone: losses are taken in the precision of the targets.
+    logits_s, logits_n = logits_s.to(target), logits_n.to(target)
+    videos_n = system.backbone.loss(logits_n, target, reduction="none")
+    return Losses(system.backbone.loss(logits_s, target), videos_n.mean(),
+                  _reward(system, logits_n, videos_n, batch["prior"]))
+
+
+def _reward(system, logits_n, videos_n, prior):
+    """U, from A_N's logits `(B, C)` and its loss on each video `(B,)`."""
+    if system.game.adversary == "literal":
+        return -videos_n.mean()
+    if system.game.adversary == "cap":
+        return -videos_n.clamp(max=prior_entropy(system.backbone, prior)).mean()
+    return system.backbone.loss(logits_n, prior)
+
+
+def prior_entropy(backbone, prior):
+    """The loss in nats of answering the class frequencies `(C,)` to every video."""
+    answer = prior.logit() if backbone.task == "multilabel" else prior.log()
+    return backbone.loss(answer.unsqueeze(0), prior).item()
+
+
+class _ScaledGradient(torch.autograd.Function):
     """The identity, whose gradient is multiplied by a factor."""
 
     @staticmethod
@@ -86,78 +121,37 @@ class _Turned(torch.autograd.Function):
         return ctx.factor * gradient, None
 
 
-def play(system, batch, generator=None, frozen=False, turn=None):
-    """Run x -> D -> (A_S, A_N) and take the losses of Eq. (7).
-
-    batch: `features (B, T, f)`, `targets (B, C)` and the training set's `prior (C,)`. `frozen`
-    runs everything below A without gradient: all that phase 1 needs. `turn` multiplies the gradient
-    that L_N sends below A_N.
-    """
-    target, prior = batch["targets"], batch["prior"]
-    loss = system.backbone.loss
-    with arithmetic(system.precision, target.device):
-        with torch.set_grad_enabled(not frozen):
-            x, context = system.encode(batch["features"])
-            z_s, z_n, _ = system.disentangler(x, generator)
-        if turn is not None:
-            z_n = _Turned.apply(z_n, turn)
-        # A_N first: where dropout draws, the order is part of a seed's result.
-        logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
-    # Losses are taken in the targets' arithmetic, whatever that of the products was.
-    logits_s, logits_n = logits_s.to(target), logits_n.to(target)
-    each_n = loss(logits_n, target, reduction="none")
-    return Play(loss(logits_s, target), each_n.mean(),
-                _reward(system, logits_n, each_n, prior))
-
-
-def _reward(system, logits_n, each_n, prior):
-    """U: what D minimises of A_N's answer."""
-    adversary = system.game.adversary
-    if adversary == "literal":
-        return -each_n.mean()
-    if adversary == "cap":
-        return -each_n.clamp(max=prior_entropy(system.backbone, prior)).mean()
-    return system.backbone.loss(logits_n, prior)
-
-
-def prior_entropy(backbone, prior):
-    """c: the loss in nats of answering the prior `(C,)` to every video drawn from it."""
-    answer = prior.logit() if backbone.task == "multilabel" else prior.log()
-    return backbone.loss(answer.unsqueeze(0), prior).item()
-
-
-def objective(now, game, player):
-    """What a player minimises: Eq. (4) or Eq. (5), in nats."""
-    if getattr(game, player) == "eq5":
-        return now.loss_s + now.loss_n
-    return now.loss_s + game.weight * now.reward
-
-
 def simultaneous_gradients(system, batch, generator=None):
-    """Both players' gradients from one forward pass: `{player: [gradient of each parameter]}`.
+    """Both players' gradients from one forward pass.
 
-    A receives grad(L_S + L_N) and D grad(L_S + w U), although they share the graph.
+    Returns `{player: [gradient or None of each of its parameters]}` and the `Losses`. The players
+    share the graph, but each gets the gradient of its own objective.
     """
+    players = system.players()
     if system.game.schedule == "reversal" and system.game.reversible:
-        now = play(system, batch, generator, turn=-system.game.weight)
-        players = system.players()
-        found = iter(_gradient(now.loss_s + now.loss_n, sum(players.values(), [])))
-        return {player: list(islice(found, len(p))) for player, p in players.items()}, now
-    now = play(system, batch, generator)
-    return {player: _gradient_of(system, now, player, parameters)
-            for player, parameters in system.players().items()}, now
+        # Of L_S + L_N with L_N turned at z_N, A receives Eq. (5)'s gradient and D Eq. (4)'s.
+        now = losses(system, batch, generator, turn=-system.game.weight)
+        gradients = iter(_gradient(now.loss_s + now.loss_n, sum(players.values(), [])))
+        return {player: list(islice(gradients, len(p))) for player, p in players.items()}, now
+    now = losses(system, batch, generator)
+    return {player: _gradient_of(system, now, player, p) for player, p in players.items()}, now
 
 
 def _gradient_of(system, now, player, parameters):
-    """A player's gradient; D's encoder goes without U where it answers to L_S alone."""
-    total = objective(now, system.game, player)
+    """The gradient of a player's objective for its parameters."""
+    if getattr(system.game, player) == "eq5":
+        objective = now.loss_s + now.loss_n
+    else:
+        objective = now.loss_s + system.game.weight * now.reward
     if player == "approximators" or system.game.encoder != "salient":
-        return _gradient(total, parameters)
-    own = len(list(system.disentangler.parameters()))  # the encoder's parameters follow them
-    return _gradient(total, parameters[:own]) + _gradient(now.loss_s, parameters[own:])
+        return _gradient(objective, parameters)
+    # The encoder's parameters come after D's own, and answer to L_S alone.
+    own = len(list(system.disentangler.parameters()))
+    return _gradient(objective, parameters[:own]) + _gradient(now.loss_s, parameters[own:])
 
 
 def _gradient(loss, parameters):
+    # The graph is kept for the other player; an approximator has no part in the other's loss.
     return list(torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True))
 
 
@@ -169,25 +163,22 @@ def _apply(optimiser, parameters, gradients):
 
 
 def adversarial_update(system, batch, optimisers, generator=None):
-    """One step of both players; returns `{"loss_s", "loss_n"}`, detached."""
+    """One step of both players, `{player: optimiser}`; returns `{"loss_s", "loss_n"}`, detached."""
     players = system.players()
     if system.game.schedule != "two-phase":
         gradients, now = simultaneous_gradients(system, batch, generator)
         for player, parameters in players.items():
             _apply(optimisers[player], parameters, gradients[player])
-        return _losses(now)
-    # Literal: A moves first; D then plays a fresh hand against the A that has moved.
-    if "approximators" in players:
-        first = play(system, batch, generator, frozen=system.game.encoder != "approximators")
-        _apply(optimisers["approximators"], players["approximators"],
-               _gradient_of(system, first, "approximators", players["approximators"]))
-    second = play(system, batch, generator)
-    _apply(optimisers["disentangler"], players["disentangler"],
-           _gradient_of(system, second, "disentangler", players["disentangler"]))
-    return _losses(second)
+        return _detached(now)
+    for player, parameters in players.items():  # A first, if it is not frozen
+        # Where the encoder is not A's, phase 1 needs no gradient below A.
+        frozen = player == "approximators" and system.game.encoder != "approximators"
+        now = losses(system, batch, generator, frozen)
+        _apply(optimisers[player], parameters, _gradient_of(system, now, player, parameters))
+    return _detached(now)
 
 
-def _losses(now):
+def _detached(now):
     # Tensors, not floats: reading a number off a GPU at every step would stall it.
     return {"loss_s": now.loss_s.detach(), "loss_n": now.loss_n.detach()}
 

@@ -1,8 +1,11 @@
 """Whole systems to train: a backbone with its own head, or with TFE in place of its last layers.
 
-Every system answers the same four calls, so that training, measuring and drawing need not know
-which one they hold: `embed`, `classify`, `players` and `update` (the last from `adversary.py`).
+Every system answers four calls, so that whatever trains, measures or draws one need not know which:
+`embed` (features to x), `classify` (x to logits, attention, read-out), `players` (who trains which
+parameters) and `update` (one training step).
 """
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -10,60 +13,67 @@ from torch import nn
 
 from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
-from tfe.backbones.pooling import EmbeddedMeanPool, MeanPool, POOLINGS
+from tfe.backbones.pooling import POOLINGS, EmbeddedMeanPool, MeanPool
 from tfe.disentangler import Disentangler, PlainStreams
 from tfe.errors import StudyError
 from tfe.plus import ClasswiseDisentanglement, OwnRow
 
-# method of a run -> how its game is played; other methods play no game. Table 3 names which of
-# Eqs. (4) and (5) are used. Eq. (4) is a minimum over D alone: without Eq. (5) nobody trains A. The
-# other reading, everybody minimises L_S - L_N, is `approximators: eq4`.
-ONLY_4, ONLY_5 = Game(approximators="frozen"), Game(disentangler="eq5")
-GAMES = {"tfe": Game(), "tfe-bounded": Game(adversary="prior"),
+# The methods that play a game, and which. Of Table 3's variants some train by Eq. (4) alone, some by
+# Eq. (5) alone. As Eq. (4) is a minimum over D, without Eq. (5) nobody trains A.
+GAMES = {"tfe": Game(),
+         "tfe-bounded": Game(adversary="prior"),
          "tfe-plus": Game(adversary="prior", encoder="salient"),
-         "variant1": ONLY_5, "variant2": ONLY_4, "variant3": Game(),
-         "variant4": ONLY_4, "variant5": ONLY_5}
-WITHOUT_TD = ("variant1", "variant2", "variant3")
-DEFAULT_K = 4  # a quarter of T = 16, and what the planted actions fill of a video
+         "variant1": Game(disentangler="eq5"),  # two plain streams, Eq. (5)
+         "variant2": Game(approximators="frozen"),  # two plain streams, Eq. (4)
+         "variant3": Game(),  # two plain streams, both equations
+         "variant4": Game(approximators="frozen"),  # the mask, Eq. (4)
+         "variant5": Game(disentangler="eq5")}  # the mask, Eq. (5)
+WITHOUT_TD = ("variant1", "variant2", "variant3")  # temporal disentanglement, that is, the mask
 METHODS = ("vanilla", *GAMES, *POOLINGS, "oracle-mask")
+DEFAULT_K = 4  # a quarter of T = 16, and what the planted actions fill of a video
 
 
 def build(method, backbone, num_classes, feature_dim, task, *, game=None, disentangler=None,
           head=None):
-    """The system of a row of the tables.
+    """The system that a row of the tables names.
 
-    method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings of
-    `baselines`, and for TFE built into mean pooling. `game`, `disentangler` and `head` override options of `adversary.Game`, of
-    `disentangler.Disentangler`, and of the backbone or pooling. "oracle-mask" is the vanilla system,
-    or mean pooling: the oracle acts on what it is given (`oracle`).
+    method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings, for TFE
+    built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling: the
+    oracle acts on the features (`oracle`). feature_dim: of the stored features, None where frames
+    come in; task: "multilabel" or "singlelabel".
+
+    Options that differ from the defaults, as dicts: `game` of `adversary.Game`, `disentangler` of
+    `Disentangler`, `head` of the backbone or pooling. Raises StudyError for what cannot be combined.
     """
+    _check(method, backbone)
+    options = dict(feature_dim=feature_dim, task=task, **(head or {}))
+    if method not in GAMES:
+        if backbone == "none":
+            return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **options))
+        return Vanilla(backbones.build(backbone, num_classes, **options))
+    below = (EmbeddedMeanPool(num_classes, **options) if backbone == "none" else
+             backbones.build(backbone, num_classes, shallow=True, **options))
+    kind = Plus if method == "tfe-plus" else PlainTFE if method in WITHOUT_TD else TFE
+    return kind(below, game=replace(GAMES[method], **(game or {})), **(disentangler or {}))
+
+
+def _check(method, backbone):
+    """Raise StudyError for a method that is none, or that the backbone does not go with."""
     if method not in METHODS:
         raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    shape = dict(feature_dim=feature_dim, task=task, **(head or {}))
     if method in POOLINGS and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
-    if method == "tfe-plus":
-        if backbone != "none":
-            raise StudyError("method tfe-plus replaces the whole head: set backbone to none")
-        return Plus(EmbeddedMeanPool(num_classes, **shape),
-                    game=GAMES[method].replace(**(game or {})), **(disentangler or {}))
-    if method in GAMES:
-        below = (EmbeddedMeanPool(num_classes, **shape) if backbone == "none" else
-                 backbones.build(backbone, num_classes, shallow=True, **shape))
-        return TFE(below, game=GAMES[method].replace(**(game or {})),
-                   plain=method in WITHOUT_TD, **(disentangler or {}))
-    if backbone == "none":
-        if method == "vanilla":
-            raise StudyError("method vanilla needs a backbone: choose one of "
-                             f"{', '.join(backbones.NAMES)}")
-        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **shape))
-    return Vanilla(backbones.build(backbone, num_classes, **shape))
+    if method == "tfe-plus" and backbone != "none":
+        raise StudyError("method tfe-plus replaces the whole head: set backbone to none")
+    if method == "vanilla" and backbone == "none":
+        raise StudyError("method vanilla needs a backbone: choose one of "
+                         f"{', '.join(backbones.NAMES)}")
 
 
 class Vanilla(nn.Module):
     """A backbone with its own head: x -> temporal layers -> one approximator."""
 
-    precision = "fp32"  # of the matrix products of a training step: `training.Schedule` sets it
+    precision = "fp32"  # of a training step's matrix products; `training.fit` sets it
 
     def __init__(self, backbone):
         super().__init__()
@@ -71,13 +81,13 @@ class Vanilla(nn.Module):
         self.approximator = backbone.make_approximator()
 
     def embed(self, features):
+        """What comes in, `(B, T, f)` or frames, to segment embeddings x `(B, T, d)`."""
         return self.backbone.embed(features)
 
     def classify(self, x, positions=None):
-        """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, its read-out None.
+        """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, and None for the mask's.
 
-        `positions`, `(T,)` or `(B, T)`, are the places of the segments in the video where some were
-        left out.
+        positions: `(T,)` or `(B, T)`, the segments' places in the video where some are left out.
         """
         logits, attention = self.approximator(self.backbone.temporal(x, positions),
                                               self.backbone.context(x))
@@ -88,62 +98,75 @@ class Vanilla(nn.Module):
         return {"all": trainable(self)}
 
     def update(self, batch, optimisers, generator=None):
-        """One training step; returns the losses, detached."""
+        """One training step on a batch of `adversary.losses`; returns the losses, detached."""
         return supervised_update(self, batch, optimisers)
 
 
 class TFE(nn.Module):
-    """A shallow backbone, the disentangler D, and approximators A_S and A_N of its own kind.
+    """A shallow backbone, the disentangler D, and two approximators of the backbone's own kind.
 
-    `plain` puts two streams of ordinary attention in D's place (variants 1 to 3).
+    `salient` is A_S and reads z_S: it is the classifier. `non_salient` is A_N, the adversary, and
+    reads z_N; no prediction depends on it.
     """
 
     precision = "fp32"  # as in `Vanilla`
 
-    def __init__(self, backbone, *, game=Game(), plain=False, heads=4, k=DEFAULT_K, **options):
+    def __init__(self, backbone, *, game=Game(), heads=4, **options):
         super().__init__()
         self.backbone, self.game = backbone, game
-        self.disentangler = (PlainStreams(backbone.dim, heads, **options) if plain else
-                             Disentangler(backbone.dim, heads, k, **options))
+        self.disentangler = self.make_disentangler(backbone.dim, heads, **options)
         self.salient = backbone.make_approximator()
         self.non_salient = backbone.make_approximator()
 
+    def make_disentangler(self, dim, heads, k=DEFAULT_K, **options):
+        return Disentangler(dim, heads, k, **options)
+
     def embed(self, features):
+        """As `Vanilla.embed`."""
         return self.backbone.embed(features)
 
     def encode(self, features, positions=None):
-        """What lies below D: segment embeddings over time `(B, T, d)`, and A's context."""
+        """What D and A read: embeddings after the temporal layers `(B, T, d)`, and A's context."""
         x = self.embed(features)
         return self.backbone.temporal(x, positions), self.backbone.context(x)
 
     def classify(self, x, positions=None):
-        """As `Vanilla.classify`: A_S judges z_S; third comes the mask's read-out `(B, T)`."""
+        """As `Vanilla.classify`, by A_S on z_S; third comes the mask's read-out `(B, T)`."""
         context = self.backbone.context(x)
         x = self.backbone.temporal(x, positions)
         z_s, _, _ = self.disentangler(x, both=False)
         return *self.salient(z_s, context), self.disentangler.saliency(x)
 
     def players(self):
-        """The two players of Eq. (12); the encoder below D joins one of them, or neither.
+        """Who trains which parameters, `{player: [parameter]}`, A first.
 
-        A frozen player is left out.
+        The backbone below D belongs to one of the two, or to neither (`Game.encoder`); its parameters
+        come last. Frozen approximators are no player.
         """
         approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
         disentangler, encoder = list(self.disentangler.parameters()), trainable(self.backbone)
-        joins = self.game.encoder
-        players = {"approximators": approximators + encoder * (joins == "approximators"),
-                   "disentangler": disentangler + encoder * (joins in ("disentangler", "salient"))}
+        if self.game.encoder == "approximators":
+            approximators += encoder
+        elif self.game.encoder in ("disentangler", "salient"):
+            disentangler += encoder
         if self.game.approximators == "frozen":
-            del players["approximators"]
-        return players
+            return {"disentangler": disentangler}
+        return {"approximators": approximators, "disentangler": disentangler}
 
     def update(self, batch, optimisers, generator=None):
-        """One step of Eq. (12); returns the losses, detached."""
+        """One step of Eq. (12) on a batch of `adversary.losses`; returns the losses, detached."""
         return adversarial_update(self, batch, optimisers, generator)
 
 
+class PlainTFE(TFE):
+    """Table 3's variants 1 to 3: two streams of ordinary attention in D's place."""
+
+    def make_disentangler(self, dim, heads, k=None, **options):
+        return PlainStreams(dim, heads, **options)  # without a mask, k has no meaning
+
+
 class Plus(TFE):
-    """`tfe.plus` on mean-pooled embeddings: a mask a class, and A_S, A_N that read each its own."""
+    """`tfe.plus` on mean-pooled embeddings: a mask a class, and A_S, A_N that read each class's own."""
 
     def __init__(self, backbone, *, game, k=DEFAULT_K, **options):
         nn.Module.__init__(self)
