@@ -70,19 +70,25 @@ def _check(method, backbone):
                          f"{', '.join(backbones.NAMES)}")
 
 
-class Vanilla(nn.Module):
-    """A backbone with its own head: x -> temporal layers -> one approximator."""
+class System(nn.Module):
+    """What every system has: a backbone, which embeds features or frames as x `(B, T, d)`."""
 
     precision = "fp32"  # of a training step's matrix products; `training.fit` sets it
 
     def __init__(self, backbone):
         super().__init__()
         self.backbone = backbone
-        self.approximator = backbone.make_approximator()
 
     def embed(self, features):
-        """What comes in, `(B, T, f)` or frames, to segment embeddings x `(B, T, d)`."""
         return self.backbone.embed(features)
+
+
+class Vanilla(System):
+    """A backbone with its own head: x -> temporal layers -> one approximator."""
+
+    def __init__(self, backbone):
+        super().__init__(backbone)
+        self.approximator = backbone.make_approximator()
 
     def classify(self, x, positions=None):
         """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, and None for the mask's.
@@ -102,28 +108,22 @@ class Vanilla(nn.Module):
         return supervised_update(self, batch, optimisers)
 
 
-class TFE(nn.Module):
+class TFE(System):
     """A shallow backbone, the disentangler D, and two approximators of the backbone's own kind.
 
     `salient` is A_S and reads z_S: it is the classifier. `non_salient` is A_N, the adversary, and
     reads z_N; no prediction depends on it.
     """
 
-    precision = "fp32"  # as in `Vanilla`
-
     def __init__(self, backbone, *, game=Game(), heads=4, **options):
-        super().__init__()
-        self.backbone, self.game = backbone, game
+        super().__init__(backbone)
+        self.game = game
         self.disentangler = self.make_disentangler(backbone.dim, heads, **options)
         self.salient = backbone.make_approximator()
         self.non_salient = backbone.make_approximator()
 
     def make_disentangler(self, dim, heads, k=DEFAULT_K, **options):
         return Disentangler(dim, heads, k, **options)
-
-    def embed(self, features):
-        """As `Vanilla.embed`."""
-        return self.backbone.embed(features)
 
     def encode(self, features, positions=None):
         """What D and A read: embeddings after the temporal layers `(B, T, d)`, and A's context."""
@@ -169,8 +169,8 @@ class Plus(TFE):
     """`tfe.plus` on mean-pooled embeddings: a mask a class, and A_S, A_N that read each class's own."""
 
     def __init__(self, backbone, *, game, k=DEFAULT_K, **options):
-        nn.Module.__init__(self)
-        self.backbone, self.game = backbone, game
+        System.__init__(self, backbone)
+        self.game = game
         classes, dim = backbone.num_classes, backbone.dim
         self.disentangler = ClasswiseDisentanglement(dim, classes, k, **options)
         self.salient, self.non_salient = OwnRow(classes, dim), OwnRow(classes, dim)

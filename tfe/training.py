@@ -183,15 +183,12 @@ def _set_rate(optimisers, schedule, epoch):
 
 
 class Processes:
-    """The processes that `torchrun` started for one run, or this one alone.
+    """The processes that `torchrun` started for one run, or this one alone; with GPUs, one each.
 
     Each computes its rows of every batch. A loss is a mean over videos, so that the batch's gradient
-    is the mean of the parts' gradients, weighted by their numbers of videos (`weight`), and it is
-    taken before an optimiser steps. DistributedDataParallel would not do: it listens to `backward`,
-    and two players take their gradients of one graph by `autograd.grad`.
-
-    device: as `device.choose` names it; with several processes on GPUs, one each. Raises StudyError
-    where torchrun's variables are there in part.
+    is the mean of the parts' gradients, weighted by their numbers of videos (`weight`).
+    DistributedDataParallel would not do: it listens to `backward`, and two players take their
+    gradients of one graph by `autograd.grad`. Raises StudyError where torchrun's variables are odd.
     """
 
     def __init__(self, device):
@@ -212,7 +209,7 @@ class Processes:
         self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
 
     def agree(self, system, epochs):
-        """Raise StudyError unless all begin after as many epochs, at the same weights."""
+        """Raise StudyError unless the run can be shared, and all begin at the same epoch and weights."""
         if self.world == 1:
             return
         if not system.backbone.separable:
@@ -232,12 +229,9 @@ class Processes:
             optimiser.register_step_pre_hook(self._average)
 
     def part(self, rows):
-        """This process's rows of a batch `(B,)`, and their weight in its mean.
-
-        Where videos are fewer than processes, some take another's at weight 0: all must be there for
-        the sum.
-        """
+        """This process's rows of a batch `(B,)`, and their weight in its mean."""
         start, stop = (len(rows) * rank // self.world for rank in (self.rank, self.rank + 1))
+        # Of fewer videos than processes, some take another's at weight 0: all must join the sum.
         return rows[start:max(stop, start + 1)], (stop - start) / len(rows)
 
     def mean(self, losses, weights):

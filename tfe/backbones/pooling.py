@@ -4,6 +4,8 @@ Each is a backbone of the common contract without temporal layers; all that diff
 become a video, i.e. the approximator.
 """
 
+from functools import partial
+
 import torch
 from einops import einsum
 from torch import nn
@@ -12,8 +14,15 @@ from tfe.backbones import Backbone, FeatureEmbedding
 from tfe.errors import StudyError
 
 
-class Pooling(Backbone):
-    """Segment embeddings, then one approximator over all segments; nothing in between."""
+class MeanPool(Backbone):
+    """The mean over segments and one linear layer; its attention is class activation over time.
+
+    k: the mean over each class's `k` strongest segments in place of all: top-k MIL.
+    """
+
+    def __init__(self, num_classes, *, feature_dim, k=None, task="multilabel"):
+        super().__init__(num_classes, feature_dim, task)
+        self.embed, self.k = nn.LayerNorm(feature_dim), k
 
     def temporal(self, x, positions=None):
         return x
@@ -21,16 +30,8 @@ class Pooling(Backbone):
     def context(self, x):
         return None
 
-
-class MeanPool(Pooling):
-    """The mean over segments and one linear layer; its attention is class activation over time."""
-
-    def __init__(self, num_classes, *, feature_dim, task="multilabel"):
-        super().__init__(num_classes, feature_dim, task)
-        self.embed = nn.LayerNorm(feature_dim)
-
     def make_approximator(self):
-        return ClassActivation(self.num_classes, self.dim)
+        return ClassActivation(self.num_classes, self.dim, self.k)
 
 
 class EmbeddedMeanPool(MeanPool):
@@ -44,53 +45,29 @@ class EmbeddedMeanPool(MeanPool):
 class ClassActivation(nn.Module):
     """z `(B, T, d)` -> logits of the mean `(B, C)`, each segment's share of them `(B, C, T)`."""
 
-    def __init__(self, num_classes, dim):
+    def __init__(self, num_classes, dim, k=None):
         super().__init__()
-        self.linear = nn.Linear(dim, num_classes)
+        self.linear, self.k = nn.Linear(dim, num_classes), k
 
     def forward(self, z, context=None):
         activation = einsum(z, self.linear.weight, "b t d, c d -> b c t")
-        return self.pool(activation) + self.linear.bias, activation
-
-    def pool(self, activation):
-        return activation.mean(-1)
-
-
-class TopK(Pooling):
-    """A video has a class as much as its `k` strongest segments have it: top-k MIL."""
-
-    def __init__(self, num_classes, *, feature_dim, k=4, task="multilabel"):
-        super().__init__(num_classes, feature_dim, task)
-        self.embed, self.k = nn.LayerNorm(feature_dim), k
-
-    def make_approximator(self):
-        return TopActivation(self.num_classes, self.dim, self.k)
+        read = activation
+        if self.k:  # at test a segment may have been left out: fewer than k are all there is
+            read = activation.topk(min(self.k, activation.shape[-1]), dim=-1).values
+        return read.mean(-1) + self.linear.bias, activation
 
 
-class TopActivation(ClassActivation):
-    """As `ClassActivation`, with the mean of each class's k largest activations."""
-
-    def __init__(self, num_classes, dim, k):
-        super().__init__(num_classes, dim)
-        self.k = k
-
-    def pool(self, activation):
-        return activation.topk(min(self.k, activation.shape[-1]), dim=-1).values.mean(-1)
-
-
-class GatedMIL(Pooling):
+class GatedMIL(EmbeddedMeanPool):
     """Gated attention MIL (Ilse et al. 2018): a learnt weight a segment, then one linear layer.
 
-    `attention` is "shared", one weight a segment as printed there, or "class", one a segment and
-    class, which several labels in a video may need.
+    attention: "shared", one weight a segment as printed there, or "class", one a segment and class,
+    which several labels in a video may need.
     """
 
-    def __init__(self, num_classes, *, feature_dim, dim=128, attention="shared",
-                 task="multilabel"):
-        super().__init__(num_classes, dim, task)
+    def __init__(self, num_classes, *, attention="shared", **options):
+        super().__init__(num_classes, **options)
         if attention not in ("shared", "class"):
             raise StudyError(f"attention is {attention!r}: choose one of shared, class")
-        self.embed = FeatureEmbedding(feature_dim, dim)
         self.queries = num_classes if attention == "class" else 1
 
     def make_approximator(self):
@@ -116,4 +93,4 @@ class GatedAttention(nn.Module):
         return (attention * activation).sum(-1) + self.linear.bias, attention
 
 
-POOLINGS = {"mean-pool": MeanPool, "topk-mil": TopK, "gated-mil": GatedMIL}
+POOLINGS = {"mean-pool": MeanPool, "topk-mil": partial(MeanPool, k=4), "gated-mil": GatedMIL}
