@@ -33,6 +33,7 @@ import pandas as pd
 from IPython.display import HTML
 
 from book import plots
+from book.evidence import comparability
 from tfe import metrics
 from data.files.paths import RESULTS
 
@@ -142,11 +143,11 @@ listed(beside("BIKE", "charades"))
 # has 6 batches of 256 on HMDB-51, that is 32 devices with 8 videos each.
 
 # %%
-counted = len(metrics.padded(hmdb_videos, devices))
+counted = len(comparability.padded(hmdb_videos, devices))
 log = reported[reported.protocol.str.contains("best epoch, ")].value.item()
 hits = round(counted * log / 100)
 assert abs(100 * hits / counted - log) < 1e-3
-low, high = metrics.unpadded_range(hits, counted, hmdb_videos)
+low, high = comparability.unpadded_range(hits, counted, hmdb_videos)
 print(f"{hits} of {counted} is {log}%; over the {hmdb_videos} videos it is "
       f"{100 * low:.2f} to {100 * high:.2f}%")
 

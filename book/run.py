@@ -71,7 +71,7 @@ targets = dataset.targets(features.video_ids)
 views = protocols.views(features.x, protocol)  # (clips, N, T, f)
 truth = dataset.truth(features.video_ids, views.shape[2])
 if method == "oracle-mask":
-    views = np.stack([systems.oracle(view, truth) for view in views])
+    views = np.stack([protocols.oracle(view, truth) for view in views])
 x = views[len(views) // 2]  # one clip to learn from
 print({split: len(of_split) for split, of_split in rows.items()})
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score
 
+from book.evidence import comparability
 from tfe import metrics
 from tfe.errors import StudyError
 
@@ -156,23 +157,23 @@ def test_padding_is_that_of_the_distributed_sampler(videos, replicas):
 
     parts = [list(DistributedSampler(range(videos), replicas, rank, shuffle=False))
              for rank in range(replicas)]
-    assert sorted(np.concatenate(parts)) == sorted(metrics.padded(videos, replicas))
+    assert sorted(np.concatenate(parts)) == sorted(comparability.padded(videos, replicas))
 
 
 @pytest.mark.parametrize("videos, replicas", [(5, 2), (5, 4), (7, 3), (6, 3)])
 def test_the_range_without_padding_holds_every_possible_accuracy(videos, replicas):
-    order = metrics.padded(videos, replicas)
+    order = comparability.padded(videos, replicas)
     for hits in range(len(order) + 1):
         possible = [np.mean(right) for right in product((0, 1), repeat=videos)
                     if np.array(right)[order].sum() == hits]
-        assert not possible or metrics.unpadded_range(hits, len(order), videos) == pytest.approx(
+        assert not possible or comparability.unpadded_range(hits, len(order), videos) == pytest.approx(
             (min(possible), max(possible)))
 
 
 @pytest.mark.parametrize("call", [
-    lambda: metrics.padded(0, 2), lambda: metrics.padded(3, 0),
-    lambda: metrics.unpadded_range(9, 8, 8), lambda: metrics.unpadded_range(1, 7, 8),
-    lambda: metrics.unpadded_range(1, 17, 8)])
+    lambda: comparability.padded(0, 2), lambda: comparability.padded(3, 0),
+    lambda: comparability.unpadded_range(9, 8, 8), lambda: comparability.unpadded_range(1, 7, 8),
+    lambda: comparability.unpadded_range(1, 17, 8)])
 def test_padding_refuses_numbers_that_cannot_be(call):
     with pytest.raises(StudyError, match="padded"):
         call()

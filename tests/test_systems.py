@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from book.runs import protocols
 from tfe import StudyError, backbones, systems
 from tfe.training import seed_everything
 
@@ -40,7 +41,7 @@ def test_every_system_answers_the_same_calls(method, backbone, task):
 def test_leaving_a_segment_out_is_what_it_says(method, backbone):
     """Against a loop that classifies each shortened video, places kept, one video at a time."""
     system, features = made(method, backbone), torch.randn(B, T, F)
-    falls = systems.leave_one_out(system, features)
+    falls = systems.leave_one_out(system, system.embed(features))
     assert falls.shape == (B, C, T)
     with torch.no_grad():
         for b in range(B):
@@ -77,10 +78,10 @@ def test_oracle_keeps_the_true_segments_in_order_and_repeats_them():
     truth = np.zeros((3, 2, 5), bool)
     truth[0, 0, 1] = truth[0, 1, 3] = True  # either action counts
     truth[1, 1, 2] = True  # video 2 shows none
-    chosen = systems.oracle(features, truth)[..., 0]
+    chosen = protocols.oracle(features, truth)[..., 0]
     assert chosen.tolist() == [[1, 3, 1, 3, 1], [7, 7, 7, 7, 7], [10, 11, 12, 13, 14]]
     with pytest.raises(StudyError, match="segments.csv"):
-        systems.oracle(features, None)
+        protocols.oracle(features, None)
 
 
 def test_saliency_without_a_true_class_is_the_mean_over_classes():

@@ -5,7 +5,7 @@ import torch
 from einops import einsum
 
 from tfe import fidelity, metrics
-from tfe.systems import without_each
+from tfe.systems import leave_one_out
 
 
 @torch.no_grad()
@@ -26,7 +26,7 @@ def predict(system, features, targets, batch_size=256):
         logits, attention, mask = system.classify(x)
         if mask is None:
             mask = system.backbone.saliency(attention, target)
-        parts.append((system.backbone.scores(logits), without_each(system, x), mask))
+        parts.append((system.backbone.scores(logits), leave_one_out(system, x), mask))
     names = "scores", "leave_one_out", "attention"
     return {name: torch.cat(each).float().cpu().numpy() for name, each in zip(names, zip(*parts))}
 

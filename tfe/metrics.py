@@ -108,32 +108,6 @@ def _over_batches(videos, size, value):
 PEERS = {"macro": mean_average_precision, "msqnet": micro_per_batch, "bike": running_map}
 
 
-def padded(videos, replicas):
-    """Indices of the videos that PyTorch's DistributedSampler counts on so many devices.
-
-    The first videos fill up the next multiple of `replicas`, and so count twice. Raises StudyError
-    unless both numbers are 1 or more.
-    """
-    if min(videos, replicas) < 1:
-        raise StudyError(f"padded: {videos} videos on {replicas} devices; give 1 or more of each")
-    return np.resize(np.arange(videos), -(-videos // replicas) * replicas)
-
-
-def unpadded_range(hits, counted, videos):
-    """Lowest and highest accuracy over `videos` that fits `hits` among `counted`, with repeats.
-
-    Which of the counted were repeats is not recorded. Raises StudyError where that cannot be.
-    """
-    repeats = counted - videos
-    if not 0 <= hits <= counted or not 0 <= repeats <= videos:
-        raise StudyError(f"unpadded_range: {hits} hits among {counted} counts of {videos} videos "
-                         "cannot be; give hits <= counts, and counts from once to twice the videos")
-    # A miss counted twice is at most half of the misses; a hit likewise of the hits.
-    lowest = hits - min(repeats, hits // 2)
-    highest = videos - (counted - hits) + min(repeats, (counted - hits) // 2)
-    return lowest / videos, min(highest, hits) / videos
-
-
 def _checked(scores):
     scores = np.asarray(scores, dtype=float)
     if not scores.size:

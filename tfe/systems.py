@@ -7,7 +7,6 @@ parameters) and `update` (one training step).
 
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -39,7 +38,7 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
 
     method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings, for TFE
     built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling: the
-    oracle acts on the features (`oracle`). feature_dim: of the stored features, None where frames
+    oracle acts on the features (`book.runs.protocols.oracle`). feature_dim: of the stored features, None where frames
     come in; task: "multilabel" or "singlelabel".
 
     Options that differ from the defaults, as dicts: `game` of `adversary.Game`, `disentangler` of
@@ -185,34 +184,14 @@ def trainable(module):
     return [p for p in module.parameters() if p.requires_grad]
 
 
-def oracle(features, truth):
-    """Keep the segments that show any action, repeated in order until T: what a true mask gives.
-
-    Arrays: features `(N, T, d)`, truth `(N, C, T)` bool -> `(N, T, d)`. A video without any
-    action keeps everything. Raises StudyError where there is no truth.
-    """
-    if truth is None:
-        raise StudyError("method oracle-mask needs true intervals: add segments.csv to the "
-                         "dataset folder, or leave the method out")
-    shown = truth.any(axis=1)
-    shown |= ~shown.any(axis=1, keepdims=True)
-    order = np.stack([np.resize(np.flatnonzero(kept), len(kept)) for kept in shown])
-    return np.take_along_axis(features, order[..., None], axis=1)
-
-
 @torch.no_grad()
-def leave_one_out(system, features):
-    """How much each class's logit falls when a segment is left out: `(B, C, T)`.
+def leave_one_out(system, x):
+    """How much each class's logit falls when a segment is left out, x `(B, T, d)` -> `(B, C, T)`.
 
     The headline read-out: it asks the model what it uses, not what it draws. Logits, because
-    probabilities near 0 or 1 would hide the fall. Raises StudyError for a single segment.
+    probabilities near 0 or 1 would hide the fall. x is what `embed` gives. Raises StudyError for a
+    single segment.
     """
-    return without_each(system, system.embed(features))
-
-
-@torch.no_grad()
-def without_each(system, x):
-    """`leave_one_out` of what is embedded already, x `(B, T, d)`."""
     if x.shape[1] < 2:
         raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
     everything = torch.arange(x.shape[1], device=x.device)

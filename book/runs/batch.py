@@ -190,7 +190,7 @@ def _tried(given, classes, shape, task):
     settings.plan()
     system = settings.build(classes, shape[1], task)
     system.train().classify(system.embed(x))
-    systems.leave_one_out(system.eval(), x)
+    systems.leave_one_out(system.eval(), system.embed(x))
 
 
 def execute(runs, workers=None, slurm=None):

@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file, save_file
 
+from book.runs import protocols
 from book.runs.settings import Settings
 from data.files import store
 from tfe import evaluation, systems
@@ -118,7 +119,7 @@ def publish(runs, dataset, features, split="test"):
     for run in {run.row: run for run in reversed(runs)}.values():
         head, folder, x = of_run(run.folder.name, run.row), PUBLISHED / slug(run.row), features.x[at]
         if run.settings.method == "oracle-mask":
-            x = systems.oracle(x, dataset.truth(features.video_ids, x.shape[1])[at])
+            x = protocols.oracle(x, dataset.truth(features.video_ids, x.shape[1])[at])
 
         def value(system, x=x):
             return evaluation.measure(evaluation.predict(system, x, targets), targets, None,
