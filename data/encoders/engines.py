@@ -25,7 +25,8 @@ def choose(wish, device):
         return "torch"
     reason = f"it serves no {device}" if device != "cpu" else _obstacle()
     if reason:
-        print(f"the engine openvino cannot start ({reason}): torch encodes instead", file=sys.stderr)
+        print(f"the engine openvino cannot start ({reason}): torch encodes instead",
+              file=sys.stderr)
     return "torch" if reason else "openvino"
 
 

@@ -86,8 +86,8 @@ def extract(dataset, settings, device="cpu", workers=None, feed=None, strict=Fal
     Under `torchrun` each process encodes its shard, and process 0 merges. With `feed` one encoder
     takes what threads decode, which is the way on a GPU (the default there); without, each process
     does both. `strict` leaves out videos with damaged frames or another number of frames than they
-    announce. Returns `(made, kept, skipped)`: numbers of videos, of the shard in all processes but 0.
-    Raises StudyError where the folder holds a store made otherwise, where its engine cannot
+    announce. Returns `(made, kept, skipped)`: numbers of videos, of the shard in all processes but
+    0. Raises StudyError where the folder holds a store made otherwise, where its engine cannot
     start, or where no video could be read.
     """
     shard = shards.current()

@@ -149,5 +149,6 @@ def _write(job, encoder, frames, lengths):
     if not np.isfinite(features).all():
         return f"{path}: its features are not finite"
     if lengths.doubt:  # before the part, whose presence says "done"
-        write_text(part.with_suffix(".json"), json.dumps(asdict(lengths) | {"doubt": lengths.doubt}))
+        note = asdict(lengths) | {"doubt": lengths.doubt}
+        write_text(part.with_suffix(".json"), json.dumps(note))
     _save(part, features)
