@@ -6,6 +6,7 @@ same kind. Neither speaks of new datasets. With five seeds take t: resampling so
 gives intervals that are too short.
 """
 
+import warnings
 from functools import lru_cache
 
 import numpy as np
@@ -21,11 +22,8 @@ def mean_interval(values, level=0.95):
     nan. Raises StudyError on no value or nan.
     """
     values = _runs(values, "values")
-    mean = values.mean()
-    if len(values) == 1:
-        return float(mean), float("nan"), float("nan")
-    reach = stats.t.ppf((1 + level) / 2, len(values) - 1) * _standard_error(values)
-    return float(mean), float(mean - reach), float(mean + reach)
+    interval = _t_test(values).confidence_interval(level)
+    return float(values.mean()), float(interval.low), float(interval.high)
 
 
 def paired(a, b, level=0.95, power=0.8):
@@ -42,9 +40,10 @@ def paired(a, b, level=0.95, power=0.8):
         raise StudyError(f"a, b: {len(a)} and {len(b)} runs cannot be paired; "
                          "give one value a seed in both, in the same order")
     mean, low, high = mean_interval(a - b, level)
-    runs, error = len(a), float("nan") if len(a) == 1 else _standard_error(a - b)
-    return {"difference": mean, "low": low, "high": high, "p": _p_value(mean, error, runs),
-            "smallest_effect": float(error * detectable(runs, level, power)),
+    return {"difference": mean, "low": low, "high": high,
+            # Without spread there is no p: equal runs say nothing of other seeds.
+            "p": float(_t_test(a - b).pvalue) if low < high else float("nan"),
+            "smallest_effect": float(_standard_error(a - b) * detectable(len(a), level, power)),
             "improvement": float((np.sign(a[:, None] - b[None, :]).mean() + 1) / 2)}
 
 
@@ -139,15 +138,15 @@ def holm(pvalues):
     return adjusted
 
 
-def _p_value(mean, error, runs):
-    """Two-sided p of mean / error; nan without spread: equal runs say nothing of other seeds."""
-    if error == 0:
-        return float("nan")
-    return float(2 * stats.t.sf(abs(mean / error), runs - 1))
+def _t_test(values):
+    """Student's t test of mean 0, without scipy's warnings where values are one or all the same."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return stats.ttest_1samp(values, 0)
 
 
 def _standard_error(values):
-    return values.std(ddof=1) / np.sqrt(len(values))
+    return values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
 
 
 def _runs(values, name):
