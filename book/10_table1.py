@@ -45,11 +45,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from book.evidence.verdicts import shown, told
 from book import plots
 from book.evidence import statistics
+from book.evidence.verdicts import direction, interval, readable
 from data.files.paths import RESULTS
-from book.evidence.report import interval
 
 plots.style()
 
@@ -85,9 +84,8 @@ print(receipt["device"], "torch", receipt["versions"]["torch"])
 
 # %%
 wide = lines.assign(
-    mAP=lines.apply(interval, axis=1, args=("value", "low", "high")),
-    wider=lines.apply(
-        interval, axis=1, args=("", "video_low", "video_high"))
+    mAP=lines.apply(interval, axis=1, name="value"),
+    wider=lines.apply(interval, axis=1, name="video")
 ).pivot(index="row", columns="split", values=["mAP", "wider"])
 order = list(dict.fromkeys(lines.row))
 wide["mAP"].loc[order, splits]
@@ -115,10 +113,10 @@ print(f"{mean:.1f} [{low:.1f}, {high:.1f}] from {len(cell)} seeds")
 
 # %%
 tfe = lines[lines.method.isin(["tfe", "tfe-bounded"])].copy()
-tfe["difference (mAP)"] = tfe.apply(interval, axis=1, args=(
-    "difference", "difference_low", "difference_high", "+"))
-tfe["over videos too"] = tfe.apply(interval, axis=1, args=(
-    "", "difference_video_low", "difference_video_high", "+"))
+tfe["difference (mAP)"] = tfe.apply(
+    interval, axis=1, name="difference", sign="+")
+tfe["over videos too"] = tfe.apply(
+    interval, axis=1, name="difference_video", sign="+")
 tfe["smallest effect"] = tfe.smallest_effect.round(1)
 columns = ["row", "split", "difference (mAP)", "over videos too",
            "smallest effect"]
@@ -136,8 +134,8 @@ plots.show(fig, "differences", "TFE minus the head it replaces: recognition"
 
 # %%
 tfe[["row", "split"]].assign(
-    recognition=tfe.apply(told, axis=1),
-    fidelity=tfe.apply(told, axis=1, prefix="auc_")).set_index("row")
+    recognition=tfe.apply(direction, axis=1),
+    fidelity=tfe.apply(direction, axis=1, prefix="auc_")).set_index("row")
 
 # %% [markdown]
 # ## Again, with ten seeds
@@ -150,12 +148,12 @@ tfe[["row", "split"]].assign(
 ten = pd.read_csv(RESULTS / "headline_summary.csv")
 print(f"{ten.seeds.min()} seeds a cell or more; "
       f"{json.loads((RESULTS / 'headline.json').read_text())['device']}")
-shown(ten, "mAP (%)").drop(columns="against")
+readable(ten, "mAP (%)").drop(columns="against")
 
 # %%
 plain = tfe[tfe.method == "tfe"].set_index(["row", "split"])
 both = pd.DataFrame({
-    f"{name}, {n} seeds": part.apply(told, axis=1, prefix=prefix)
+    f"{name}, {n} seeds": part.apply(direction, axis=1, prefix=prefix)
     for n, part in (("5", plain), ("10", ten.dropna(subset="difference")
                                    .set_index(["row", "split"])))
     for name, prefix in (("recognition", ""), ("fidelity", "auc_"))})

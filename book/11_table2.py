@@ -38,7 +38,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from book.evidence.verdicts import shown
+from book.evidence.verdicts import readable
 from data import planted_short
 from book import plots
 from book.evidence import statistics
@@ -90,7 +90,7 @@ assert metrics.accuracy(targets, scores) == 3 / 4
 
 # %%
 tfe = lines[lines.against.notna()]
-shown(tfe, "accuracy (%)").drop(columns="against")
+readable(tfe, "accuracy (%)").drop(columns="against")
 
 # %%
 fig = plots.differences(tfe, "accuracy points")

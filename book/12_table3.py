@@ -41,7 +41,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import torch
 
-from book.evidence.verdicts import shown
+from book.evidence.verdicts import readable
 from book import plots
 from book.evidence import statistics
 from tfe import systems
@@ -103,7 +103,7 @@ receipt = json.loads((RESULTS / "table3.json").read_text())
 print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), "
       f"{table.seed.nunique()} seeds a row, {receipt['device']}")
 test = lines[lines.split == split]
-shown(test, "mAP (%)").drop(columns=["split", "against"])
+readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 fig = plots.differences(lines, "mAP points")
@@ -191,7 +191,7 @@ fresh = fresh[fresh.split == split].pivot_table(
 # %%
 why = pd.read_csv(RESULTS / "why_summary.csv")
 why = why[why.split == split]
-shown(why, "mAP (%)").drop(columns=["split", "against"])
+readable(why, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 found = pd.read_csv(RESULTS / "why_measures.csv")

@@ -45,8 +45,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from book.evidence.verdicts import shown, told
 from book import plots
+from book.evidence.verdicts import direction, readable
 from tfe import fidelity
 from data.files.paths import RESULTS
 
@@ -88,7 +88,7 @@ print(f"{np.mean(wins):.3f} of {len(wins)} pairs, half for a tie")
 
 # %%
 test = lines[lines.split == split]
-shown(test, "mAP (%)").drop(columns=["split", "against"])
+readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
 # The differences as a picture, and below it a count of the verdicts on
@@ -104,7 +104,7 @@ plots.show(fig, "fidelity-differences",
            " fidelity AUC right.")
 
 plays = test.method.isin(["tfe", "tfe-bounded"])
-pd.DataFrame({name: part.apply(told, axis=1, prefix="auc_").value_counts()
+pd.DataFrame({name: part.apply(direction, axis=1, prefix="auc_").value_counts()
               for name, part in (("TFE", test[plays]), ("others", test[
                   ~plays & test.against.notna()]))}).fillna(0).astype(int)
 

@@ -45,14 +45,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from book.evidence import claims
-from book.evidence.verdicts import bar
-from book.evidence.verdicts import shown as told_apart
-from data.common.generators.features import planted_features
 from book import plots
-from book.evidence import phase, statistics
+from book.evidence import rules, statistics
+from book.evidence.verdicts import bar, interval, readable
+from data.common.generators.features import planted_features
 from data.files.paths import RESULTS
-from book.evidence.report import interval
 
 plots.style()
 
@@ -65,7 +62,8 @@ lines = pd.read_csv(RESULTS / "phase_summary.csv")
 receipt = json.loads((RESULTS / "phase.json").read_text())
 print(f"{len(fits) // 2} fits, {fits.seed.nunique()} seeds a point,"
       f" {receipt['test_videos']} test videos, {receipt['device']}")
-print("standard point:", phase.KNOBS)
+knobs = receipt["standard"]
+print("standard point:", knobs)
 
 # %% [markdown]
 # ## The knob that matters, checked
@@ -93,9 +91,9 @@ assert np.isclose(v @ v, 1) and abs(measured - 4) < 0.3
 # are compared at once is counted below.
 
 # %%
-grid = lines[(lines.share == phase.KNOBS["share"])
-             & (lines.k == phase.KNOBS["k"])
-             & (lines.videos == phase.KNOBS["videos"])]
+grid = lines[(lines.share == knobs["share"])
+             & (lines.k == knobs["k"])
+             & (lines.videos == knobs["videos"])]
 
 
 def heat(ax, method, split, prefix=""):
@@ -172,9 +170,9 @@ assert np.isclose(line.difference, pair["difference"], atol=1e-3)
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.7), sharey=True)
 for ax, knob in zip(axes, ("share", "k", "videos")):
-    rest = [name for name in phase.KNOBS if name != knob]
+    rest = [name for name in knobs if name != knob]
     part = lines[(lines.split == "test") & np.logical_and.reduce(
-        [lines[name] == phase.KNOBS[name] for name in rest])]
+        [lines[name] == knobs[name] for name in rest])]
     for method, each in part.sort_values(knob).groupby("method"):
         ax.errorbar(each[knob], each.difference, fmt="o-", label=method,
                     yerr=[each.difference - each.low,
@@ -234,7 +232,7 @@ both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").query(
     for name, training in (("table1", "whole"), ("coarse", "clips"))])
 both = both[(both.split == "test") & both.backbone.isin(["msqnet", "bike"])]
 for head in ("msqnet", "bike"):
-    verdict, words = claims.coarser(head)(RESULTS)
+    verdict, words = rules.coarser(head)(RESULTS)
     print(f"{head}: {verdict}\n  {words}")
 both.pivot_table(index=["backbone", "training"], columns="method",
                  values=["value", "fidelity_auc"]).round(3)
@@ -258,7 +256,7 @@ both.pivot_table(index=["backbone", "training"], columns="method",
 
 # %%
 plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
-told_apart(plus, "mAP (%)").drop(columns=["split", "against"])
+readable(plus, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
 # The bar was set beforehand: fidelity above the plain heads *and* above
@@ -291,10 +289,10 @@ bars = pd.concat({name: judged(files) for name, files in sets.items()},
                  names=["data"]).reset_index("data")
 
 # %%
-bars["fidelity"] = bars.apply(interval, axis=1, args=(
-    "auc", "auc_low", "auc_high", "+", 3))
-bars["recognition"] = bars.apply(interval, axis=1, args=(
-    "value", "value_low", "value_high", "+"))
+bars["fidelity"] = bars.apply(
+    interval, axis=1, name="auc", sign="+", digits=3)
+bars["recognition"] = bars.apply(
+    interval, axis=1, name="value", sign="+")
 met = bars.groupby("data", sort=False).met.all()
 print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
 print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(

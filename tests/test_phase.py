@@ -101,6 +101,6 @@ def test_differences_are_paired_by_seed():
              "value": value, "fidelity_auc": 0.5 + value / 1000, "status": "finished"}
             for seed in range(3) for method, value in (("vanilla", 50 + 10 * seed),
                                                        ("tfe", 52 + 10 * seed))]
-    (line,) = phase.summary(pd.DataFrame(rows)).to_dict("records")
+    (line,) = phase.differences(pd.DataFrame(rows)).to_dict("records")
     assert line["difference"] == pytest.approx(2) and line["auc_difference"] == pytest.approx(.002)
     assert line["seeds"] == 3 and line["method"] == "tfe" and line["runaway"] == 0

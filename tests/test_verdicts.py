@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence.verdicts import bar, told
+from book.evidence.verdicts import bar, direction
 from book.evidence import statistics
 
 
@@ -16,18 +16,18 @@ def runs(auc, value):
                       for row, a, v in (("rival", 0, 0), ("ours", auc, value))])
 
 
-def test_told_is_where_the_interval_lies():
+def test_direction_is_where_the_interval_lies():
     line = {"difference_low": 0.1, "difference_high": 2, "auc_difference_low": -1,
             "auc_difference_high": 1}
-    assert told(line) == "higher" and told(line, "auc_") == "not told apart"
-    assert told(line | {"difference_low": -3, "difference_high": -1}) == "lower"
-    assert told(line | {"difference_low": np.nan}) == "-"
+    assert direction(line) == "higher" and direction(line, "auc_") == "not direction apart"
+    assert direction(line | {"difference_low": -3, "difference_high": -1}) == "lower"
+    assert direction(line | {"difference_low": np.nan}) == "-"
 
 
 @pytest.mark.parametrize("auc, value, met", [
     ([.05, .06, .07], [-.5, -.4, -.6], True),     # more faithful, hardly worse
     ([.05, .06, .07], [-2.5, -1.9, -1.4], False),  # worse than the margin allows, or may be
-    ([.05, -.06, .07], [3, 3.1, 3.2], False),      # not told apart in fidelity
+    ([.05, -.06, .07], [3, 3.1, 3.2], False),      # not direction apart in fidelity
     ([-.05, -.06, -.07], [3, 3.1, 3.2], False)])
 def test_the_bar_asks_for_fidelity_and_for_no_loss_beyond_the_margin(auc, value, met):
     line = bar(runs(np.array(auc), np.array(value)), "ours", ["rival"], margin=2).iloc[0]

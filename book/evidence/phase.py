@@ -80,7 +80,7 @@ def run(sweep, workers=None, folder=LOCAL):
         rows += measured
         if number % 20 == 0 or number == len(waiting):
             _write(path, rows, receipt)
-    lines = summary(pd.DataFrame(rows))
+    lines = differences(pd.DataFrame(rows))
     write_text(folder / f"{name}_summary.csv", lines.to_csv(
         index=False, lineterminator="\n", float_format="%.6g"))
     return lines
@@ -108,23 +108,22 @@ def _fit(job, profile, schedule):
     return rows
 
 
-def summary(frame, baseline="vanilla"):
+def differences(frame, baseline="vanilla"):
     """Paired differences of every method to `baseline`, one line a point, method and split."""
-    lines = []
-    for keys, cell in frame.groupby([*KNOBS, "backbone", "split"]):
-        base = cell[cell.method == baseline].set_index("seed")
-        for method, ours in cell[cell.method != baseline].groupby("method"):
-            line = {**dict(zip([*KNOBS, "backbone", "split"], keys)), "method": method,
+    lines, where = [], [*KNOBS, "backbone", "split"]
+    for keys, cell in frame.groupby(where):
+        by_method = {method: part.set_index("seed") for method, part in cell.groupby("method")}
+        for method in sorted(set(by_method) - {baseline}):
+            ours = by_method[method]
+            line = {**dict(zip(where, keys)), "method": method,
                     "runaway": int((ours.status == "runaway").sum())}
             for column, prefix in (("value", ""), ("fidelity_auc", "auc_")):
-                both = ours.set_index("seed")[column].to_frame("ours").join(
-                    base[column].rename("base")).dropna()
-                if both.empty:
-                    continue
-                pair = statistics.paired(both.ours, both.base)
-                line |= {f"{prefix}{baseline}": both.base.mean(), f"{prefix}ours": both.ours.mean(),
-                         f"{prefix}difference": pair["difference"], f"{prefix}low": pair["low"],
-                         f"{prefix}high": pair["high"], f"{prefix}p": pair["p"], "seeds": len(both)}
+                pair = statistics.paired_by_seed(ours[column], by_method[baseline][column])
+                if pair:
+                    mean, base = pair["means"]
+                    line |= {f"{prefix}{baseline}": base, f"{prefix}ours": mean, **{
+                        prefix + name: pair[name] for name in ("difference", "low", "high", "p")},
+                        "seeds": pair["seeds"]}
             lines.append(line)
     lines = pd.DataFrame(lines)
     for prefix in ("", "auc_"):

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from book.evidence import phase, report, statistics
+from book.evidence.verdicts import interval, intervals
 from book.runs import batch
 from data.files import store
 from data.files.schema import read_yaml
@@ -94,14 +95,8 @@ def publish_heads(name):
 
 def write_answer(readme, lines, more=None):
     """Put the rows of Table 1's test split between the README's two marks; `more`: with more seeds."""
-    shown = pd.DataFrame([{
-        "row": line["row"], "mAP (%)": report.interval(line, "value", "low", "high"),
-        "difference": report.interval(line, "difference", "difference_low",
-                                           "difference_high", "+"),
-        "fidelity AUC": report.interval(line, "auc", "auc_low", "auc_high", digits=3),
-        "AUC difference": report.interval(line, "auc_difference", "auc_difference_low",
-                                               "auc_difference_high", "+", 3)}
-        for line in lines[lines.split == "test"].to_dict("records")])
+    shown = lines[lines.split == "test"].set_index("row")
+    shown = intervals(shown, "mAP (%)").reset_index()
     games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")]
     table = (f"On synthetic videos, {lines.seeds.min()} seeds a cell, 95% t intervals over seeds. "
              f"Of {len(games)} heads with TFE, against the head that each replaces, in recognition "
@@ -121,9 +116,8 @@ def write_answer(readme, lines, more=None):
 def _again(lines):
     """The differences of a summary's TFE rows on the test split, in one sentence."""
     games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")].to_dict("records")
-    said = [", ".join(f"{line['row']} " + report.interval(
-        line, f"{prefix}difference", f"{prefix}difference_low", f"{prefix}difference_high", "+", digits)
-        for line in games) for prefix, digits in (("", 1), ("auc_", 3))]
+    said = [", ".join(f"{line['row']} " + interval(
+        line, f"{prefix}difference", "+", digits) for line in games) for prefix, digits in (("", 1), ("auc_", 3))]
     return (f"With {lines.seeds.min()} seeds the difference is, in mAP: {said[0]}; "
             f"in fidelity AUC: {said[1]}.")
 

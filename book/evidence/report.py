@@ -5,11 +5,14 @@ import json
 import numpy as np
 import pandas as pd
 
-from book.runs import provenance
-from tfe import fidelity
-from tfe.errors import StudyError
-from data.files.paths import LOCAL, RESULTS, atomic, write_text
+from book import plots
+from book.evidence.strips import is_closed, strips
 from book.evidence.summary import summary
+from book.evidence.verdicts import interval, intervals
+from book.runs import provenance
+from data.files.paths import LOCAL, RESULTS, atomic, write_text
+from tfe.errors import StudyError
+from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
@@ -17,7 +20,6 @@ FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json",
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit").split(",")
-STRIPS = ["video_id", "auc_of_choice", "row", "segment", "truth", "attention", "leave_one_out"]
 
 
 def table(name, dataset, runs, splits):
@@ -28,8 +30,6 @@ def table(name, dataset, runs, splits):
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
-    from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
-
     there, rows = set(dataset.videos.split), []
     for run in runs:
         made, given = run.metrics, run.settings
@@ -81,20 +81,12 @@ def page(name, frame, lines, dataset, folds=1):
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
-    shown = []
-    for line in lines.to_dict("records"):
-        shown.append({
-            "row": line["row"], "split": line["split"], "seeds": line["seeds"],
-            f"{unit} (%)": interval(line, "value", "low", "high"),
-            "seeds and videos": interval(line, None, "video_low", "video_high"),
-            "against": "" if pd.isna(line["against"]) else line["against"],
-            "difference": interval(line, "difference", "difference_low", "difference_high", "+"),
-            "fidelity AUC": interval(line, "auc", "auc_low", "auc_high", digits=3),
-            "AUC difference": interval(line, "auc_difference", "auc_difference_low",
-                                        "auc_difference_high", "+", 3),
-            "L_N runaway": f"{line['runaway']} of {line['seeds'] + line['diverged']}"
-                           if pd.notna(line.get("loss_n")) else ""})
-    shown = pd.DataFrame(shown)
+    words = intervals(lines, f"{unit} (%)")
+    shown = pd.concat([
+        lines[["row", "split", "seeds"]], words.iloc[:, 0],
+        lines.apply(interval, axis=1, name="video").rename("seeds and videos"),
+        lines.against.fillna(""), words.iloc[:, 1:],
+        lines.apply(_runaway, axis=1).rename("L_N runaway")], axis=1)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
         f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
@@ -105,53 +97,10 @@ def page(name, frame, lines, dataset, folds=1):
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
 
-def interval(line, value, low, high, sign="", digits=1):
-    """`62.1 [61.0, 63.2]` of a line's entries, or nothing where they are absent."""
-    if pd.isna(line.get(low, np.nan)) and pd.isna(line.get(value, np.nan)):
-        return ""
-    middle = f"{line[value]:{sign}.{digits}f} " if value else ""
-    if pd.isna(line.get(low, np.nan)):
-        return middle.strip()
-    return f"{middle}[{line[low]:{sign}.{digits}f}, {line[high]:{sign}.{digits}f}]"
-
-
-def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
-    """Saliency along a few videos: one line a video, row and segment; first seed of each row.
-
-    The videos are chosen by rule, not by eye: those at `quantiles` of the within-video AUC of the
-    first vanilla row's leave-one-out read-out. Empty where there are no true intervals to tell
-    apart. Oracles are left out: they see the segments rearranged.
-    """
-    first = {}
-    for run in runs:
-        if (run.metrics and split in run.metrics["splits"]
-                and run.settings.method != "oracle-mask"):
-            first.setdefault(run.row, run)
-    vanilla = next((r for r in first.values() if r.settings.method == "vanilla"), None)
-    if dataset.segments is None or vanilla is None or _closed(dataset):
-        return pd.DataFrame(columns=STRIPS)
-    read = {row: _read_outs(run, split) for row, run in first.items()}
-    ids, segments = read[vanilla.row]["video_ids"], read[vanilla.row]["attention"].shape[1]
-    truth = dataset.truth(ids, segments).any(axis=1)
-    auc = fidelity.per_video(read[vanilla.row]["leave_one_out"], truth)["auc"]
-    order = np.argsort(auc, kind="stable")[:np.isfinite(auc).sum()]  # nan sorts last
-    if not len(order):  # as where every segment of every window shows some action
-        return pd.DataFrame(columns=STRIPS)
-    chosen = [order[int(q * len(order))] for q in quantiles]
-    return pd.DataFrame([
-        {"video_id": ids[n], "auc_of_choice": auc[n], "row": row, "segment": t,
-         "truth": int(truth[n, t]), "attention": each["attention"][n, t],
-         "leave_one_out": each["leave_one_out"][n, t]}
-        for n in chosen for row, each in read.items() for t in range(segments)], columns=STRIPS)
-
-
-def _read_outs(run, split):
-    """A run's read-outs per video `(N, T)`; leave-one-out as the mean over the true classes."""
-    arrays = np.load(run.folder / "predictions.npz")
-    targets = arrays[f"{split}.targets"]
-    falls = (arrays[f"{split}.leave_one_out"] * targets[..., None]).sum(1)
-    return {"video_ids": arrays[f"{split}.video_ids"], "attention": arrays[f"{split}.attention"],
-            "leave_one_out": falls / np.maximum(targets.sum(1, keepdims=True), 1)}
+def _runaway(line):
+    """How many of a row's runs ended with an L_N that ran away, where there is an A_N."""
+    many = line.seeds + line.diverged
+    return f"{line.runaway} of {many}" if pd.notna(line.get("loss_n")) else ""
 
 
 def write(name, dataset, runs, splits, folder=LOCAL):
@@ -173,7 +122,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
                "synthetic": dataset.synthetic,
                "settings": {key: value for key, value in dataset.settings.items()
-                            if key != "classes" or not _closed(dataset)},
+                            if key != "classes" or not is_closed(dataset)},
                "made_of": _made_of(runs), **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
     write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
@@ -182,8 +131,6 @@ def write(name, dataset, runs, splits, folder=LOCAL):
 
 def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
     """The figure of a table, from its csv and what its dataset says of itself."""
-    from book import plots
-
     plots.style()
     notes = ["simulated features"] * (frame.encoder.iloc[0] == "simulated")
     notes += ["supervised scores"] * (", supervised" in settings.get("source", ""))
@@ -201,11 +148,6 @@ def redraw(tables=(), folder=RESULTS):
         draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
              receipt["synthetic"], receipt["settings"], folder)
         yield path
-
-
-def _closed(dataset):
-    """Whether the licence forbids to pass the dataset's lists on: no id, interval or class is written."""
-    return "not to be passed on" in dataset.settings.get("licence", "")
 
 
 def is_current(name, runs, folder=LOCAL):

@@ -10,6 +10,7 @@ import warnings
 from functools import lru_cache
 
 import numpy as np
+import pandas as pd
 from scipy import optimize, stats
 
 from tfe.errors import StudyError
@@ -45,6 +46,16 @@ def paired(a, b, level=0.95, power=0.8):
             "p": float(_t_test(a - b).pvalue) if low < high else float("nan"),
             "smallest_effect": float(_standard_error(a - b) * detectable(len(a), level, power)),
             "improvement": float((np.sign(a[:, None] - b[None, :]).mean() + 1) / 2)}
+
+
+def paired_by_seed(a, b):
+    """`paired` over the seeds that both have; None where there is none.
+
+    a, b: Series of a row's values, by seed; NaN is a run without a value.
+    """
+    both = pd.concat([a, b], axis=1, keys=("a", "b")).dropna()
+    return None if both.empty else {**paired(both.a, both.b), "seeds": len(both),
+                                    "means": (both.a.mean(), both.b.mean())}
 
 
 @lru_cache

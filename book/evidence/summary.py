@@ -57,13 +57,10 @@ def _mean(cell, column, names):
 
 def _difference(cell, other, column, prefix):
     """The paired difference of a row to its baseline over the seeds that both have."""
-    both = pd.concat([cell.set_index("seed")[column], other.set_index("seed")[column]],
-                     axis=1, keys=("ours", "baseline")).dropna()
-    if both.empty:
-        return {}
-    pair = statistics.paired(both.ours, both.baseline)
-    names = {"low": "difference_low", "high": "difference_high"}
-    return {prefix + names.get(name, name): value for name, value in pair.items()}
+    pair = statistics.paired_by_seed(*(table.set_index("seed")[column] for table in (cell, other)))
+    names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p": "p",
+             "smallest_effect": "smallest_effect", "improvement": "improvement"}
+    return {prefix + ours: pair[name] for name, ours in names.items()} if pair else {}
 
 
 def _widen(line, mine, theirs, split):

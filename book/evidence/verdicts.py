@@ -1,11 +1,23 @@
-"""What an interval says, in words that cannot drift from it."""
+"""What an interval says, in words that cannot drift from it. Nothing here needs a model."""
 
 import pandas as pd
 
 from book.evidence import statistics
 
 
-def told(line, prefix="", higher="higher", lower="lower", neither="not told apart"):
+def interval(line, name, sign="", digits=1):
+    """`62.1 [61.0, 63.2]`: entry `name` of a line, and its two ends `name_low` and `name_high`.
+
+    The ends of `value` are called `low` and `high`. What the line has not is left out.
+    """
+    form, prefix = f"{sign}.{digits}f", "" if name == "value" else f"{name}_"
+    middle, low, high = (line.get(key) for key in (name, f"{prefix}low", f"{prefix}high"))
+    words = [f"{middle:{form}}"] if pd.notna(middle) else []
+    words += [f"[{low:{form}}, {high:{form}}]"] if pd.notna(low) else []
+    return " ".join(words)
+
+
+def direction(line, prefix="", higher="higher", lower="lower", neither="not told apart"):
     """Of a summary's line: whether its paired difference is above zero, below, or neither."""
     low, high = line[f"{prefix}difference_low"], line[f"{prefix}difference_high"]
     if pd.isna(low):
@@ -13,20 +25,23 @@ def told(line, prefix="", higher="higher", lower="lower", neither="not told apar
     return higher if low > 0 else lower if high < 0 else neither
 
 
-def shown(lines, unit):
-    """A summary for reading: value, difference and what it says, for the metric and for fidelity."""
-    from book.evidence.report import interval
+def intervals(lines, unit):
+    """A summary's lines in words: values and paired differences, of the metric and of fidelity."""
+    return pd.DataFrame([{
+        unit: interval(line, "value"), "difference": interval(line, "difference", "+"),
+        "fidelity AUC": interval(line, "auc", digits=3),
+        "AUC difference": interval(line, "auc_difference", "+", 3)}
+        for line in lines.to_dict("records")], index=lines.index)
 
-    table = lines[["row", "split"]].copy()
-    table[unit] = lines.apply(interval, axis=1, args=("value", "low", "high"))
-    table["against"] = lines.against.fillna("")
-    table["difference"] = lines.apply(
-        interval, axis=1, args=("difference", "difference_low", "difference_high", "+"))
-    table["recognition"] = lines.apply(told, axis=1)
-    table["fidelity AUC"] = lines.apply(
-        interval, axis=1, args=("auc", "auc_low", "auc_high", "", 3))
-    table["fidelity"] = lines.apply(told, axis=1, prefix="auc_")
-    return table.set_index("row")
+
+def readable(lines, unit):
+    """A summary for reading: value, difference and what it says, for the metric and for fidelity."""
+    words = intervals(lines, unit)
+    return pd.DataFrame({
+        "row": lines.row, "split": lines.split, unit: words[unit],
+        "against": lines.against.fillna(""), "difference": words["difference"],
+        "recognition": lines.apply(direction, axis=1), "fidelity AUC": words["fidelity AUC"],
+        "fidelity": lines.apply(direction, axis=1, prefix="auc_")}).set_index("row")
 
 
 def bar(runs, ours, others, margin):
@@ -45,6 +60,6 @@ def bar(runs, ours, others, margin):
                       for name in ("fidelity_auc", "value"))
         lines.append({"against": other, "auc": auc["difference"], "auc_low": auc["low"],
                       "auc_high": auc["high"], "value": value["difference"],
-                      "value_low": value["low"], "value_high": value["high"],
+                      "low": value["low"], "high": value["high"],
                       "met": bool(auc["low"] > 0 and value["low"] > -margin)})
     return pd.DataFrame(lines)
