@@ -6,7 +6,7 @@
     python book/execute.py --times      no notebook: what each costs, into results/chapters.csv
 
 The `.py` is the only file that a person edits. The stamp, `metadata.tfe.reads`, holds the digest of
-the `.py`, of the modules that it imports and of the committed result files that it names.
+the `.py`, of the syntax of the modules that it imports and of the committed result files that it names.
 """
 
 import argparse
@@ -33,15 +33,19 @@ def chapters():
 
 
 def reads(source):
-    """What a chapter depends on: `{path from the root: digest}`."""
+    """What a chapter depends on: `{path from the root: digest}`.
+
+    Of the modules the syntax alone counts, of the chapter itself its text as well.
+    """
     names = {node.value for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}
     # `f"{name}_summary.csv"` names a file too: by its end and by a name that stands elsewhere.
     ends = tuple(name for name in names if name.endswith((".csv", ".json")))
     results = {path for path in RESULTS.glob("*.*") for end in ends if path.name == end or (
         path.name.endswith(end) and path.name.removesuffix(end) in names)}
-    return sources(source) | {str(path.relative_to(ROOT)): digest(path)
-                              for path in sorted(results)}
+    # A string may name the backbone that a chapter builds.
+    return sources(source, names) | {str(path.relative_to(ROOT)): digest(path)
+                                     for path in [source, *sorted(results)]}
 
 
 def current(source):

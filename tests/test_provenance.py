@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_book import load_tool
 
 from book.runs import batch, provenance
 from data import planted
@@ -123,6 +124,23 @@ def test_other_splits_measure_the_same_run_again_and_train_nothing(toy, tmp_path
     assert after["history"] == before["history"]
     assert (first.folder / "checkpoint.safetensors").read_bytes() == weights
     assert (np.load(first.folder / "predictions.npz")["test.scores"] == scores).all()
+
+
+def test_a_comment_in_a_module_makes_no_chapter_out_of_date(copy):
+    tool, chapter = load_tool(), copy / "book" / "12_table3.py"
+    tool.RESULTS, tool.ROOT = copy / "results", copy
+
+    def stamp():
+        key(copy)  # what lies there now
+        return tool.reads(chapter)
+
+    before = stamp()
+    assert {"tfe/adversary.py", "tfe/backbones/msqnet.py"} <= set(before)
+    changed(copy / "tfe" / "adversary.py", r"^import torch$", "import torch  # a comment")
+    assert stamp() == before
+    changed(chapter, r"^# ## ", "# ## In other words: ")
+    assert {name for name, digest in stamp().items() if digest != before[name]} == {
+        "book/12_table3.py"}
 
 
 def test_an_empty_field_or_a_line_break_is_no_other_code():

@@ -100,6 +100,15 @@ def captioned(folder):
 
 HEADS = ["MSQNet+TFE", "BIKE+TFE"]
 DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
+PROBED = "15_fidelity, Is the label gone from z_N, or is its critic fooled?"
+
+
+def of_both(name, where, claim, rule, chapter):
+    """The same claim about the MSQNet-style and the BIKE-style head: two entries of `RULES`."""
+    return [(f"{name}-{head.lower()}", where, f"{claim} ({head})", rule(head), chapter)
+            for head in ("MSQNet", "BIKE")]
+
+
 # id, where, the claim in our words, the rule, the chapter that shows it.
 RULES = (
     ("eq8", "Eq. (8), section 3.2.2", "the relaxed mask is k-hot: k of T segments", khot,
@@ -109,12 +118,11 @@ RULES = (
     ("eq12-words", "Section 3.2.3, the sentence under Eq. (12)",
      "z_S gains by maximising L_S, z_N loses by minimising L_N", contradicted("G.response"),
      "08_game, At best response the game is L1, exactly"),
-    ("facts-ucf101", "Section 4.1", "UCF101: classes, clips, groups and splits",
-     facts(["ucf101"]), "09_data, What section 4.1 says of the data"),
-    ("facts-hmdb51", "Section 4.1", "HMDB-51: classes, clips, splits and lengths",
-     facts(["hmdb51"]), "09_data, What section 4.1 says of the data"),
-    ("facts-charades", "Section 4.1", "Charades: classes, videos, intervals and lengths",
-     facts(["charades"]), "09_data, What section 4.1 says of the data"),
+    *((f"facts-{name.lower().replace('-', '')}", "Section 4.1", f"{name}: {what}",
+       facts([name.lower().replace("-", "")]), "09_data, What section 4.1 says of the data")
+      for name, what in (("UCF101", "classes, clips, groups and splits"),
+                         ("HMDB-51", "classes, clips, splits and lengths"),
+                         ("Charades", "classes, videos, intervals and lengths"))),
     ("consistent-long", "Section 4.3, untrimmed videos",
      "TFE improves every backbone (on synthetic untrimmed videos)", raises("headline", HEADS),
      "10_table1, Again, with ten seeds"),
@@ -150,45 +158,27 @@ RULES = (
     ("fidelity", "Abstract, sections 1 and 4.5",
      "TFE raises temporal fidelity (leave one out, against true intervals)",
      raises("headline", HEADS, "auc_"), "10_table1, Again, with ten seeds"),
-    ("fidelity-salads", "Abstract, on real recordings",
-     "TFE raises temporal fidelity (50 Salads, supervised frame scores)",
-     raises("salads", HEADS, "auc_"), "15_fidelity, Real recordings"),
-    ("fidelity-gtea", "Abstract, on real recordings",
-     "TFE raises temporal fidelity (GTEA, supervised frame scores)",
-     raises("gtea", HEADS, "auc_"), "15_fidelity, Real recordings"),
-    ("fidelity-utkinect", "Abstract, on real recordings",
-     "TFE raises temporal fidelity (UTKinect, skeletons)",
-     raises("utkinect", HEADS, "auc_"), "15_fidelity, Real recordings"),
+    *((f"fidelity-{name}", "Abstract, on real recordings", f"TFE raises temporal fidelity ({what})",
+       raises(name, HEADS, "auc_"), "15_fidelity, Real recordings")
+      for name, what in (("salads", "50 Salads, supervised frame scores"),
+                         ("gtea", "GTEA, supervised frame scores"),
+                         ("utkinect", "UTKinect, skeletons"))),
     ("figure-1", "Fig. 1", "a head's attention lies off the action and TFE's lies on it",
      raises("fidelity", ["BIKE+TFE"], "auc_"), "15_fidelity, Figure 4, by a rule"),
     ("figure-4", "Fig. 4, section 4.5", "TFE removes attention from inessential segments (MSQNet)",
      raises("fidelity", ["MSQNet+TFE"], "auc_"), "15_fidelity, Figure 4, by a rule"),
     ("fidelity-accuracy", "Section 4.2", "higher fidelity goes with higher accuracy",
      correlation("fidelity"), "15_fidelity, Does fidelity go with accuracy?"),
-    ("suppresses-msqnet", "Sections 1 and 2",
-     "TFE leans less on a spurious scene: it falls less where scenes are independent (MSQNet)",
-     paired("headline", "MSQNet", "MSQNet+TFE", of=fall), "10_table1, Again, with ten seeds"),
-    ("suppresses-bike", "Sections 1 and 2",
-     "TFE leans less on a spurious scene: it falls less where scenes are independent (BIKE)",
-     paired("headline", "BIKE", "BIKE+TFE", of=fall), "10_table1, Again, with ten seeds"),
-    ("separates-msqnet", "Section 3.1", "z_N tells less of the label than z_S (MSQNet)",
-     measured("fidelity", "MSQNet+TFE", ["probes_probe_z_s", "probes_probe_z_n"], less_in_rest),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
-    ("separates-bike", "Section 3.1", "z_N tells less of the label than z_S (BIKE)",
-     measured("fidelity", "BIKE+TFE", ["probes_probe_z_s", "probes_probe_z_n"], less_in_rest),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
-    ("orthogonal-msqnet", "Section 3.1", "z_S and z_N point in unrelated directions (MSQNet)",
-     measured("fidelity", "MSQNet+TFE", ["probes_cosine"], orthogonal),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
-    ("orthogonal-bike", "Section 3.1", "z_S and z_N point in unrelated directions (BIKE)",
-     measured("fidelity", "BIKE+TFE", ["probes_cosine"], orthogonal),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
-    ("independent-msqnet", "Eq. (2), third term", "z_S and z_N become independent (MSQNet)",
-     measured("fidelity", "MSQNet+TFE", DEPENDENCE, independent),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
-    ("independent-bike", "Eq. (2), third term", "z_S and z_N become independent (BIKE)",
-     measured("fidelity", "BIKE+TFE", DEPENDENCE, independent),
-     "15_fidelity, Is the label gone from z_N, or is its critic fooled?"),
+    *of_both("suppresses", "Sections 1 and 2",
+             "TFE leans less on a spurious scene: it falls less where scenes are independent",
+             lambda head: paired("headline", head, f"{head}+TFE", of=fall),
+             "10_table1, Again, with ten seeds"),
+    *of_both("separates", "Section 3.1", "z_N tells less of the label than z_S", lambda head: measured(
+        "fidelity", f"{head}+TFE", ["probes_probe_z_s", "probes_probe_z_n"], less_in_rest), PROBED),
+    *of_both("orthogonal", "Section 3.1", "z_S and z_N point in unrelated directions", lambda head:
+             measured("fidelity", f"{head}+TFE", ["probes_cosine"], orthogonal), PROBED),
+    *of_both("independent", "Eq. (2), third term", "z_S and z_N become independent", lambda head:
+             measured("fidelity", f"{head}+TFE", DEPENDENCE, independent), PROBED),
 )
 
 
