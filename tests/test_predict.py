@@ -14,7 +14,7 @@ import yaml
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from book.commands import predict
-from book.runs import heads, sights
+from book.runs import checkpoint, heads, sights
 from data.files import store
 from tfe import StudyError, systems, training
 from book.__main__ import main
@@ -42,7 +42,8 @@ def local(tmp_path, monkeypatch):
     training.seed_everything(0)
     system = systems.build("tfe", "bike", 2, 1280, "singlelabel")
     folder.mkdir(parents=True)
-    training.Checkpoint(folder, system, {}, {}).save([])
+    checkpoint.Checkpoint(folder).save({"system": system.state_dict(), "optimisers": {}, "rows": [],
+                                        "settings": {}})
     given = {"method": "tfe", "backbone": "bike", "data": str(data), "profile": "smoke", "seed": 0}
     (folder / "run.ipynb").write_text(json.dumps({"metadata": {"papermill": {"parameters": given}}}))
     made = dict(heads.read(heads.PUBLISHED / "bike-tfe").card["features"])

@@ -128,7 +128,7 @@ def as_dataset(listing):
     """The listing as a dataset folder would hold it, so that labels and truth are computed once."""
     labels = [[name for name in cell.split(";") if name] for cell in listing.videos.labels]
     return Dataset(Path(), listing.name, "multilabel", listing.classes, False,
-                   listing.videos.assign(labels=labels), listing.segments, {})
+                   listing.videos.assign(labels=labels, picture_start=0.0), listing.segments, {})
 
 
 def planted_listing(name, arguments):

@@ -58,9 +58,9 @@ def _mean(cell, column, names):
 def _difference(cell, other, column, prefix):
     """The paired difference of a row to its baseline over the seeds that both have."""
     pair = statistics.paired_by_seed(*(table.set_index("seed")[column] for table in (cell, other)))
-    names = {"difference": "difference", "low": "difference_low", "high": "difference_high", "p": "p",
-             "smallest_effect": "smallest_effect", "improvement": "improvement"}
-    return {prefix + ours: pair[name] for name, ours in names.items()} if pair else {}
+    names = {"low": "difference_low", "high": "difference_high"}
+    return {prefix + names.get(name, name): value for name, value in (pair or {}).items()
+            if name not in ("seeds", "means")}
 
 
 def _widen(line, mine, theirs, split):

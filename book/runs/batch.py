@@ -21,7 +21,7 @@ import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass as typed
 
-from book.runs import provenance
+from book.runs import cluster, provenance
 from book.runs.settings import Settings
 from data.common import pool
 from data.files import store
@@ -205,9 +205,7 @@ def execute(runs, workers=None, slurm=None):
         workers = 4  # they share its memory
     # One thread a process: small heads gain nothing from more.
     if slurm:
-        from book.runs import cluster
-
-        results = ((job, reason or lost) for job, reason, lost in cluster.each(
+        results = ((job, reason or lost) for job, reason, lost in cluster.run(
             _papermill, jobs, "runs", partition=slurm, at_once=workers or pool.cores()))
     else:
         results = pool.each(_papermill, jobs, "runs", "run", workers)

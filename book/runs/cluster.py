@@ -10,7 +10,7 @@ from data.files.paths import LOCAL
 TRIES = 2  # a node may fail once
 
 
-def each(function, items, what, *, partition, at_once, minutes=240):
+def run(function, items, what, *, partition, at_once, minutes=240):
     """Yield `(item, function(item), None)` as jobs end, or `(item, None, reason)` for a lost one.
 
     `partition` is a Slurm partition, or "local" for submitit's own executor on this machine;
