@@ -93,7 +93,7 @@ def losses(history):
     return fig
 
 
-def table(frame, dataset, synthetic):
+def points(frame, dataset, synthetic):
     """A table's runs as points, one colour a split: metric left, fidelity AUC right."""
     measures = [("value", {"map": "mAP (%)", "accuracy": "accuracy (%)"}[frame.metric.iloc[0]])]
     if frame.fidelity_auc.notna().any():

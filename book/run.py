@@ -114,7 +114,7 @@ for split in splits:
     at = rows[split]
     if not len(at) or history.status == "diverged":
         continue
-    predictions[split] = protocols.predict(
+    predictions[split] = protocols.averaged(
         system, views[:, at], targets[at])
     # An oracle sees the segments rearranged: no fidelity along time.
     known = truth is not None and method != "oracle-mask"

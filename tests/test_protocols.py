@@ -39,7 +39,7 @@ def test_class_scores_are_averaged_not_features_or_logits(system):
     x = np.random.default_rng(0).normal(size=(6, 64, 8)).astype(np.float16)
     targets = np.eye(5)[[0, 1, 2, 3, 4, 0]]
     clips = protocols.views(x, "multi-clip")
-    found = protocols.predict(system, clips, targets)
+    found = protocols.averaged(system, clips, targets)
     with torch.no_grad():
         logits = [system.classify(system.embed(torch.tensor(clip).float()))[0] for clip in clips]
         by_hand = torch.stack([system.backbone.scores(each) for each in logits]).mean(0)
@@ -53,7 +53,7 @@ def test_one_view_is_the_plain_prediction_to_the_last_bit(system):
     x = np.random.default_rng(1).normal(size=(6, 16, 8)).astype(np.float16)
     targets = np.eye(5)[[0, 1, 2, 3, 4, 0]]
     plain = evaluation.predict(system, x, targets)
-    found = protocols.predict(system, protocols.views(x, "single-view"), targets)
+    found = protocols.averaged(system, protocols.views(x, "single-view"), targets)
     assert all((found[name] == plain[name]).all() for name in plain)
 
 

@@ -19,7 +19,7 @@ def runs(auc, value):
 def test_direction_is_where_the_interval_lies():
     line = {"difference_low": 0.1, "difference_high": 2, "auc_difference_low": -1,
             "auc_difference_high": 1}
-    assert direction(line) == "higher" and direction(line, "auc_") == "not direction apart"
+    assert direction(line) == "higher" and direction(line, "auc_") == "not told apart"
     assert direction(line | {"difference_low": -3, "difference_high": -1}) == "lower"
     assert direction(line | {"difference_low": np.nan}) == "-"
 
@@ -27,7 +27,7 @@ def test_direction_is_where_the_interval_lies():
 @pytest.mark.parametrize("auc, value, met", [
     ([.05, .06, .07], [-.5, -.4, -.6], True),     # more faithful, hardly worse
     ([.05, .06, .07], [-2.5, -1.9, -1.4], False),  # worse than the margin allows, or may be
-    ([.05, -.06, .07], [3, 3.1, 3.2], False),      # not direction apart in fidelity
+    ([.05, -.06, .07], [3, 3.1, 3.2], False),      # not told apart in fidelity
     ([-.05, -.06, -.07], [3, 3.1, 3.2], False)])
 def test_the_bar_asks_for_fidelity_and_for_no_loss_beyond_the_margin(auc, value, met):
     line = bar(runs(np.array(auc), np.array(value)), "ours", ["rival"], margin=2).iloc[0]

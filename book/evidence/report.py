@@ -134,7 +134,7 @@ def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
     plots.style()
     notes = ["simulated features"] * (frame.encoder.iloc[0] == "simulated")
     notes += ["supervised scores"] * (", supervised" in settings.get("source", ""))
-    fig = plots.table(frame, ", ".join([dataset, *notes]), synthetic)
+    fig = plots.points(frame, ", ".join([dataset, *notes]), synthetic)
     with atomic(folder / f"{name}.png") as temporary:
         fig.savefig(temporary, metadata={"Software": None})
 

@@ -35,7 +35,7 @@ def views(x, protocol):
     return rearrange(x, "n (t clips) d -> clips n t d", clips=clips)
 
 
-def predict(system, clips, targets):
+def averaged(system, clips, targets):
     """What `evaluation.predict` gives, averaged over the clips `(clips, N, T, d)`: class scores, and
     the read-outs along the T segments."""
     parts = [evaluation.predict(system, clip, targets) for clip in clips]
