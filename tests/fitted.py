@@ -51,7 +51,7 @@ def exact(case, processes):
     system.double().train()
     x, targets = torch.from_numpy(x), torch.from_numpy(targets)
     optimisers = {n: torch.optim.AdamW(p, 1e-3) for n, p in system.players().items()}
-    processes.share(optimisers)
+    processes.join(system, optimisers, 0)
     with noiseless():
         for batch in torch.arange(11).split(5):
             rows, processes.weight = processes.part(batch)

@@ -103,7 +103,7 @@ def test_one_process_does_nothing_else():
     mine, weight = alone.part(rows)
     assert torch.equal(mine, rows) and weight == 1 and alone.device == torch.device("cpu")
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)
-    alone.share({"all": optimiser})
+    alone.join(None, {"all": optimiser}, 0)
     assert not optimiser._optimizer_step_pre_hooks and not torch.distributed.is_initialized()
 
 

@@ -14,7 +14,7 @@ from itertools import islice
 import torch
 
 from tfe.device import arithmetic
-from tfe.errors import StudyError
+from tfe.errors import one_of
 
 CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass", "reversal"),
            "encoder": ("disentangler", "salient", "approximators", "none"),
@@ -50,9 +50,7 @@ class Game:
 
     def __post_init__(self):
         for name, choices in CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise StudyError(f"{name} is {getattr(self, name)!r}: choose one of "
-                                 f"{', '.join(choices)}")
+            one_of(name, getattr(self, name), choices)
 
     @property
     def reversible(self):

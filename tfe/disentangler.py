@@ -9,8 +9,8 @@ import torch
 from einops import einsum, rearrange, repeat
 from torch import nn
 
-from tfe.errors import StudyError
-from tfe.khot import hard_khot, inclusion, relaxed_khot
+from tfe.errors import StudyError, one_of
+from tfe.khot import fixed_khot, relaxed_khot
 
 
 class TemporalDisentanglement(nn.Module):
@@ -24,10 +24,10 @@ class TemporalDisentanglement(nn.Module):
     def __init__(self, dim, heads, k, tau=0.5, *, query="per_row", residual=True,
                  head_width="narrow", head_ratio=0, normalise="none", test_mask="hard"):
         super().__init__()
-        _choose("query", query, ("per_row", "shared"))
-        _choose("head_width", head_width, ("narrow", "full"))
-        _choose("normalise", normalise, ("none", "count", "sum"))
-        _choose("test_mask", test_mask, ("hard", "soft", "expected"))
+        one_of("query", query, ("per_row", "shared"))
+        one_of("head_width", head_width, ("narrow", "full"))
+        one_of("normalise", normalise, ("none", "count", "sum"))
+        one_of("test_mask", test_mask, ("hard", "soft", "expected"))
         if head_width == "narrow" and dim % heads:
             raise StudyError(f"dim {dim} is no multiple of heads {heads}: choose one that is")
         self.heads, self.k, self.tau = heads, k, tau
@@ -59,9 +59,7 @@ class TemporalDisentanglement(nn.Module):
             return relaxed_khot(logits, self.k, self.tau, generator)
         if self.test_mask == "soft":
             return (logits / self.tau).softmax(dim=-1)
-        # At test a segment may have been left out: a k above what is left keeps all of it.
-        k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
-        return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
+        return fixed_khot(logits, self.k, self.test_mask)
 
     def forward(self, x, generator=None, both=True):
         m = self.mask(self.logits(x), generator)
@@ -144,23 +142,19 @@ class Disentangler(nn.Module):
         return z + x if self.residual else z
 
     def saliency(self, x):
-        """The read-out of the mask: softmax of Eq. (9)'s logits, mean over heads and query rows.
-
-        x `(B, T, d)` -> `(B, T)`, rows summing to one.
-        """
+        """The mask's read-out `(B, T)`: softmax of Eq. (9)'s logits, mean over heads and query rows."""
         return self.split.logits(x).softmax(dim=-1).mean(dim=(1, 2))
 
 
 class PlainStreams(nn.Module):
     """Table 3 without D: two streams of ordinary self-attention in place of mask and complement.
 
-    x `(B, T, d)` -> z_s, z_n `(B, T, d)` and the salient stream's attention `(B, 1, T, T)`. Nothing
-    ties one stream to the other: neither has a mask, and their weights are their own. The feed-forward
-    networks and both residuals of Eqs. (6), (10), (11) stay. The paper says no more of these variants
-    than that they have two streams.
+    x `(B, T, d)` -> z_s, z_n `(B, T, d)` and the salient stream's attention `(B, 1, T, T)`. The streams
+    share nothing. The feed-forward networks and both residuals of Eqs. (6), (10), (11) stay. The paper
+    says no more of these variants than that they have two streams.
     """
 
-    def __init__(self, dim, heads, *, ratio=4):
+    def __init__(self, dim, heads, k=None, *, ratio=4):  # no mask: k has no meaning
         super().__init__()
         self.salient = nn.MultiheadAttention(dim, heads, bias=False, batch_first=True)
         self.non_salient = nn.MultiheadAttention(dim, heads, bias=False, batch_first=True)
@@ -176,18 +170,10 @@ class PlainStreams(nn.Module):
         return z_s, self.f_dn(attended + x) + x, attention.unsqueeze(1)
 
     def saliency(self, x):
-        """The read-out: the salient stream's attention, mean over heads and query rows.
-
-        x `(B, T, d)` -> `(B, T)`, rows summing to one.
-        """
+        """The read-out `(B, T)`: the salient stream's attention, mean over heads and query rows."""
         return self.salient(x, x, x)[1].mean(dim=1)
 
 
 def feed_forward(inputs, hidden, outputs):
     """The feed-forward network of the Transformer: linear, ReLU, linear."""
     return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(inplace=True), nn.Linear(hidden, outputs))
-
-
-def _choose(name, value, choices):
-    if value not in choices:
-        raise StudyError(f"{name} is {value!r}: choose one of {', '.join(choices)}")

@@ -10,6 +10,12 @@ class StudyError(ValueError):
     """
 
 
+def one_of(name, value, choices):
+    """Raise StudyError unless the option called `name` has one of its values."""
+    if value not in choices:
+        raise StudyError(f"{name} is {value!r}: choose one of {', '.join(choices)}")
+
+
 def ended(main, arguments=None):
     """Run `main(arguments)`; return its code or 0, 2 for what a user can mend, or 130 for Ctrl-C."""
     try:

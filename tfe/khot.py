@@ -47,6 +47,13 @@ def hard_khot(logits, k):
     return torch.zeros_like(logits).scatter_(-1, order, first.expand_as(logits).to(logits.dtype))
 
 
+def fixed_khot(logits, k, kind):
+    """The mask at test: "hard" (`hard_khot`) or "expected" (`inclusion`)."""
+    # A segment may have been left out: a k above what is left keeps all of it.
+    k = torch.as_tensor(k).clamp(max=logits.shape[-1])
+    return hard_khot(logits, k) if kind == "hard" else inclusion(logits, k)
+
+
 def inclusion(logits, k):
     """The probability that k draws with replacement pick a segment: 1 - (1 - p)^k, p = softmax.
 

@@ -9,7 +9,7 @@ import torch
 from einops import einsum, rearrange
 from torch import nn
 
-from tfe.khot import hard_khot, inclusion, relaxed_khot
+from tfe.khot import fixed_khot, relaxed_khot
 
 
 class ClasswiseDisentanglement(nn.Module):
@@ -34,8 +34,7 @@ class ClasswiseDisentanglement(nn.Module):
     def mask(self, logits, generator=None):
         if self.training:
             return relaxed_khot(logits, self.k, self.tau, generator)
-        k = torch.as_tensor(self.k).clamp(max=logits.shape[-1])
-        return hard_khot(logits, k) if self.test_mask == "hard" else inclusion(logits, k)
+        return fixed_khot(logits, self.k, self.test_mask)
 
     def forward(self, x, generator=None, both=True):
         m = self.mask(self.logits(x), generator)

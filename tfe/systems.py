@@ -114,15 +114,14 @@ class TFE(System):
     reads z_N; no prediction depends on it.
     """
 
-    def __init__(self, backbone, *, game=Game(), heads=4, **options):
+    make_disentangler = Disentangler
+
+    def __init__(self, backbone, *, game=Game(), heads=4, k=DEFAULT_K, **options):
         super().__init__(backbone)
         self.game = game
-        self.disentangler = self.make_disentangler(backbone.dim, heads, **options)
+        self.disentangler = self.make_disentangler(backbone.dim, heads, k, **options)
         self.salient = backbone.make_approximator()
         self.non_salient = backbone.make_approximator()
-
-    def make_disentangler(self, dim, heads, k=DEFAULT_K, **options):
-        return Disentangler(dim, heads, k, **options)
 
     def encode(self, features, positions=None):
         """What D and A read: embeddings after the temporal layers `(B, T, d)`, and A's context."""
@@ -160,8 +159,7 @@ class TFE(System):
 class PlainTFE(TFE):
     """Table 3's variants 1 to 3: two streams of ordinary attention in D's place."""
 
-    def make_disentangler(self, dim, heads, k=None, **options):
-        return PlainStreams(dim, heads, **options)  # without a mask, k has no meaning
+    make_disentangler = PlainStreams
 
 
 class Plus(TFE):

@@ -100,13 +100,12 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
     optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
                                           betas=schedule.betas, weight_decay=schedule.weight_decay)
                   for name, parameters in system.players().items()}
-    processes.share(optimisers)
     game = getattr(system, "game", None)
     settings = {"seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)}
     history = History([], prior_ce=prior_entropy(system.backbone, prior))
     if checkpoint and (state := checkpoint.load(_state(settings, history, system, optimisers))):
         _restore(state, history, system, optimisers)
-    processes.agree(system, len(history.rows))
+    processes.join(system, optimisers, len(history.rows))
     batches = math.ceil(len(features) / schedule.batch_size)
     progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
                     disable=processes.rank > 0 or None)
@@ -208,8 +207,11 @@ class Processes:
             atexit.register(distributed.destroy_process_group)
         self.rank, self.world = distributed.get_rank(), distributed.get_world_size()
 
-    def agree(self, system, epochs):
-        """Raise StudyError unless the run can be shared, and all begin at the same epoch and weights."""
+    def join(self, system, optimisers, epochs):
+        """Let every step of the optimisers begin with the gradients of the whole batch.
+
+        Raises StudyError unless all processes begin at the same epoch and weights.
+        """
         if self.world == 1:
             return
         if not system.backbone.separable:
@@ -222,10 +224,7 @@ class Processes:
         if not all(torch.allclose(mine, other, rtol=1e-9, equal_nan=True) for other in every):
             raise StudyError("the processes begin at different epochs or with different weights: let "
                              "all see one folder, with the same files in it")
-
-    def share(self, optimisers):
-        """Let every step of the optimisers begin with the gradients of the whole batch."""
-        for optimiser in optimisers.values() if self.world > 1 else ():
+        for optimiser in optimisers.values():
             optimiser.register_step_pre_hook(self._average)
 
     def part(self, rows):

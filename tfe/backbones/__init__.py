@@ -47,6 +47,7 @@ class Backbone(nn.Module):
         `(z, context) -> logits (B, C), attention (B, C, T)`.
     """
 
+    tower = None  # the name of the published encoder, where there is one
     separable = True  # whether a batch's loss is the mean of losses that its videos have alone
 
     def __init__(self, num_classes, dim, task):
@@ -78,15 +79,20 @@ class Backbone(nn.Module):
         weight = target + (target.sum(1, keepdim=True) == 0)
         return (attention * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True)
 
-    def param_groups(self):
-        """Parameters by the factor on their learning rate: all at 1, unless a subclass differs."""
-        return [{"params": list(self.parameters()), "scale": 1.0}]
+    def param_groups(self, factor=0.1):
+        """Parameters by the factor on their learning rate: a published encoder's at 0.1, others at 1."""
+        slow = {id(p) for module in self.modules() if getattr(module, "part", None)
+                for p in module.parameters()}
+        split = {scale: [p for p in self.parameters() if p.requires_grad
+                         and (id(p) in slow) == (scale != 1.0)] for scale in (1.0, factor)}
+        return [{"params": params, "scale": scale} for scale, params in split.items() if params]
 
     @property
     def spec(self):
         """What the backbone is, as a flat dict: written into the receipts."""
         return {"backbone": type(self).__module__.rsplit(".", 1)[1], "dim": self.dim,
-                "classes": self.num_classes, "task": self.task}
+                "classes": self.num_classes, "task": self.task,
+                **({"tower": self.tower} if self.tower else {})}
 
 
 class FeatureEmbedding(nn.Sequential):

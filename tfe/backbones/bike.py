@@ -89,13 +89,6 @@ class System(Backbone):
         each = in_batch(logits, target)
         return each.mean() if reduction == "mean" else each
 
-    def param_groups(self):
-        return towers.groups(self, [self.embed] if self.tower else [])
-
-    @property
-    def spec(self):
-        return super().spec | ({"tower": self.tower} if self.tower else {})
-
 
 def in_batch(logits, target):
     """BIKE's loss: each video against the texts of its batch, and each text against the videos.

@@ -64,13 +64,6 @@ class System(Backbone):
         """Begin the queries at the pooled class embeddings of a `weights.Text`."""
         self.queries.data.copy_(text.pooled)
 
-    def param_groups(self):
-        return towers.groups(self, [self.embed.video] if self.tower else [])
-
-    @property
-    def spec(self):
-        return super().spec | ({"tower": self.tower} if self.tower else {})
-
 
 class GuidedEmbedding(nn.Module):
     """Frames, or `(B, T, w + g)` stored of them, to `(B, T, d + g)`: segments, and the guide behind.

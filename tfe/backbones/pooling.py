@@ -11,7 +11,7 @@ from einops import einsum
 from torch import nn
 
 from tfe.backbones import Backbone, FeatureEmbedding
-from tfe.errors import StudyError
+from tfe.errors import one_of
 
 
 class MeanPool(Backbone):
@@ -66,8 +66,7 @@ class GatedMIL(EmbeddedMeanPool):
 
     def __init__(self, num_classes, *, attention="shared", **options):
         super().__init__(num_classes, **options)
-        if attention not in ("shared", "class"):
-            raise StudyError(f"attention is {attention!r}: choose one of shared, class")
+        one_of("attention", attention, ("shared", "class"))
         self.queries = num_classes if attention == "class" else 1
 
     def make_approximator(self):

@@ -128,11 +128,3 @@ def clip(size, feature_dim=None, **options):
     """CLIP's tower with its projection, or its `Stored` features where `feature_dim` is given."""
     return (ClipTower(size, **options) if feature_dim is None else
             Stored(feature_dim, CLIP[size]["projection_dim"]))
-
-
-def groups(backbone, towers, factor=0.1):
-    """Parameters by the factor on their rate: those of the towers at `factor`, the others at 1."""
-    slow = {id(p) for tower in towers for p in tower.parameters()}
-    split = {scale: [p for p in backbone.parameters() if p.requires_grad
-                     and (id(p) in slow) == (scale != 1.0)] for scale in (1.0, factor)}
-    return [{"params": params, "scale": scale} for scale, params in split.items() if params]
