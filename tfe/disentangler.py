@@ -162,12 +162,11 @@ class PlainStreams(nn.Module):
         self.f_dn = feed_forward(dim, ratio * dim, dim)
 
     def forward(self, x, generator=None, both=True):
-        attended, attention = self.salient(x, x, x)
-        z_s = self.f_ds(attended + x) + x
-        if not both:
-            return z_s, None, attention.unsqueeze(1)
-        attended, _ = self.non_salient(x, x, x, need_weights=False)
-        return z_s, self.f_dn(attended + x) + x, attention.unsqueeze(1)
+        # Both attend first: gradients add up in x in the order of the streams, to the last bit.
+        attended_s, attention = self.salient(x, x, x)
+        attended_n = self.non_salient(x, x, x, need_weights=False)[0] if both else None
+        z_s, z_n = self.f_ds(attended_s + x) + x, self.f_dn(attended_n + x) + x if both else None
+        return z_s, z_n, attention.unsqueeze(1)
 
     def saliency(self, x):
         """The read-out `(B, T)`: the salient stream's attention, mean over heads and query rows."""
