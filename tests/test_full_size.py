@@ -219,8 +219,8 @@ def test_the_losses_are_those_of_the_systems():
 
 
 @pytest.mark.parametrize("head, said", [
-    ({"tune": "all"}, "tune is 'all'"), ({"precision": "fp16"}, "precision 'fp16'"),
-    ({"spotting": "eyes"}, "spotting is 'eyes'"), ({"contrast": "x"}, "contrast 'x'")])
+    ({"tune": "all"}, "tune is 'all'"), ({"precision": "fp16"}, "precision is 'fp16'"),
+    ({"spotting": "eyes"}, "spotting is 'eyes'"), ({"contrast": "x"}, "contrast is 'x'")])
 def test_unknown_options_name_the_known_ones(head, said):
     with pytest.raises(StudyError, match=said):
         made("vanilla", "bike", **head)

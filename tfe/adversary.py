@@ -81,7 +81,8 @@ def losses(system, batch, generator=None, frozen=False, turn=None):
             x, context = system.encode(batch["features"])
             z_s, z_n, _ = system.disentangler(x, generator)
         if turn is not None:
-            z_n = _ScaledGradient.apply(z_n, turn)
+            z_n = z_n.view_as(z_n)  # a tensor of its own: the hook is to touch nothing else
+            z_n.register_hook(lambda gradient: turn * gradient)
         # A_N first: where dropout draws, the order is part of a seed's result.
         logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
     # bf16 is for the products alone: losses are taken in the precision of the targets.
@@ -104,19 +105,6 @@ def prior_entropy(backbone, prior):
     """The loss in nats of answering the class frequencies `(C,)` to every video."""
     answer = prior.logit() if backbone.task == "multilabel" else prior.log()
     return backbone.loss(answer.unsqueeze(0), prior).item()
-
-
-class _ScaledGradient(torch.autograd.Function):
-    """The identity, whose gradient is multiplied by a factor."""
-
-    @staticmethod
-    def forward(ctx, z, factor):
-        ctx.factor = factor
-        return z.view_as(z)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return ctx.factor * gradient, None
 
 
 def simultaneous_gradients(system, batch, generator=None):

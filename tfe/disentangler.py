@@ -16,9 +16,8 @@ from tfe.khot import fixed_khot, relaxed_khot
 class TemporalDisentanglement(nn.Module):
     """Split the segments by a k-hot temporal attention mask: Eqs. (8)-(11), all H heads at once.
 
-    x `(B, T, d)` -> z_S, z_N `(B, H, T, c)` and the mask m `(B, H, Q, T)`, where a head is
-    c = d/H wide ("narrow") or c = d ("full"), and Q = T query rows, or 1 where the query is
-    shared.
+    x `(B, T, d)` -> z_S, z_N `(B, H, T, c)` and the mask m `(B, H, Q, T)`, where a head is c = d/H
+    wide ("narrow") or c = d ("full"), and Q = T query rows, or 1 where the query is shared.
     """
 
     def __init__(self, dim, heads, k, tau=0.5, *, query="per_row", residual=True,

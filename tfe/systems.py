@@ -38,11 +38,10 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
 
     method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings, for TFE
     built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling: the
-    oracle acts on the features (`book.runs.protocols.oracle`). feature_dim: of the stored features, None where frames
-    come in; task: "multilabel" or "singlelabel".
-
-    Options that differ from the defaults, as dicts: `game` of `adversary.Game`, `disentangler` of
-    `Disentangler`, `head` of the backbone or pooling. Raises StudyError for what cannot be combined.
+    oracle acts on the features. feature_dim: of stored features, None where frames come in; task:
+    "multilabel" or "singlelabel". `game`, `disentangler` and `head` are options that differ from
+    those of `Game`, of `Disentangler` and of the backbone or pooling. Raises StudyError for what
+    cannot be combined.
     """
     _check(method, backbone)
     options = dict(feature_dim=feature_dim, task=task, **(head or {}))
@@ -60,10 +59,8 @@ def _check(method, backbone):
     """Raise StudyError for a method that is none, or that the backbone does not go with."""
     if method not in METHODS:
         raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    if method in POOLINGS and backbone != "none":
+    if method in (*POOLINGS, "tfe-plus") and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
-    if method == "tfe-plus" and backbone != "none":
-        raise StudyError("method tfe-plus replaces the whole head: set backbone to none")
     if method == "vanilla" and backbone == "none":
         raise StudyError("method vanilla needs a backbone: choose one of "
                          f"{', '.join(backbones.NAMES)}")
@@ -186,9 +183,8 @@ def trainable(module):
 def leave_one_out(system, x):
     """How much each class's logit falls when a segment is left out, x `(B, T, d)` -> `(B, C, T)`.
 
-    The headline read-out: it asks the model what it uses, not what it draws. Logits, because
-    probabilities near 0 or 1 would hide the fall. x is what `embed` gives. Raises StudyError for a
-    single segment.
+    The headline read-out: it asks the model what it uses, not what it draws. x is what `embed` gives.
+    Raises StudyError for a single segment.
     """
     if x.shape[1] < 2:
         raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
@@ -197,5 +193,6 @@ def leave_one_out(system, x):
     falls = []
     for t in everything:
         kept = everything[everything != t]
+        # Of logits, because probabilities near 0 or 1 would hide the fall.
         falls.append(whole - system.classify(x[:, kept], kept)[0])
     return torch.stack(falls, dim=-1)

@@ -49,10 +49,10 @@ RUNAWAY = 2.0
 
 @dataclass
 class History:
-    """What happened: a row of mean losses an epoch, and how it ended.
+    """What happened: a row of mean losses an epoch, and how it ended (`status`).
 
-    status: "finished"; "runaway", when A_N's loss ended above RUNAWAY times the loss `prior_ce`
-    of a critic that knows the class frequencies alone; "diverged", when a loss was not finite.
+    "finished"; "runaway": A_N's loss ended above RUNAWAY times `prior_ce`, the loss of a critic that
+    knows the class frequencies alone; "diverged": a loss was not finite.
     """
 
     rows: list
@@ -73,16 +73,15 @@ def seed_everything(*seed):
 def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=None):
     """Train `system` in place on features `(N, T, f)` and targets `(N, C)`; return its `History`.
 
-    In place of features, `clips.Clips` fine-tune: they are decoded and augmented as they are wanted.
+    In place of features, an object with `batches(chunks of rows, key)` gives frames, for fine-tuning.
 
-    Every epoch is a pure function of (seed, epoch, state at its start), so that a run resumed from
-    its checkpoint ends as an uninterrupted one does, bit for bit on one device and number of threads.
-    Stops at a loss that is not finite and says so in the history.
+    Every epoch is a pure function of (seed, epoch, state at its start): a resumed run ends as an
+    uninterrupted one does, bit for bit on one device and number of threads. Stops at a loss that is
+    not finite and says so in the history.
 
-    checkpoint: an object with two methods, or None. `save(state)` is called after every epoch with
-    `{"settings": ..., "rows": the history's, "system": its state_dict, "optimisers": {player: {number:
-    tensors}}}`. `load(start)` gets the state that this run would begin with and returns the one to go
-    on from, or None; it may raise StudyError where what it finds is of another run or system.
+    checkpoint: an object with two methods, or None. `save(state)` gets the state after every epoch, a
+    dict (`_state`). `load(start)` gets the state that this run would begin with and returns the one
+    to go on from, or None; it may raise StudyError where what it finds is of another run.
 
     Under `torchrun` each process computes its rows of every batch (`Processes`), and process 0 saves.
     Noise apart, which every process draws for itself, the losses are those of one process.
@@ -118,9 +117,8 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
             processes.weight = shares[step]
             batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
             losses.append(system.update(batch, optimisers, noise))
-        row = {"epoch": epoch, **{
-            name: processes.mean(torch.stack([each[name] for each in losses]), shares).item()
-            for name in losses[0]}}
+        row = {"epoch": epoch} | {name: processes.mean([step[name] for step in losses], shares)
+                                  for name in losses[0]}
         history.rows.append(row)
         if not all(math.isfinite(value) for value in row.values()):
             history.status = "diverged"
@@ -234,11 +232,12 @@ class Processes:
         return rows[start:max(stop, start + 1)], (stop - start) / len(rows)
 
     def mean(self, losses, weights):
-        """The mean over steps of losses `(steps,)`, each that of the whole batch."""
+        """The mean over an epoch's steps, from this process's loss and weight at each, as a float."""
+        losses = torch.stack(losses)
         if self.world > 1:
             losses = losses * losses.new_tensor(weights)
             distributed.all_reduce(losses)
-        return losses.mean()
+        return losses.mean().item()
 
     def _average(self, optimiser, *_):
         held = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]

@@ -72,10 +72,7 @@ class Backbone(nn.Module):
         return logits.sigmoid() if self.task == "multilabel" else logits.softmax(dim=-1)
 
     def saliency(self, attention, target):
-        """Attention per class `(B, C, T)` to one weight a segment `(B, T)`: mean over true classes.
-
-        A video with no true class takes the mean over all classes.
-        """
+        """Attention `(B, C, T)` to a weight a segment `(B, T)`: mean over true classes, or over all."""
         weight = target + (target.sum(1, keepdim=True) == 0)
         return (attention * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True)
 

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from tfe.backbones import Backbone, FeatureEmbedding, towers
-from tfe.errors import StudyError
+from tfe.errors import StudyError, one_of
 
 PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, blocks=2),
            "paper": dict(tower="clip-l14-336", dim=768, heads=12, blocks=6),
@@ -37,9 +37,8 @@ class System(Backbone):
     def __init__(self, num_classes, *, feature_dim=None, dim, heads, blocks, adapter=False,
                  task="multilabel", tower=None, spotting="words", contrast="classes", **encoder):
         super().__init__(num_classes, dim, task)
-        if spotting not in ("words", "mean") or contrast not in ("classes", "batch"):
-            raise StudyError(f"spotting is {spotting!r}, contrast {contrast!r}: use words or mean, "
-                             "and classes or batch")
+        one_of("spotting", spotting, ("words", "mean"))
+        one_of("contrast", contrast, ("classes", "batch"))
         self.embed = (towers.clip(tower, feature_dim, **encoder) if tower else
                       FeatureEmbedding(feature_dim, dim))
         self.position = nn.Parameter(0.02 * torch.randn(77, dim))

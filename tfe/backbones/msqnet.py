@@ -51,8 +51,7 @@ class System(Backbone):
 
     def temporal(self, x, positions=None):
         x = x[..., :self.dim]
-        if positions is None:
-            positions = torch.arange(x.shape[1], device=x.device)
+        positions = torch.arange(x.shape[1], device=x.device) if positions is None else positions
         return self.encoder(self.dropout(x + sinusoids(positions, self.dim).to(x)))
 
     def context(self, x):
@@ -71,15 +70,12 @@ class GuidedEmbedding(nn.Module):
     The guide, CLIP's image encoder before its projection, is never trained.
     """
 
-    def __init__(self, dim, tower, guide, feature_dim, *, tune="encoder", checkpointing=True,
-                 precision="fp32", legacy_pooling=False):
+    def __init__(self, dim, tower, guide, feature_dim, *, precision="fp32", **options):
         super().__init__()
         width, self.guide_dim = (size["hidden_size"] for size in (
             {"hidden_size": 768} | towers.TIMESFORMER[tower], towers.CLIP[guide]))
         if feature_dim is None:
-            self.video = towers.TimesformerTower(
-                tower, tune=tune, checkpointing=checkpointing, precision=precision,
-                legacy_pooling=legacy_pooling)
+            self.video = towers.TimesformerTower(tower, precision=precision, **options)
             self.guide = towers.ClipTower(guide, projected=False, tune="head", precision=precision)
         else:
             self.video = towers.Stored(feature_dim, width + self.guide_dim)

@@ -1,8 +1,4 @@
-"""What a user would pick instead, on the same features: no Transformer, no adversary.
-
-Each is a backbone of the common contract without temporal layers; all that differs is how segments
-become a video, i.e. the approximator.
-"""
+"""What a user would pick instead: no temporal layers, no adversary, one way to pool the segments."""
 
 from functools import partial
 

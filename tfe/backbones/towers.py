@@ -1,7 +1,4 @@
-"""The full-size systems' encoders, from `transformers`: any size, random weights, no file needed.
-
-Frames come as they are decoded, 0 to 255, and are normalised here.
-"""
+"""The full-size systems' encoders, from `transformers`: any size, random weights, no file needed."""
 
 from contextlib import nullcontext
 
@@ -10,7 +7,7 @@ from einops import rearrange, reduce
 from torch import nn
 from torch.nn import functional as F
 
-from tfe.errors import StudyError
+from tfe.errors import StudyError, one_of
 
 LARGE = dict(hidden_size=1024, intermediate_size=4096, num_hidden_layers=24,
              num_attention_heads=16, patch_size=14, projection_dim=768)
@@ -26,11 +23,10 @@ TIMESFORMER = {
                                num_attention_heads=2, patch_size=16, image_size=32, num_frames=16)}
 # CLIP's own; MSQNet's TimeSformer gets them too. A checkpoint's config may say otherwise.
 MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
-TUNE = ("encoder", "head")
 
 
 class Tower(nn.Module):
-    """An encoder of frames `(B, T, 3, R, R)`, fine-tuned (`tune="encoder"`) or frozen ("head").
+    """An encoder of frames `(B, T, 3, R, R)`, 0 to 255: fine-tuned (`tune="encoder"`) or frozen ("head").
 
     Fine-tuning keeps the input of each block and computes the rest again (`checkpointing`).
     precision: "fp32", or "bf16" by autocast; what comes out is float32.
@@ -40,9 +36,8 @@ class Tower(nn.Module):
 
     def __init__(self, model, *, tune="encoder", checkpointing=True, precision="fp32"):
         super().__init__()
-        if tune not in TUNE or precision not in ("fp32", "bf16"):
-            raise StudyError(f"tune is {tune!r}, precision {precision!r}: use one of "
-                             f"{', '.join(TUNE)}, and fp32 or bf16")
+        one_of("tune", tune, ("encoder", "head"))
+        one_of("precision", precision, ("fp32", "bf16"))
         self.model, self.tune, self.precision = model, tune, precision
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
