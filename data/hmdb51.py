@@ -7,8 +7,7 @@
 
 DIR may hold the archives hmdb51_org.rar (a rar of 51 rars) and test_train_splits.rar; or the same
 unpacked: CLASS_test_splitN.txt, or the lists of TSN, train_rgb_split_N.txt and val_rgb_split_N.txt,
-and the .avi files in any folders. Rar archives want a reader: `pip install unrar2-cffi`, or bsdtar
-or unar.
+and the .avi files in any folders. Rar archives want a reader: `pip install unrar2-cffi`.
 
 A split takes 70 and 30 clips a class; the others of the 6,766 are in neither part, and are left out.
 It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
@@ -17,20 +16,11 @@ sets a part of it apart by groups (clips of one film are alike). Then
 `python -m data census hmdb51` compares counts and opens every file.
 """
 
-import sys
+from functools import partial
 
 from data.common.archives import benchmark
 from data.common.archives.acquire import Benchmark
-from tfe.errors import ended
 
 HMDB51 = Benchmark("hmdb51", "singlelabel", "collection: CC BY 4.0; the clips are their owners'",
                    (("*_test_split?.txt",), ("train_rgb_split_?.txt", "val_rgb_split_?.txt")), 3)
-
-
-def main(arguments=None):
-    """Make the dataset, or say what is missing."""
-    benchmark.main(HMDB51, __doc__, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))
+main = partial(benchmark.main, HMDB51, __doc__)

@@ -5,6 +5,7 @@ Regular files alone are taken, whole and with the right checksum, or not at all;
 a link, a name that leads out of it, or more bytes than it declares is refused.
 """
 
+import lzma
 import re
 import shutil
 import tarfile
@@ -16,8 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from tfe.errors import StudyError
+from data.common.archives import rar
 from data.files.paths import atomic
+from tfe.errors import StudyError
 
 LARGEST = 2**31  # bytes of one member: the longest video of the three datasets has a tenth of it
 RATIO = 200  # bytes of text out of one byte, at most; videos hardly shrink at all
@@ -74,15 +76,14 @@ def entries(archive):
             with zipfile.ZipFile(archive) as opened:
                 yield _of_zip(archive, opened)
         elif name.endswith(".rar"):
-            from data.common.archives import rar  # here, because its reader is optional
-
-            with rar.entries(archive) as members:
-                yield members
+            yield (Entry(*member) for member in rar.members(archive))
         else:
             with tarfile.open(archive) as opened:
-                yield of_tar(opened)
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError,
-            RuntimeError, UnicodeError) as error:
+                yield _of_tar(opened)
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError,
+            NotImplementedError, RuntimeError, UnicodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno:  # a disk's; bz2's and gzip's have no number
+            raise
         raise StudyError(f"{archive} is damaged ({error}): {REMEDY}") from None
 
 
@@ -101,8 +102,12 @@ def _of_zip(archive, opened):
         yield Entry(info.filename, info.file_size, info.compress_size, kind, copy)
 
 
-def of_tar(opened):
-    """The entries of an opened `TarFile`, which may be a stream."""
+def _of_tar(opened):
+    # A tar has no checksums of its members; that of a compressed stream stands at its end.
+    begin = opened.fileobj.tell()
+    while opened.fileobj.read(CHUNK):
+        pass
+    opened.fileobj.seek(begin)
     for info in opened:
         kind = "folder" if info.isdir() else "file" if info.isreg() else "link or device"
 
