@@ -299,7 +299,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # | 7 intervals of Charades end before their start | left out, label kept |
 # | intervals past the end of the video | cut |
 # | videos without any action (174 and 49) | kept: a test is of all videos |
-# | a listed video is absent or broken | listed in `absent.csv`, not fatal |
+# | a listed video is absent or broken | listed in `left_out.csv`, not fatal |
 # | no official validation split | all of train, or `--val`, by groups |
 #
 # UCF101's zip and both archives of HMDB-51 are known by their hash. Of

@@ -47,7 +47,7 @@ from book.evidence import cost, shapes
 from book.runs import products, provenance
 from book.runs.checkpoint import Checkpoint
 from data.encoders import shards, weights
-from data.files import store
+from data.files.dataset import open_dataset
 from data.video import clips
 from tfe import evaluation, systems, training
 from data.files.paths import RESULTS
@@ -226,7 +226,7 @@ if not data:
     with redirect_stdout(StringIO()):
         planted.main(["--out", str(data), "--train", "16", "--val", "0",
                       "--test", "8", "--shifted", "0"])
-dataset = store.open_dataset(data)
+dataset = open_dataset(data)
 print(dataset.name, dataset.task, "synthetic" * dataset.synthetic)
 
 # %%

@@ -54,6 +54,7 @@ from book.runs import products, protocols, provenance
 from book.runs.checkpoint import Checkpoint
 from book.runs.settings import Settings
 from data.files import store
+from data.files.dataset import open_dataset
 from tfe import evaluation, systems, training
 
 torch.set_num_threads(threads)
@@ -64,7 +65,7 @@ settings = Settings.of(globals())
 # alone is told where the actions are.
 
 # %%
-dataset = store.open_dataset(data)
+dataset = open_dataset(data)
 features = store.open_features(dataset, encoder)
 rows = dataset.rows(features.video_ids)
 targets = dataset.targets(features.video_ids)

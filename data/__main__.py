@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from tfe.errors import StudyError, ended
+from tfe.errors import ended
 
 HERE = Path(__file__).parent
 
@@ -77,9 +77,9 @@ def features(options):
     import pandas as pd
 
     from data.encoders import features, skips
-    from data.files import store
+    from data.files.dataset import open_dataset
 
-    dataset = store.open_dataset(options.data)
+    dataset = open_dataset(options.data)
     own = features.of_the_users_own(dataset, options.encoder)
     if own:
         print(f"features of {dataset.name}: those in {own} are used as they are")

@@ -11,7 +11,7 @@ of the first ones that proved sound is written to archives.json, and compared fr
 
 It writes dataset.toml, videos.csv, segments.csv and videos/. A video without an action (174 in train,
 49 in test) stays, without a label. An interval that ends after its video is cut; one that ends before
-it starts (7 do) is left out, while its label stays. A listed video that is absent goes to absent.csv.
+it starts (7 do) is left out, while its label stays. A listed video that is absent goes to left_out.csv.
 There is no official val: all of train is trained on, as in the paper, unless --val sets a part of it
 apart by persons. Then `python -m data census charades` compares counts and opens every file.
 
@@ -19,22 +19,13 @@ Charades' licence: not for commerce, and neither videos nor lists are to be pass
 here stays in data/, which git ignores; show no frame of it in a notebook that you publish.
 """
 
-import sys
+from functools import partial
 
 from data.common.archives import benchmark
 from data.common.archives.acquire import Benchmark
-from tfe.errors import ended
 
 CHARADES = Benchmark("charades", "multilabel", "Charades: non-commercial, not to be passed on",
                      (("Charades_v1_classes.txt", "Charades_v1_train.csv",
                        "Charades_v1_test.csv"),),
                      splits=1)
-
-
-def main(arguments=None):
-    """Make the dataset, or say what is missing."""
-    benchmark.main(CHARADES, __doc__, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))
+main = partial(benchmark.main, CHARADES, __doc__)

@@ -16,7 +16,6 @@ The folder holds Charades' own lists: its licence forbids to pass it on, and git
 
 import argparse
 import hashlib
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +23,10 @@ import numpy as np
 from data.common.archives.benchmark import held_out
 from data.common.lists.readers import CHARADES, charades
 from data.planted import begin
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 from data.files.paths import DATA
-from data.files.store import open_dataset, write_dataset, write_features
+from data.files.dataset import open_dataset, write_dataset
+from data.files.store import write_features
 
 GENERATOR = 1  # raise it whenever the same arguments give other features
 SEGMENTS = 16
@@ -124,7 +124,3 @@ def stream(seed, kind, name):
     """The random generator of one named thing: a function of its three arguments alone."""
     words = np.frombuffer(hashlib.sha256(f"{kind}:{name}".encode()).digest(), "<u4")
     return np.random.default_rng(np.random.SeedSequence([seed, *words.tolist()]))
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

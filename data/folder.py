@@ -1,6 +1,7 @@
 """Adopt a folder of videos, or a dataset folder of your own.
 
-  python -m data folder ~/clips                     writes data/clips/ and prints its path
+  python -m data folder ~/clips                     writes data/clips/ and prints its path; where that
+                                                    is another folder's, data/clips-HASH/
   python -m data folder ~/clips --name my-clips     ... under another name
   python -m data folder ~/my-dataset                holds a dataset.toml: checked, path printed
 
@@ -14,19 +15,24 @@ the first that fits is taken:
        segments.csv:  video_id,label,start,end         when each label is shown, in seconds
   3. names that say it:  SPLIT__CLASS_NN.ext           train__typing_07.mp4
                     or:  SPLIT/CLASS/name.ext          train/typing/kitchen.mp4
-The last line on stdout is the path of the dataset folder; all else goes to stderr. Videos that
-cannot be read are listed and left out.
+The last line on stdout is the path of the dataset folder; all else goes to stderr. What is in the
+folder and is not taken stands in left_out.csv with its reason; intervals are cut at the end of their
+video, and counted.
 """
 
 import argparse
+import hashlib
 import re
 import sys
 from pathlib import Path
 
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 from data.files.paths import DATA
 
 NAMED = re.compile(r"(?P<split>[a-z]+)__(?P<label>.+)_\d+")
+# The study's own datasets and packages in data/, whose places nobody's folder takes.
+OWN = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("*.py")} | {
+    "archives", "common", "encoders", "files", "video", "smoke", "planted_short", "planted_trimmed"}
 FORMS = ("videos.csv (video_id,split,duration,labels), or names SPLIT__CLASS_NN.ext, or folders "
          "SPLIT/CLASS/name.ext; SPLIT is train, val, test or shifted")
 
@@ -43,13 +49,11 @@ def main(arguments=None):
         return
     from data.files import adopt
 
-    out = options.out or DATA / (options.name or folder.resolve().name)
+    out = options.out or home(folder, options.name)
     adopt.refuse_foreign(out, folder)
-    if (folder / "videos.csv").is_file():
-        source = adopt.from_tables(folder)
-    else:
-        source = from_names(folder)
-    adopt.write(source, out, options.name or folder.resolve().name)
+    source = (adopt.from_tables if (folder / "videos.csv").is_file() else from_names)(folder)
+    name = options.name or (folder.resolve() if options.out else out).name
+    adopt.write(source, out, {"name": name})
     print(out.resolve())
 
 
@@ -65,14 +69,30 @@ def parser():
     return p
 
 
+def home(folder, name=None):
+    """`data/NAME` for a folder; the study's own names, and those of other folders, are left alone."""
+    from data.files import adopt
+
+    own = name or adopt.fitting(folder.resolve().name)
+    taken = own in OWN or re.fullmatch(r"(ucf101|hmdb51)-split\d", own)
+    if not taken and (name or adopt.ours(DATA / own, folder)):
+        return DATA / own
+    if name:
+        raise StudyError(f"--name {name}: the study has something of that name: choose another")
+    told_apart = hashlib.sha256(str(folder.resolve()).encode(errors="replace")).hexdigest()[:8]
+    return DATA / f"{own}-{told_apart}"
+
+
 def check_dataset(folder):
     """Raise StudyError unless `folder` is a sound dataset with something to learn from."""
-    from data.files.store import open_dataset
+    from data.files.adopt import notice
+    from data.files.dataset import open_dataset
 
     dataset = open_dataset(folder)
     if not dataset.files and not any((folder / "features").glob("*/features.npy")):
         raise StudyError(f"{folder} has neither videos nor features: put videos into "
                          f"{folder / 'videos'} or features into {folder / 'features'}/NAME")
+    notice(dataset)
     print(f"{dataset.name}: {len(dataset.videos)} videos in the table, {len(dataset.files)} files, "
           f"{len(dataset.classes)} classes, {dataset.task}", file=sys.stderr)
 
@@ -81,33 +101,51 @@ def from_names(folder):
     """Read splits and classes from the names of the videos below `folder`."""
     import pandas as pd
 
-    from data.files.adopt import Source, is_video
-    from data.files.store import SPLITS
+    from data.files.adopt import Source, files_below, no_video, unfit
+    from data.files.reading import refuse
 
-    rows, files = [], {}
-    for path in sorted(p for p in folder.rglob("*") if is_video(p)):
-        parts = path.relative_to(folder).parts
-        named = NAMED.fullmatch(path.stem) if len(parts) == 1 else None
-        if named:
-            split, label, video_id = named["split"], named["label"], path.stem
-        elif len(parts) == 3:
-            split, label, video_id = parts[0], parts[1], "__".join((*parts[:2], path.stem))
+    rows, files, left_out, faults = [], {}, {}, []
+    for path in files_below(folder):
+        shown = str(path.relative_to(folder))
+        if reason := unfit(path):
+            left_out[shown] = reason
+            continue
+        video_id, split, label = said_by(path.relative_to(folder))
+        if fault := wrong(folder, video_id, split, label):
+            faults.append((shown, *fault))
+        elif video_id in files:
+            faults.append((shown, f"differs from {files[video_id].name} only in its ending",
+                           "rename or remove one"))
         else:
-            split, label, video_id = "", "", path.stem
-        if split not in SPLITS:
-            raise StudyError(f"{path} does not say its split and class: give {folder} {FORMS}")
-        if ";" in label:
-            raise StudyError(f"{path}: a class name cannot hold ';': rename it")
-        if video_id in files:
-            raise StudyError(f"{path} and {files[video_id]} differ only in their endings: "
-                             "rename or remove one")
-        rows.append((video_id, split, "", label))
-        files[video_id] = path
-    if not rows:
-        raise StudyError(f"{folder} holds no video: put videos there, with {FORMS}")
+            rows.append((video_id, split, "", label))
+            files[video_id] = path
+    if not rows and not faults:
+        raise no_video(folder, f"put videos there, with {FORMS}")
+    refuse(f"{folder}:", faults)
     videos = pd.DataFrame(rows, columns=["video_id", "split", "duration", "labels"])
-    return Source(folder, videos, None, files)
+    return Source(folder, videos, None, files, left_out)
 
 
-if __name__ == "__main__":
-    sys.exit(ended(main))
+def said_by(path):
+    """The id, split and class that a path says; the latter are empty where it does not."""
+    from data.files.adopt import fitting
+    from data.files.reading import nfc
+
+    parts, stem = [nfc(part) for part in path.parts], nfc(path.stem)
+    match = NAMED.fullmatch(stem) if len(parts) == 1 else None
+    if match:
+        return stem, match["split"], match["label"]
+    if len(parts) == 3:
+        return fitting("__".join((*parts[:2], stem))), parts[0], parts[1]
+    return stem, "", ""
+
+
+def wrong(folder, video_id, split, label):
+    """`(what is wrong, the remedy)`, or None."""
+    from data.files.dataset import SPLITS
+
+    if split not in SPLITS:
+        return "does not say its split and class", f"give {folder} {FORMS}"
+    if ";" in label:
+        return "a class name cannot hold ';'", "rename it"
+    return None

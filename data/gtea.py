@@ -12,10 +12,7 @@ The features are SUPERVISED: scores that a classifier of single frames gives to 
 fold. See `python -m data salads --help` for what that means.
 """
 
-import sys
-
 from data.common.recordings import folds, scores
-from tfe.errors import ended
 
 SOURCE = {"encoder": "scores", "licence": "GTEA: research; scores: MIT",
           "source": f"GTEA, supervised out-of-fold frame scores of {scores.REPOSITORY}"}
@@ -25,7 +22,3 @@ def main(arguments=None):
     """Make the folds, or say what is missing."""
     folds.main(arguments, __doc__, "gtea", 16, SOURCE, lambda folder: scores.recordings(
         folder, "gtea/video_SVM", "tcn_splits/GTEA", 3))
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

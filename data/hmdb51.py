@@ -11,7 +11,7 @@ and the .avi files in any folders. Rar archives want a reader: `pip install unra
 
 A split takes 70 and 30 clips a class; the others of the 6,766 are in neither part, and are left out.
 It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
-to absent.csv. There is no official val: all of train is trained on, as in the paper, unless --val
+to left_out.csv. There is no official val: all of train is trained on, as in the paper, unless --val
 sets a part of it apart by groups (clips of one film are alike). Then
 `python -m data census hmdb51` compares counts and opens every file.
 """

@@ -16,13 +16,12 @@ with the same PyAV). It may be stopped at any time: the same command goes on whe
 
 import argparse
 import json
-import sys
 from functools import partial
 from pathlib import Path
 
 from data.common.generators import storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 from data.files.paths import DATA, UNFINISHED, write_text
 
 __all__ = ["main", "planted_features"]
@@ -142,7 +141,7 @@ def write_planted_features(folder, stories, settings):
 
 def write_tables(folder, stories, settings):
     """Write videos.csv and segments.csv and, last, dataset.toml."""
-    from data.files.store import TASKS, write_dataset
+    from data.files.dataset import TASKS, write_dataset
 
     videos, segments = tables(stories)
     task = "singlelabel" if settings["actions"] == 1 else "multilabel"
@@ -167,7 +166,3 @@ def tables(stories):
                              for s in stories for e in s.actions],
                             columns=["video_id", "label", "start", "end"])
     return videos, segments
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

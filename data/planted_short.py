@@ -10,7 +10,6 @@ the same options; only these defaults differ: one action a clip, a share of 0.6,
 import sys
 
 from data import planted
-from tfe.errors import ended
 from data.files.paths import DATA
 
 # Frozen before any method was tuned, by the rule of the long set: on val, mean pooling and the plain
@@ -22,7 +21,3 @@ DEFAULTS = ["--out", str(DATA / "planted-short"), "--name", "planted-short",
 def main(arguments=None):
     """Make the dataset; what is given on the command line overrides the defaults."""
     planted.main(DEFAULTS + list(sys.argv[1:] if arguments is None else arguments))
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

@@ -18,10 +18,10 @@ import pandas as pd
 
 from data import planted
 from data.common.generators import render, storyboard
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 from data.files.paths import DATA
 from data.common.pool import each
-from data.files.store import write_dataset
+from data.files.dataset import write_dataset
 
 DEFAULTS = ["--out", str(DATA / "planted-trimmed"), "--name", "planted-trimmed",
             "--train", "200", "--val", "0"]
@@ -91,7 +91,3 @@ def write_tables(folder, clips, whole, settings):
         "licence": "that of this repository", "synthetic": True, "generator": planted.GENERATOR,
         **{key: settings[key] for key in planted.STORY}},
         pd.concat([trimmed, videos], ignore_index=True), segments)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

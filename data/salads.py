@@ -12,10 +12,7 @@ heads on such scores, not about video. Windows of the training folds were scored
 that saw the tested recordings.
 """
 
-import sys
-
 from data.common.recordings import folds, scores
-from tfe.errors import ended
 
 SOURCE = {"encoder": "scores", "licence": "50 Salads: its own terms; scores: MIT",
           "source": f"50 Salads, supervised out-of-fold frame scores of {scores.REPOSITORY}"}
@@ -25,7 +22,3 @@ def main(arguments=None):
     """Make the folds, or say what is missing."""
     folds.main(arguments, __doc__, "salads", 32, SOURCE, lambda folder: scores.recordings(
         folder, "50salads/eval/eval_video_SVM", "tcn_splits/50Salads", 5))
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

@@ -11,25 +11,16 @@ testlist0N.txt, and the .avi files in any folders. The zip of the splits for *de
 and is another.
 
 It writes dataset.toml, videos.csv and videos/; a listed video that is absent or does not decode goes
-to absent.csv. There is no official val: all of train is trained on, as in the paper, unless --val
+to left_out.csv. There is no official val: all of train is trained on, as in the paper, unless --val
 sets a part of it apart by groups (the clips of one group are alike). Then
 `python -m data census ucf101` compares counts and opens every file.
 """
 
-import sys
+from functools import partial
 
 from data.common.archives import benchmark
 from data.common.archives.acquire import Benchmark
-from tfe.errors import ended
 
 UCF101 = Benchmark("ucf101", "singlelabel", "none stated; for research",
                    (("classInd.txt", "trainlist0?.txt", "testlist0?.txt"),), splits=3)
-
-
-def main(arguments=None):
-    """Make the dataset, or say what is missing."""
-    benchmark.main(UCF101, __doc__, arguments)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))
+main = partial(benchmark.main, UCF101, __doc__)

@@ -11,12 +11,11 @@ almost nothing of when. Seconds are nominal, 25 frames each.
 """
 
 import argparse
-import sys
 from pathlib import Path
 
 from data.common.lists import tubes
 from data.files import adopt
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 from data.files.paths import DATA
 
 SPARSE = ("VolleyballSpiking", "Basketball", "CricketBowling", "TennisSwing", "BasketballDunk",
@@ -31,7 +30,7 @@ def main(arguments=None):
                          "here: see `python -m data ucf101-24 --help`, then give --lists and --from")
     source = sparse(tubes.ucf101_24(options.lists), options.folder)
     adopt.refuse_foreign(options.out, options.folder)
-    adopt.write(source, options.out, "ucf101-24")
+    adopt.write(source, options.out, {"name": "ucf101-24"})
     print(options.out)
 
 
@@ -53,14 +52,10 @@ def sparse(listing, folder):
     videos = listing.videos[listing.videos.labels.isin(SPARSE)]
     wanted = set(videos.video_id)
     files = {path.stem: path for path in sorted(folder.rglob("*"))
-             if path.stem in wanted and adopt.is_video(path)}
+             if path.stem in wanted and not adopt.unfit(path)}
     if not files:
         raise StudyError(f"{folder} holds none of the {len(wanted)} clips, such as "
                          f"{videos.member.iloc[0]}: unpack UCF101.rar there")
     videos = videos.assign(duration=videos.duration.map("{:g}".format))
     segments = listing.segments[listing.segments.video_id.isin(wanted)].astype(str)
     return adopt.Source(folder, videos[["video_id", "split", "duration", "labels"]], segments, files)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

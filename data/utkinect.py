@@ -11,7 +11,6 @@ network has seen a label: these features are not supervised.
 """
 
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from einops import rearrange
 
 from data.common.recordings import folds
 from data.common.recordings.windows import Recording
-from tfe.errors import StudyError, ended
+from tfe.errors import StudyError
 
 SOURCE = {"encoder": "skeleton", "source": "UTKinect-Action3D (Xia, Chen and Aggarwal 2012)",
           "licence": "research"}
@@ -88,7 +87,3 @@ def posture(joints):
     moved = np.diff(place, axis=0, prepend=place[:1])
     # Ten times the motion between two lines is about as large as the places' spread.
     return np.concatenate([place, 10 * np.abs(moved)], axis=1)
-
-
-if __name__ == "__main__":
-    sys.exit(ended(main))

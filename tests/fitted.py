@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from book.runs.checkpoint import Checkpoint
-from data.files import store
+from data.files.dataset import open_dataset
 from data.video import clips
 from tfe import StudyError, systems
 from tfe.training import Processes, Schedule, fit, seed_everything
@@ -62,7 +62,7 @@ def exact(case, processes):
 
 def tuned(videos, **head):
     """Rows of the history of a narrow BIKE with TFE, fine-tuned on clips."""
-    dataset = store.open_dataset(videos)
+    dataset = open_dataset(videos)
     of, targets, _ = clips.of(dataset, "train", 32, recipe="bike", intervals=bool(head), workers=1)
     seed_everything(0)
     system = systems.build("tfe", "bike", len(dataset.classes), None,

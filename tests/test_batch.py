@@ -15,6 +15,7 @@ from data import planted
 from book.evidence import phase, report, statistics
 from book.runs import batch
 from data.files import paths, store
+from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
 from book.__main__ import main
 from tfe.metrics import mean_average_precision
@@ -121,7 +122,7 @@ def test_a_second_batch_does_nothing_and_says_so(ran, local, capsys, monkeypatch
 
 
 def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, local, tmp_path):
-    dataset = store.open_dataset(data)
+    dataset = open_dataset(data)
     plan = [batch.plan(batch.read(path), dataset, "planted")
             for path in (ran, grid(tmp_path, data, k=2))]
     same = {run.folder for run in plan[0]} & {run.folder for run in plan[1]}
@@ -143,7 +144,7 @@ def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys)
 def test_a_grid_crosses_its_values(data, local, tmp_path):
     path = grid(tmp_path, data)
     path.write_text(path.read_text() + "grid: {disentangler.tau: [0.1, 0.5], profile: [smoke]}\n")
-    runs = batch.plan(batch.read(path, seeds=[0]), store.open_dataset(data), "planted")
+    runs = batch.plan(batch.read(path, seeds=[0]), open_dataset(data), "planted")
     assert [run.settings.disentangler for run in runs] == [
         {"tau": 0.1}, {"tau": 0.5}, {"k": 4, "tau": 0.1}, {"k": 4, "tau": 0.5}]
 
@@ -153,7 +154,7 @@ def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path,
     (tmp_path / "d" / "segments.csv").unlink()
     path = grid(tmp_path, tmp_path / "d")
     path.write_text(path.read_text() + "  - {row: O, backbone: bike, method: oracle-mask}\n")
-    runs = batch.plan(batch.read(path), store.open_dataset(tmp_path / "d"), "planted")
+    runs = batch.plan(batch.read(path), open_dataset(tmp_path / "d"), "planted")
     assert len(runs) == 4 and "O: left out" in capsys.readouterr().out
 
 
@@ -284,7 +285,7 @@ def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_tabl
 def test_features_of_ones_own_are_hashed_and_another_array_is_another_run(data, tmp_path):
     folder = tmp_path / "own"
     shutil.copytree(data, folder)
-    dataset = store.open_dataset(folder)
+    dataset = open_dataset(folder)
     ids = list(dataset.videos.video_id)
     x = np.random.default_rng(0).normal(size=(len(ids), 5, 8))
     key = []
@@ -299,7 +300,7 @@ def test_features_of_another_length_are_tried_before_any_run(
         data, tmp_path, capsys, segments, said):
     folder = tmp_path / "own"
     shutil.copytree(data, folder)
-    ids = list(store.open_dataset(folder).videos.video_id)
+    ids = list(open_dataset(folder).videos.video_id)
     store.write_features(folder / "features" / "planted", ids, np.zeros((len(ids), segments, 8)),
                          {"origin": "user"})
     assert main(["batch", str(grid(tmp_path, folder))]) == 2
@@ -331,7 +332,7 @@ def test_a_grid_compares_like_with_like_and_a_number_of_seeds_will_do(data, tmp_
     path = grid(tmp_path, data)
     path.write_text(path.read_text().replace("seeds: [0, 1]", "seeds: 3\ngrid: {schedule.epochs: [1, 2]}"))
     wanted = batch.read(path)
-    runs = batch.plan(wanted, store.open_dataset(data), "planted")
+    runs = batch.plan(wanted, open_dataset(data), "planted")
     assert {run.settings.seed for run in runs} == {0, 1, 2}
     names = {row for row, _, _ in wanted.points()}
     assert {run.row for run in runs} == names and len(names) == 4

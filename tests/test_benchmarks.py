@@ -21,6 +21,7 @@ from data import charades, hmdb51, ucf101
 from data.common.archives import acquire, benchmark, download, rar
 from data.common.lists import census
 from data.files import paths, store
+from data.files.dataset import open_dataset
 from data.__main__ import main
 from tfe.errors import StudyError, ended
 
@@ -138,7 +139,7 @@ def make(name, here, files, *more):
     out = here / "out"
     MODULES[name].main(["--from", str(folder), "--out", str(out), "--sources",
                         str(unhashed(here / "sources.toml", name)), *more])
-    return store.open_dataset(out)
+    return open_dataset(out)
 
 
 @pytest.mark.parametrize("table, name", [("table2", "ucf101"), ("table1", "charades"),
@@ -156,7 +157,7 @@ def test_from_the_network_to_a_metric_in_one_command(here, official, local, name
                                "--archives", str(here / "archives"), "--encoder", "efficientnet-lite0",
                                "--device", "cpu", "--batch", str(here / "toy.yaml")])
         assert code == 0 and (f"/{broken}", "bytes=999-") in server.asked
-    dataset = store.open_dataset(out)
+    dataset = open_dataset(out)
     features = store.open_features(dataset, "efficientnet-lite0")
     assert features.x.shape == (len(dataset.videos), 16, 1280) and not dataset.synthetic
     metric = pd.read_csv(local / "toy.csv")
@@ -195,7 +196,7 @@ def test_hmdb51_unpacked_with_the_lists_of_tsn(here, official):
         (folder / member).parent.mkdir(exist_ok=True)
         (folder / member).write_bytes(clip(n, ".avi", here))
     hmdb51.main(["--from", str(folder), "--out", str(here / "out")])
-    dataset = store.open_dataset(here / "out")
+    dataset = open_dataset(here / "out")
     assert len(dataset.files) == 3 and all(p.is_symlink() for p in dataset.files.values())
     assert dataset.videos.duration.tolist() == [2.0, pytest.approx(79 / 30), 1.0]
 
@@ -215,10 +216,10 @@ def test_charades_keeps_what_has_no_action_and_mends_intervals(here, official, c
 def test_absent_videos_are_listed_and_not_fatal(here, official, capsys):
     dataset = make("charades", here, official("charades", without=["CCCCC.mp4"]))
     assert list(dataset.videos.video_id) == ["AAAAA", "BBBBB", "DDDDD", "EEEEE"]
-    absent = pd.read_csv(here / "out" / "absent.csv")
-    assert absent.values.tolist() == [["CCCCC", "train", "not in the archive"]]
+    absent = pd.read_csv(here / "out" / "left_out.csv")
+    assert absent.values.tolist() == [["CCCCC", "no file of that name"]]
     assert "CCCCC" not in set(dataset.segments.video_id)
-    assert "1 that are listed are not there" in capsys.readouterr().out
+    assert "1 left out" in capsys.readouterr().err
     # They are not sought again in an archive that the user may have removed since.
     shutil.rmtree(here / "given")
     charades.main(["--out", str(here / "out"), "--archives", str(here / "none")])
@@ -230,8 +231,8 @@ def test_videos_that_do_not_decode_are_listed(here, official):
         "v_ApplyEyeMakeup_g08_c01", "v_HandStandPushups_g08_c01", "v_HandStandPushups_g01_c02")}
     files["UCF101_videos.zip"] = zipped(here / "x.zip", members).read_bytes()
     assert len(make("ucf101", here, files).videos) == 2
-    absent = pd.read_csv(here / "out" / "absent.csv")
-    assert absent.video_id.tolist() == ["v_ApplyEyeMakeup_g08_c01"] and "no usable" in absent.reason[0]
+    absent = pd.read_csv(here / "out" / "left_out.csv")
+    assert absent.name.tolist() == ["v_ApplyEyeMakeup_g08_c01"] and "no usable" in absent.reason[0]
 
 
 def test_another_split_shares_the_files(here, official):
@@ -242,7 +243,7 @@ def test_another_split_shares_the_files(here, official):
     sources = str(unhashed(here / "sources.toml", "ucf101"))
     for split in ("1", "2"):
         ucf101.main(["--from", str(folder), "--sources", sources, "--split", split])
-    one, two = (store.open_dataset(here / "data" / name) for name in ("ucf101", "ucf101-split2"))
+    one, two = (open_dataset(here / "data" / name) for name in ("ucf101", "ucf101-split2"))
     assert two.settings["official_split"] == 2 and set(one.files) == set(two.files)
     assert all(one.files[i].samefile(two.files[i]) for i in one.files)
 
@@ -252,7 +253,7 @@ def test_the_census_of_another_split_reads_its_lists(here, official):
     lists = zipped(here / "l.zip", {f"x/{n}": text for n, text in LISTS["ucf101"].items()})
     files["UCF101TrainTestSplits-RecognitionTask.zip"] = lists.read_bytes()
     make("ucf101", here, files, "--split", "2")
-    assert store.open_dataset(here / "out").settings["official_split"] == 2
+    assert open_dataset(here / "out").settings["official_split"] == 2
     rows = census.census("ucf101", here / "out", here / "out" / "lists", workers=1).set_index("check")
     assert rows.sound["videos in another split than listed"]
 
@@ -327,7 +328,7 @@ def replaced(file, content):
     ("ucf101", lambda f: zipped(f / "UCF101_videos.zip", dict.fromkeys([
         f"v_{n}.avi" for n in ("ApplyEyeMakeup_g08_c01", "HandStandPushups_g08_c01",
                                "HandStandPushups_g01_c02")], b"no video")),
-     "none of the 3 videos can be read"),
+     "none of the 3 videos could be read"),
     ("charades", replaced("Charades_v1_480.zip", b""), "Charades_v1_480.zip is damaged"),
     ("charades", lambda f: zipped(f / "Charades.zip", {
         "Charades/Charades_v1_classes.txt": "c000 A\nc000 B\n", "Charades_v1_train.csv": ACTIONS,
@@ -413,8 +414,8 @@ def test_the_official_lists_become_a_dataset(shared, here):
     for path in lists.glob("Charades_v1_*"):
         (folder / path.name).symlink_to(path)
     charades.main(["--from", str(folder), "--out", str(here / "out")])
-    dataset = store.open_dataset(here / "out")
+    dataset = open_dataset(here / "out")
     assert list(dataset.videos.video_id) == chosen and len(dataset.classes) == 157
-    assert len(pd.read_csv(here / "out" / "absent.csv")) == 9848 - 3
+    assert len(pd.read_csv(here / "out" / "left_out.csv")) == 9848 - 3
     assert main(["census", "charades", "--data", str(here / "out"), "--lists", str(lists),
                  "--workers", "1"]) == 1

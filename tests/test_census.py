@@ -9,6 +9,7 @@ from data.common.lists.readers import charades, ucf101
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from data.files import store
+from data.files.dataset import write_dataset
 from data.video import decode
 from data.__main__ import main
 from tfe.errors import StudyError
@@ -29,7 +30,7 @@ def made(tmp_path, monkeypatch):
 
 
 def write(folder, videos, classes):
-    store.write_dataset(folder, {"name": "ucf101", "task": "singlelabel", "classes": classes},
+    write_dataset(folder, {"name": "ucf101", "task": "singlelabel", "classes": classes},
                         videos[["video_id", "split", "duration", "labels"]])
 
 

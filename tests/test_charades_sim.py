@@ -7,6 +7,7 @@ from test_lists import CHARADES, lay
 from data import charades_sim
 from data.common.lists.readers import charades
 from data.files import store
+from data.files.dataset import open_dataset
 from tfe.errors import StudyError
 
 
@@ -18,7 +19,7 @@ def lists(tmp_path):
 def make(lists, out, *more):
     """Make the dataset; return it and its features."""
     charades_sim.main([*(["--from", str(lists)] if lists else []), "--out", str(out), *more])
-    dataset = store.open_dataset(out)
+    dataset = open_dataset(out)
     return dataset, store.open_features(dataset, "simulated")
 
 

@@ -8,7 +8,7 @@ import torch
 
 from book.runs.checkpoint import Checkpoint
 from data import planted
-from data.files import store
+from data.files.dataset import open_dataset
 from data.video import augment, clips, decode
 from tfe import StudyError, evaluation, systems
 from tfe.training import PROFILES, fit
@@ -21,7 +21,7 @@ def dataset(tmp_path_factory):
     """Six rendered videos of train and three of test, synthetic, with intervals."""
     folder = tmp_path_factory.mktemp("clips") / "tiny"
     planted.main(["--out", str(folder), "--train", "6", "--val", "0", "--test", "3", "--shifted", "0"])
-    return store.open_dataset(folder)
+    return open_dataset(folder)
 
 
 @pytest.fixture

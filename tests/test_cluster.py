@@ -6,7 +6,7 @@ from test_batch import GRID
 from data import planted
 from book.evidence import report
 from book.runs import batch, cluster
-from data.files import store
+from data.files.dataset import open_dataset
 from tfe import StudyError
 
 
@@ -24,7 +24,7 @@ def runs(toy, tmp_path, monkeypatch):
         monkeypatch.setattr(module, "LOCAL", tmp_path)
     path = tmp_path / "toy.yaml"
     path.write_text(GRID.format(data=toy, k=4, tau=0.5))
-    return batch.plan(batch.read(path), store.open_dataset(toy), "planted")
+    return batch.plan(batch.read(path), open_dataset(toy), "planted")
 
 
 def test_a_lost_job_is_submitted_again_and_the_batch_completes(runs, monkeypatch, toy):
@@ -55,7 +55,7 @@ def test_a_lost_job_is_submitted_again_and_the_batch_completes(runs, monkeypatch
     assert batch.execute(runs, workers=2, slurm="local") == []
     assert len(runs) == 4 and len(submitted) == 5 and lost
     assert all(run.metrics and (run.folder / "run.ipynb").is_file() for run in runs)
-    assert len(report.table("toy", store.open_dataset(toy), runs, ["test"])) == 4
+    assert len(report.table("toy", open_dataset(toy), runs, ["test"])) == 4
 
     submitted.clear()  # what is finished is not run again
     assert batch.execute(runs, workers=2, slurm="local") == [] and submitted == []

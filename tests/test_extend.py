@@ -11,6 +11,7 @@ from test_contract import check
 
 import tfe
 from data.files import store
+from data.files.dataset import open_dataset
 from tfe import StudyError, backbones, systems, training
 from data.files.paths import BOOK
 
@@ -41,7 +42,7 @@ def pulse(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     module = importlib.import_module(path.stem)
     module.main(["--out", str(tmp_path / "pulse")])
-    yield store.open_dataset(tmp_path / "pulse")
+    yield open_dataset(tmp_path / "pulse")
     sys.modules.pop("pulse", None)
 
 

@@ -12,6 +12,9 @@ from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from data.encoders import engines, features, parts
 from data.files import store
+from data.files.dataset import open_dataset, write_dataset
+from data.files.dataset import open_dataset
+from data.files.dataset import open_dataset, write_dataset
 from tfe import StudyError
 from data.__main__ import main
 
@@ -45,9 +48,9 @@ def one_worker_is_this_process(monkeypatch):
 def dataset(tmp_path, clips):
     ids = ["v0", "bad", "v1", "v2", "gone"]
     videos = pd.DataFrame({"video_id": ids, "split": "train", "duration": 9.0, "labels": "a"})
-    store.write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
+    write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
                                    "videos": str(clips)}, videos)
-    return store.open_dataset(tmp_path)
+    return open_dataset(tmp_path)
 
 
 def made(dataset):
@@ -79,7 +82,7 @@ def test_a_second_run_does_nothing_and_a_new_video_is_added(dataset, tmp_path, m
     table = pd.read_csv(tmp_path / "videos.csv")
     table = table[table.video_id != "v1"]
     table.to_csv(tmp_path / "videos.csv", index=False)
-    fewer = store.open_dataset(tmp_path)
+    fewer = open_dataset(tmp_path)
     with pytest.raises(StudyError, match="not in videos.csv"):
         made(fewer)
 
@@ -126,7 +129,7 @@ def test_features_of_the_users_own_are_never_overwritten(dataset):
 
 def test_without_one_readable_video_nothing_is_written(tmp_path, clips, capsys):
     videos = pd.DataFrame({"video_id": ["bad"], "split": "train", "duration": 1.0, "labels": "a"})
-    store.write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
+    write_dataset(tmp_path, {"name": "t", "task": "singlelabel", "classes": ["a"],
                                    "videos": str(clips)}, videos)
     assert main(["features", "--data", str(tmp_path)]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
@@ -148,7 +151,7 @@ def test_settings_that_no_video_can_meet_are_refused_before_any(dataset, capsys,
 
 def test_features_without_videos_are_used_as_they_are(tmp_path, capsys):
     videos = pd.DataFrame({"video_id": ["a"], "split": "train", "duration": 1.0, "labels": "a"})
-    store.write_dataset(tmp_path, {"task": "singlelabel", "classes": ["a"]}, videos)
+    write_dataset(tmp_path, {"task": "singlelabel", "classes": ["a"]}, videos)
     store.write_features(tmp_path / "features" / "mine", ["a"], np.zeros((1, 4, 3)), {})
     assert main(["features", "--data", str(tmp_path)]) == 0
     assert "are used as they are" in capsys.readouterr().out
@@ -225,7 +228,7 @@ def test_damaged_frames_are_counted_and_left_out_when_asked(dataset, clips, tmp_
     (cut / "v1.mp4").write_bytes(content)
     text = (tmp_path / "dataset.toml").read_text().replace(str(clips), str(cut))
     (tmp_path / "dataset.toml").write_text(text)
-    dataset = store.open_dataset(tmp_path)
+    dataset = open_dataset(tmp_path)
     ids, said = {}, {}
     for strict in ([], ["--strict"], ["--strict"], []):
         assert main(["features", "--data", str(tmp_path), "--resolution", "32", "--segments", "4",
@@ -257,9 +260,9 @@ def old_store(tmp_path, clips):
 
 def laid(folder, clips, ids):
     videos = pd.DataFrame({"video_id": ids, "split": "train", "duration": 9.0, "labels": "a"})
-    store.write_dataset(folder, {"name": "t", "task": "singlelabel", "classes": ["a"],
+    write_dataset(folder, {"name": "t", "task": "singlelabel", "classes": ["a"],
                                  "videos": str(clips)}, videos)
-    return store.open_dataset(folder)
+    return open_dataset(folder)
 
 
 def contents(folder):

@@ -1,4 +1,4 @@
-"""`data/folder.py`: every form of a folder, and each way in which one can be wrong."""
+"""`python -m data folder`: every form of a folder, and each way in which one can be wrong."""
 
 import subprocess
 import sys
@@ -13,7 +13,8 @@ from data import folder
 from data.video import clips as clips_of
 from tfe.errors import ended
 from data.files.paths import ROOT
-from data.files.store import open_dataset, write_features
+from data.files.dataset import open_dataset
+from data.files.store import write_features
 
 HEADER = "video_id,split,duration,labels\n"
 
@@ -75,7 +76,7 @@ def test_given_durations_stay_and_files_are_not_opened(clips, tmp_path, capsys):
     made = open_dataset(path)
     assert code == 0 and made.task == "singlelabel" and made.metric == "accuracy"
     assert made.videos.duration.tolist() == pytest.approx([7.25, 2], abs=0.11)
-    assert "1 videos are not in" in err  # v3 has no line
+    assert "left out: v3.mp4: not in videos.csv" in err
 
 
 @pytest.mark.parametrize("duration", ["", "9.0"])  # 9 is what a player shows
@@ -161,15 +162,12 @@ def test_features_alone_are_a_dataset(tmp_path, capsys):
     assert adopt(capsys, tmp_path)[:2] == (0, str(tmp_path))
 
 
-def wrong_segment(home):
-    (home / "segments.csv").write_text("video_id,label,start,end\nv1,run,0.5,9\n")
-
-
 WRONG = {
     "absent": (lambda home: home.rename(home.parent / "gone"), "is not a folder"),
     "empty": (lambda home: [p.unlink() for p in home.iterdir()], "SPLIT__CLASS_NN.ext"),
     "no csv": (lambda home: (home / "videos.csv").unlink(), "does not say its split and class"),
-    "no video": (lambda home: [p.unlink() for p in home.glob("*.mp4")], "but no video"),
+    "no video": (lambda home: [p.unlink() for p in home.glob("*.mp4")],
+                 "holds no video: put the videos beside videos.csv"),
     "no column": (lambda home: (home / "videos.csv").write_text("video_id,labels\nv1,run\n"),
                   "lacks the column 'split'"),
     "twice": (lambda home: (home / "videos.csv").write_text(
@@ -180,7 +178,6 @@ WRONG = {
                     "without their endings"),
     "no label": (lambda home: (home / "videos.csv").write_text(HEADER + "v1,train,,\n"),
                  "gives no video a label"),
-    "outside": (wrong_segment, "segments.csv line 2"),
     "unreadable": (lambda home: [p.write_bytes(b"") for p in home.glob("*.mp4")],
                    "none of the 3 videos could be read"),
 }
@@ -209,8 +206,8 @@ def test_another_dataset_is_not_overwritten(clips, tmp_path, capsys):
 def test_two_actions(shared, tmp_path):
     """The real clips, as a user calls it; stdout holds the path alone."""
     done = subprocess.run(
-        [sys.executable, ROOT / "data" / "folder.py", shared / "videos" / "two_actions",
-         "--out", tmp_path / "made"], capture_output=True, text=True, check=True)
+        [sys.executable, "-m", "data", "folder", shared / "videos" / "two_actions",
+         "--out", tmp_path / "made"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == f"{tmp_path / 'made'}\n"
     made = open_dataset(tmp_path / "made")
     assert made.name == "two_actions" and made.task == "singlelabel" and len(made.files) == 69
@@ -229,8 +226,7 @@ def test_odd_names_and_forms_are_adopted_or_left_out_with_a_reason(tmp_path, cap
             make(tmp_path / "mine" / split / "walk" / name)
     folder.main([str(tmp_path / "mine"), "--out", str(tmp_path / "out")])
     made = open_dataset(tmp_path / "out")
-    skipped = pd.read_csv(tmp_path / "out" / "skipped.csv")
-    assert len(made.videos) == len(made.files) == 2 * (len(FORMS) - 3)
-    assert len(skipped) == 2 * 3 and skipped.reason.str.contains(
-        "it is empty|no video stream|no UTF-8").all()
-    assert "test__walk__two\nlines" in made.files
+    left_out = pd.read_csv(tmp_path / "out" / "left_out.csv")
+    assert len(made.videos) == len(made.files) == 2 * (len(FORMS) - 4)
+    assert len(left_out) == 2 * 4 and left_out.reason.str.contains(
+        "it is empty|no video stream|no UTF-8|a line break").all()

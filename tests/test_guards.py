@@ -27,6 +27,7 @@ from data.common.generators.storyboard import storyboard
 from book.runs import heads
 from data.encoders import features, i3d, recipes
 from data.files import paths, store
+from data.files.dataset import open_dataset, write_dataset
 from data.video import decode
 from tfe import StudyError, systems
 
@@ -83,13 +84,13 @@ def evil_array(folder):
     toy(folder)
     np.save(folder / "features" / "mine" / "features.npy", np.array([Evil()], object))
     with nothing_runs():
-        store.open_features(store.open_dataset(folder), "mine")
+        store.open_features(open_dataset(folder), "mine")
 
 
 def toy(folder):
     """A dataset of one video with features."""
     videos = pd.DataFrame({"video_id": ["a"], "split": "train", "duration": 1.0, "labels": "go"})
-    store.write_dataset(folder, {"task": "singlelabel", "classes": ["go"]}, videos)
+    write_dataset(folder, {"task": "singlelabel", "classes": ["go"]}, videos)
     store.write_features(folder / "features" / "mine", ["a"], np.ones((1, 4, 2)), {})
 
 
@@ -111,7 +112,7 @@ def changed_weights(folder):
 def mixed_store(folder):
     toy(folder)
     store.save_array(folder / "features" / "mine" / "features.npy", np.zeros((1, 4, 2), np.float16))
-    refused(lambda: store.open_features(store.open_dataset(folder), "mine"),
+    refused(lambda: store.open_features(open_dataset(folder), "mine"),
             "features and index of different writes were read")
 
 
@@ -122,7 +123,7 @@ def store_made_otherwise(folder):
     (folder / "features" / "mine").rename(made)
     meta = json.loads((made / "meta.json").read_text())
     (made / "meta.json").write_text(json.dumps(meta | settings | {"weights_sha256": "0" * 64}))
-    dataset = store.open_dataset(folder)
+    dataset = open_dataset(folder)
     refused(lambda: features._known(dataset, made, settings),
             "features of other weights were kept beside new ones")
 

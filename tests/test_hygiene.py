@@ -1,8 +1,10 @@
 """The repository as a stranger gets it: no trace of a machine, no secret, tables as agreed."""
 
 import csv
+import os
 import re
 import subprocess
+import sys
 from collections import defaultdict
 
 import pytest
@@ -127,3 +129,11 @@ def test_every_cell_has_five_seeds_once(name):
 def test_a_printed_number_stands_only_beside_its_own_dataset(name):
     table = rows(name)[1]
     assert [row for row in table if row["paper"] and row["dataset"] not in PRINTED] == []
+
+
+def test_a_foreign_package_called_data_does_not_win(tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "__init__.py").write_text("raise SystemExit('the foreign one')\n")
+    done = subprocess.run([sys.executable, "-m", "data", "--help"], cwd=ROOT, capture_output=True,
+                          text=True, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert done.returncode == 0 and "planted_short" in done.stdout

@@ -41,7 +41,7 @@ def elsewhere(tmp_path, monkeypatch):
     ("faults", ["--trials", "4", "--only", "training", "features"]),
     ("together", ["--trials", "1", "--only", "features"]),
     ("repeats", ["--trials", "2", "--only", "training", "features"]),
-    ("videos", ["--trials", "8"])])
+    ("videos", ["--trials", "8"]), ("adoption", ["--trials", "4"])])
 def test_a_few(name, arguments, elsewhere):
     cases = suite(name, *arguments)
     passed(cases)
@@ -65,6 +65,11 @@ def test_all(name, only):
 @pytest.mark.parametrize("case", ["damaged", "odd"])
 def test_all_videos(case):
     passed(suite("videos", "--only", case))
+
+
+@pytest.mark.slow
+def test_all_adoptions():
+    passed(suite("adoption"))
 
 
 @pytest.mark.slow

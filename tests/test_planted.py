@@ -23,7 +23,8 @@ from data.video import decode
 from tfe.errors import ended
 from data.files.paths import ROOT
 from data.common.pool import each
-from data.files.store import open_dataset, open_features
+from data.files.dataset import open_dataset
+from data.files.store import open_features
 
 FEW = ["--train", "3", "--val", "1", "--test", "1", "--shifted", "1"]
 story = storyboard.storyboard
@@ -206,8 +207,8 @@ def test_stopped_half_way_it_goes_on_to_the_same_bytes(tmp_path, capsys, end):
     n = 24
     counts = ["--train", n, "--val", 0, "--test", 0, "--shifted", 0]
     running = subprocess.Popen(
-        [sys.executable, ROOT / "data" / "planted.py", "--out", tmp_path / "a", *map(str, counts)],
-        stderr=subprocess.PIPE, text=True)
+        [sys.executable, "-m", "data", "planted", "--out", tmp_path / "a", *map(str, counts)],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True)
     videos = tmp_path / "a" / "videos"
     while len(list(videos.glob("train_*.mp4"))) < 3:
         assert running.poll() is None

@@ -15,7 +15,7 @@ from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from book.commands import predict
 from book.runs import checkpoint, heads, sights
-from data.files import store
+from data.files.dataset import write_dataset
 from tfe import StudyError, systems, training
 from book.__main__ import main
 from data.files.paths import BOOK, RESULTS
@@ -37,7 +37,7 @@ def local(tmp_path, monkeypatch):
     """The local results with one finished run in them, on two classes."""
     data, folder = tmp_path / "data", tmp_path / "local" / KEY
     videos = pd.DataFrame({"video_id": ["a"], "split": "train", "duration": 1.0, "labels": "go"})
-    store.write_dataset(data, {"name": "mine", "task": "singlelabel", "classes": ["go", "stop"]},
+    write_dataset(data, {"name": "mine", "task": "singlelabel", "classes": ["go", "stop"]},
                         videos)
     training.seed_everything(0)
     system = systems.build("tfe", "bike", 2, 1280, "singlelabel")

@@ -8,7 +8,7 @@ import torch
 
 from data import planted
 from book.runs import batch, protocols
-from data.files import store
+from data.files.dataset import open_dataset
 from tfe import evaluation, metrics, systems
 from tfe.errors import StudyError
 
@@ -82,7 +82,7 @@ def test_a_run_of_several_clips(tmp_path):
     grid = batch.read(file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "LOCAL", tmp_path / "local")
-        runs = batch.plan(grid, store.open_dataset(tmp_path / "toy"), "planted")
+        runs = batch.plan(grid, open_dataset(tmp_path / "toy"), "planted")
         assert runs[0].parameters["protocol"] == "multi-clip" and batch.execute(runs) == []
     found = json.loads((runs[0].folder / "metrics.json").read_text())["splits"]["test"]
     arrays = np.load(runs[0].folder / "predictions.npz")

@@ -14,6 +14,7 @@ from test_book import load_tool
 from book.runs import batch, provenance
 from data import planted
 from data.files import store
+from data.files.dataset import open_dataset
 from data.files.paths import ROOT
 
 BIKE = ("bike", "tfe")
@@ -101,7 +102,7 @@ def toy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("toy") / "toy"
     planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
                   "--test", "8", "--shifted", "8"])
-    return store.open_dataset(folder)
+    return open_dataset(folder)
 
 
 def test_other_splits_measure_the_same_run_again_and_train_nothing(toy, tmp_path, monkeypatch):

@@ -15,6 +15,7 @@ from data.common.generators.storyboard import storyboard
 from data.common import pool
 from data.encoders import features, parts, shards
 from data.files import store
+from data.files.dataset import open_dataset, write_dataset
 from tfe.errors import StudyError
 from data.files.paths import ROOT
 
@@ -42,9 +43,9 @@ def dataset(tmp_path, clips):
 
 def laid(folder, clips):
     videos = pd.DataFrame({"video_id": [*IDS, "gone"], "split": "train", "duration": 9.0, "labels": "a"})
-    store.write_dataset(folder, {"name": "t", "task": "singlelabel", "classes": ["a"],
+    write_dataset(folder, {"name": "t", "task": "singlelabel", "classes": ["a"],
                                  "videos": str(clips)}, videos)
-    return store.open_dataset(folder)
+    return open_dataset(folder)
 
 
 def contents(dataset):
@@ -132,7 +133,7 @@ def test_process_0_waits_for_the_last(dataset, as_shard, alone, monkeypatch):
     def late():
         time.sleep(0.3)
         code = ("from data.encoders import features; from data.files import store; import sys; "
-                "features.extract(store.open_dataset("
+                "features.extract(open_dataset("
                 "sys.argv[1]), features.settings_of('efficientnet-lite0', 32, 2), workers=1)")
         other.append(subprocess.run([sys.executable, "-c", code, str(dataset.folder)], cwd=ROOT,
                                     env=environment, capture_output=True, text=True))

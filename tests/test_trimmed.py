@@ -9,7 +9,7 @@ from data import planted, planted_trimmed
 from data.common.generators import render, storyboard
 from data.video import decode
 from tfe.errors import StudyError
-from data.files.store import open_dataset
+from data.files.dataset import open_dataset
 
 FEW = ["--train", "4", "--test", "2", "--shifted", "1"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from data import ucf101_24
 from tfe.errors import StudyError, ended
-from data.files.store import open_dataset
+from data.files.dataset import open_dataset
 
 
 def annotated(*intervals, frames=100):

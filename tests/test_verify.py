@@ -9,7 +9,7 @@ from data import planted
 from book.evidence import verify
 from book.evidence import report
 from book.runs import batch
-from data.files import store
+from data.files.dataset import open_dataset
 from book.__main__ import main
 
 
@@ -23,7 +23,7 @@ def home(tmp_path_factory):
     (home / "batches" / "toy.yaml").write_text(GRID.format(data=home / "toy", k=4, tau=0.5))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "LOCAL", home / "local")
-        dataset = store.open_dataset(home / "toy")
+        dataset = open_dataset(home / "toy")
         runs = batch.plan(batch.read(home / "batches" / "toy.yaml"), dataset, "planted")
         assert batch.execute(runs) == []
         report.write("toy", dataset, runs, ["test", "shifted"], home)

@@ -11,6 +11,7 @@ from data.common.recordings.folds import record
 from data.common.recordings.windows import Recording
 from book.runs import batch
 from data.files import store
+from data.files.dataset import open_dataset
 from tfe.errors import StudyError
 from data.files.paths import RESULTS
 
@@ -59,7 +60,7 @@ def test_folds_share_no_recording_and_truth_survives(tmp_path):
     windows.write(tmp_path, SETTINGS, folds(), 16, force=True)
     tested = []
     for fold in (1, 2, 3):
-        dataset = store.open_dataset(tmp_path / f"fold{fold}")
+        dataset = open_dataset(tmp_path / f"fold{fold}")
         features = store.open_features(dataset, "scores")
         ids, owner = features.video_ids, dataset.videos.video_id.str.split("-").str[0]
         splits = owner.groupby(dataset.videos.split).agg(set)
@@ -106,7 +107,7 @@ def test_the_published_layout_becomes_folds_with_a_batch(tmp_path, capsys):
     gtea.main(["--from", str(lay(tmp_path / "from")), "--out", str(tmp_path / "gtea"), "--force"])
     assert "3 folds of 6 recordings" in capsys.readouterr().out
     grid = batch.read("book/batches/gtea.yaml", dataset=str(tmp_path / "gtea"))
-    runs = batch.plan(grid, store.open_dataset(grid.folder), "scores")
+    runs = batch.plan(grid, open_dataset(grid.folder), "scores")
     first = [run for run in runs if run.row == "MSQNet"]
     assert [run.parameters["data"].rsplit("fold")[-1] for run in first] == list("123123")
     assert len({run.folder for run in first}) == 6
@@ -187,7 +188,7 @@ def test_the_published_sets(script, folder, recordings, tested, shared, tmp_path
     made, committed = pd.read_csv(tmp_path / "windows.csv"), pd.read_csv(RESULTS / "windows.csv")
     assert made.values.tolist() == committed[committed.dataset.isin(made.dataset)].values.tolist()
     assert f"of {recordings} recordings; test windows: windows {tested}" in capsys.readouterr().out
-    sets = [store.open_dataset(each) for each in sorted((tmp_path / "set").iterdir())]
+    sets = [open_dataset(each) for each in sorted((tmp_path / "set").iterdir())]
     assert sum((each.videos.split == "test").sum() for each in sets) == tested
     assert not any(each.synthetic for each in sets)
     if script is utkinect:  # 199 intervals and one NaN

@@ -12,7 +12,7 @@ from pathlib import Path
 from book.evidence import phase, report
 from book.evidence.publish import beside_committed
 from book.runs import batch
-from data.files import store
+from data.files.dataset import open_dataset
 from data.files.paths import LOCAL
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
@@ -50,7 +50,7 @@ def run(options):
     grid = batch.read(options.file, dataset=options.data and str(Path(options.data).resolve()),
                       encoder=options.encoder, seeds=options.seeds, profile=options.profile,
                       device=options.device)
-    dataset = store.open_dataset(grid.folder)
+    dataset = open_dataset(grid.folder)
     runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
     waiting = sum(run.metrics is None for run in runs)
     if not waiting and report.is_current(grid.table, runs):

@@ -22,7 +22,7 @@ from data.common.archives import benchmark, download, rar
 from data.common.archives.acquire import Work, home_of_lists
 from data.encoders import recipes, weights
 from data.files.paths import BOOK
-from data.files.store import SUFFIXES
+from data.files.dataset import SUFFIXES
 from tfe.device import choose
 from tfe.errors import StudyError
 

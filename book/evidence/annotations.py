@@ -25,7 +25,7 @@ from data import planted, planted_short
 from data.common.generators import storyboard
 from data.common.lists.readers import Listing, READERS, hmdb51
 from data.common.lists.tubes import ucf101_24
-from data.files.store import Dataset
+from data.files.dataset import Dataset
 from tfe.errors import StudyError
 
 SEGMENTS = 16

@@ -10,6 +10,7 @@ from book.evidence import phase, report, statistics
 from book.evidence.verdicts import interval, intervals
 from book.runs import batch
 from data.files import store
+from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
@@ -85,7 +86,7 @@ def publish_heads(name):
     from book.runs import heads
 
     grid = batch.read(BOOK / "batches" / f"{name}.yaml")
-    dataset = store.open_dataset(grid.folder)
+    dataset = open_dataset(grid.folder)
     runs = batch.plan(replace(grid, seeds=grid.seeds[:1]), dataset, grid.encoder)
     if any(run.metrics is None for run in runs):
         raise StudyError(f"{name}: not all rows have run here with seed {grid.seeds[0]}: run "

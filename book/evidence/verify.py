@@ -11,7 +11,7 @@ from scipy import stats
 
 from book.evidence import report
 from book.runs import batch
-from data.files import store
+from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, RESULTS
@@ -39,7 +39,7 @@ def verify(name, seed):
     committed = pd.read_csv(RESULTS / f"{name}.csv")
     grid = batch.read(BOOK / "batches" / f"{name}.yaml",
                       seeds=sorted(int(s) for s in committed.seed.unique()))
-    dataset = store.open_dataset(grid.folder)
+    dataset = open_dataset(grid.folder)
     run = random.Random(seed).choice(batch.plan(grid, dataset, grid.encoder))
     with TemporaryDirectory() as out:
         alone = replace(run, folder=Path(out))

@@ -25,6 +25,7 @@ from book.runs import cluster, provenance
 from book.runs.settings import Settings
 from data.common import pool
 from data.files import store
+from data.files.dataset import open_dataset
 from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
 from data.files.schema import STRICT, Name, checked, read_yaml
 from tfe import systems
@@ -139,7 +140,7 @@ def plan(batch, dataset, encoder):
     split, a k above T, an unknown option, a device that is not there.
     """
     folds = [dataset] if not batch.folds else [
-        store.open_dataset(dataset.folder.parent / f"fold{n + 1}") for n in range(batch.folds)]
+        open_dataset(dataset.folder.parent / f"fold{n + 1}") for n in range(batch.folds)]
     folds = [(fold, store.open_features(fold, encoder)) for fold in folds]
     splits = [_splits(batch, *fold) for fold in folds]
     choose(batch.device)

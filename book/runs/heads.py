@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from book.runs import protocols
 from book.runs.settings import Settings
 from data.files import store
+from data.files.dataset import open_dataset
 from tfe import evaluation, systems
 from tfe.errors import StudyError
 from data.files.paths import LOCAL, RESULTS, atomic, write_text
@@ -49,7 +50,7 @@ def of_run(key, row=None):
     settings = {name: value for name, value in asdict(Settings.of(given, folder)).items()
                 if value != {}}
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-    dataset, made = store.open_dataset(given["data"]), metrics["features"]
+    dataset, made = open_dataset(given["data"]), metrics["features"]
     card = {"row": row or f"{given['method']} ({given['backbone']})",
             **settings, "dataset": dataset.name,
             "synthetic": dataset.synthetic, "task": dataset.task, "classes": dataset.classes,

@@ -16,7 +16,7 @@ import numpy as np
 
 from data.common import pool
 from data.encoders import engines, parts, recipes, shards, skips
-from data.files import store
+from data.files import reading, store
 from data.files.paths import alone
 from tfe.device import choose
 from tfe.errors import StudyError
@@ -69,15 +69,8 @@ def of_the_users_own(dataset, encoder):
 
 def _read(meta):
     """The settings in a `meta.json`, which a user may have written by hand."""
-    try:
-        found = json.loads(meta.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise StudyError(f"{meta} is not valid JSON ({error}): mend it") from None
-    if not isinstance(found, dict):
-        raise StudyError(f"{meta} is no table of names and values: write "
-                         '{"origin": "user"} for features of your own')
     # Stores from before there was a choice of engines do not name theirs.
-    return {"origin": None, "engine": "torch", "versions": {}} | found
+    return {"origin": None, "engine": "torch", "versions": {}} | reading.json_object(meta)
 
 
 def extract(dataset, settings, device="cpu", workers=None, feed=None, strict=False):
@@ -167,7 +160,7 @@ def _known(dataset, folder, settings):
     if any(store.stale(folder, found)):  # the last write was interrupted: nothing to rely on
         return {}
     store.open_features(dataset, settings["encoder"])  # its checks
-    index = store.read_table(folder / "index.csv", ("row", "video_id", "sha256"))
+    index = reading.table(folder / "index.csv", ("row", "video_id", "sha256"))
     return {sha: int(row) for row, sha in zip(index.row, index.sha256)}
 
 

@@ -4,7 +4,7 @@ import json
 
 import pandas as pd
 
-from data.files import store
+from data.files import reading
 from data.files.paths import write_text
 
 
@@ -17,7 +17,7 @@ def read(folder, strict=False):
     path = folder / "skipped.csv"
     if not path.is_file():
         return {}
-    table = store.read_table(path, ("video_id", "sha256", "reason"))
+    table = reading.table(path, ("video_id", "sha256", "reason"))
     return {(r.video_id, r.sha256): r.reason for r in table.itertuples(index=False)
             if r.sha256 and (strict or not r.reason.startswith(STRICT))}
 
@@ -37,7 +37,7 @@ def doubts(folder, parts=None):
     """
     path, rows = folder / "lengths.csv", []
     if path.is_file():
-        rows += store.read_table(path, COLUMNS).to_dict("records")
+        rows += reading.table(path, COLUMNS).to_dict("records")
     for note in parts.glob("[!.]*.json") if parts else ():
         rows.append({"sha256": note.stem, **json.loads(note.read_text(encoding="utf-8"))})
     # Stores of earlier versions lack the last two columns.

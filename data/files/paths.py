@@ -1,6 +1,7 @@
 """Every path, from the repository's root; and the one way in which files are written."""
 
 import fcntl
+import hashlib
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -38,6 +39,8 @@ def atomic(path):
             os.replace(room / path.name, path)
             _sync_folder(path.parent)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno and not error.filename:
+                raise OSError(error.errno, error.strerror, str(path)) from None
             # Writers in Rust, such as safetensors, have their own word for a disk that is full.
             if "(os error" in str(error) and not isinstance(error, OSError):
                 raise OSError(f"{path}: {error}") from None
@@ -118,3 +121,14 @@ def _sync_folder(folder):
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256(path):
+    """The SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def digest(hashes):
+    """A short hash of many."""
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()[:16]

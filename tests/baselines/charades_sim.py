@@ -4,7 +4,7 @@ import torch
 
 from data import charades_sim
 from data.common.lists.readers import charades
-from data.files.store import open_dataset, write_dataset
+from data.files.dataset import open_dataset, write_dataset
 
 
 def one_file_a_video(lists, out):

@@ -23,7 +23,8 @@ def store(smoke):
     from baselines.charades_sim import one_file_a_video
 
     from data import charades_sim
-    from data.files.store import open_dataset, open_features
+    from data.files.dataset import open_dataset
+    from data.files.store import open_features
 
     source, scratch = lists(), TemporaryDirectory()
     plain, out = Path(scratch.name) / "plain", Path(scratch.name) / "sim"
@@ -44,12 +45,13 @@ def store(smoke):
 def epoch(smoke):
     from data import charades_sim
     from data.files import store
+    from data.files.dataset import open_dataset
     from tfe import systems, training
 
     scratch = TemporaryDirectory()
     out = Path(scratch.name) / "sim"
     charades_sim.main(["--from", str(lists()), "--out", str(out)])
-    dataset = store.open_dataset(out)
+    dataset = open_dataset(out)
     features = store.open_features(dataset, "simulated")
     rows = dataset.rows(features.video_ids)["train"]
     targets = dataset.targets(features.video_ids)[rows]

@@ -8,6 +8,7 @@ import torch
 from bench import Case, item
 
 from data.files import store
+from data.files.dataset import open_dataset, write_dataset
 from data.files.paths import LOCAL
 
 
@@ -16,11 +17,11 @@ def planted(folder, videos, shape):
     import pandas as pd
 
     ids = [f"v{n}" for n in range(videos)]
-    store.write_dataset(folder, {"name": "bench", "task": "multilabel", "classes": ["a"]}, pd.DataFrame(
+    write_dataset(folder, {"name": "bench", "task": "multilabel", "classes": ["a"]}, pd.DataFrame(
         {"video_id": ids, "split": "train", "duration": 1.0, "labels": "a"}))
     x = np.random.default_rng(0).normal(size=(videos, *shape)).astype(np.float16)
     store.write_features(folder / "features" / "bench", ids, x, {"origin": "user"})
-    return store.open_features(store.open_dataset(folder), "bench")
+    return store.open_features(open_dataset(folder), "bench")
 
 
 @item("store", limit=1 / 40, why="shuffled batches of 64 of 16 x 768 float16 out of 2,000 videos, warm: the "

@@ -28,7 +28,7 @@ from book.runs import batch
 from book.runs.checkpoint import Checkpoint
 from data.common import pool
 from data.encoders import features, parts, recipes
-from data.files import store
+from data.files.dataset import open_dataset
 from tfe import systems, training
 from data.files.paths import ROOT, UNFINISHED
 
@@ -72,7 +72,7 @@ def render_work(folder):
 
 
 def features_work(folder):
-    features.extract(store.open_dataset(folder / "toy"), SETTINGS)
+    features.extract(open_dataset(folder / "toy"), SETTINGS)
 
 
 def training_work(folder):
@@ -85,7 +85,7 @@ def training_work(folder):
 
 
 def runs_of(folder):
-    dataset = store.open_dataset(folder / "toy")
+    dataset = open_dataset(folder / "toy")
     grid = batch.Batch("toy", str(folder / "toy"), "planted", [0], ROWS, profile="smoke",
                        splits=["test"])
     with patch.object(batch, "LOCAL", folder):

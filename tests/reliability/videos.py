@@ -22,6 +22,7 @@ from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from data.encoders import features
 from data.files import store
+from data.files.dataset import open_dataset, write_dataset
 from data.video import decode
 from tfe import StudyError
 
@@ -99,8 +100,8 @@ def stored(folder, files):
         # The store reads names without their endings; the damaged keep their content alone.
         os.link(path, folder / "videos" / f"{ids[-1]}{path.suffix}")
     table = pd.DataFrame({"video_id": ids, "split": "train", "duration": 9.0, "labels": "a"})
-    store.write_dataset(folder, {"task": "singlelabel", "classes": ["a"]}, table)
-    dataset = store.open_dataset(folder)
+    write_dataset(folder, {"task": "singlelabel", "classes": ["a"]}, table)
+    dataset = open_dataset(folder)
     features.extract(dataset, stages.SETTINGS)
     made = store.open_features(dataset, "efficientnet-lite0")
     skipped = made.folder / "skipped.csv"

@@ -11,7 +11,7 @@ from data.common.archives.extract import KINDS, plain, unpack
 from data.common.lists.readers import READERS
 from tfe.errors import StudyError
 from data.files.paths import write_text
-from data.files.store import SUFFIXES
+from data.files.dataset import SUFFIXES
 
 RECORD = "archives.json"  # sizes and hashes of the archives that a folder was made of
 

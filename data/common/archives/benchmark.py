@@ -11,15 +11,13 @@ from pathlib import Path
 import pandas as pd
 
 from data.common.archives import acquire, download, rar
-from data.files import adopt
 from data.common.lists.census import look
-from data.common import pool
+from data.files import adopt
+from data.files.dataset import TASKS
+from data.files.paths import DATA, alone
 from tfe.errors import StudyError
-from data.files.paths import DATA, alone, write_text
-from data.files.store import SUFFIXES, TASKS, open_dataset, read_table, write_dataset
 
 ARCHIVES = DATA / "archives"
-ABSENT = "not in the archive"
 
 
 def main(benchmark, text, arguments=None):
@@ -45,16 +43,15 @@ def make(work, lists, videos, split, val):
         print(f"{work.benchmark.name}: {count} {sentence}")
     if val:
         listing.videos.loc[held_out(listing.videos), "split"] = "val"
-    gone = [i for i, reason in _absent(work.out).items() if reason == ABSENT]
-    missing = acquire.videos(work, videos, listing.videos, gone,
-                             folder_of(work.benchmark.name) / "videos")
-    tables(work, listing, missing, split)
+    acquire.videos(work, videos, listing.videos, adopt.absent(work.out),
+                   folder_of(work.benchmark.name) / "videos")
+    tables(work, listing, split)
 
 
 def parser(benchmark, text):
     """The command line of a benchmark's script."""
     several = benchmark.splits > 1
-    p = argparse.ArgumentParser(prog=f"python data/{benchmark.name}.py", description=text,
+    p = argparse.ArgumentParser(prog=f"python -m data {benchmark.name}", description=text,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--from", dest="given", type=lambda name: Path(name).expanduser(), metavar="DIR",
                    help="take archives, or unpacked lists and videos, from DIR; download nothing")
@@ -68,7 +65,7 @@ def parser(benchmark, text):
     p.add_argument("--archives", type=Path, default=ARCHIVES, metavar="DIR",
                    help="where downloads are kept (default: data/archives)")
     p.add_argument("--sources", type=Path, metavar="FILE",
-                   help="addresses and hashes of your own, in the form of data/common/sources.toml")
+                   help="addresses and hashes of your own, as in data/common/archives/sources.toml")
     return p
 
 
@@ -87,75 +84,23 @@ def held_out(videos):
     return chosen & (videos.split == "train")
 
 
-def tables(work, listing, missing, split):
-    """Write the tables of what is there, and absent.csv of what is not."""
-    out, videos = work.out, listing.videos
-    reasons = dict.fromkeys(sorted(missing), ABSENT)
-    if "duration" not in videos:
-        seconds = _seconds(out, set(videos.video_id) - missing)
-        reasons |= {i: reason for i, (_, reason) in sorted(seconds.items()) if reason}
-        videos = videos.assign(duration=[seconds.get(i, (None,))[0] for i in videos.video_id])
-    kept = videos[~videos.video_id.isin(list(reasons))]
-    if kept.empty:
-        raise StudyError(f"{out / 'videos'}: none of the {len(videos)} videos can be read; the first: "
-                         f"{next(iter(reasons.values()))}")
-    _write_absent(out, videos, reasons)
-    segments = listing.segments
-    if segments is not None:
-        segments = segments[segments.video_id.isin(set(kept.video_id))]
-    task = work.benchmark.task
-    columns = ["video_id", "split", "duration", "labels", *(["scene"] if "scene" in kept else [])]
-    write_dataset(out, {
-        "name": out.resolve().name, "task": task, "metric": TASKS[task], "classes": listing.classes,
-        "source": work.page, "licence": work.benchmark.licence, "synthetic": False,
-        **({"official_split": split} if work.benchmark.splits > 1 else {})}, kept[columns], segments)
-    open_dataset(out)
-    counts = kept.split.value_counts(sort=False).items()
-    print(f"{out}: {len(kept)} videos (" + ", ".join(f"{n} {name}" for name, n in counts) + ")"
-          + (f"; {len(reasons)} that are listed are not there: see {out / 'absent.csv'}"
-             if reasons else ""))
+def tables(work, listing, split):
+    """Write the tables of what is there, and left_out.csv of what is not."""
+    files = {path.stem: path for path in sorted((work.out / "videos").glob("*"))
+             if not adopt.unfit(path)}
+    videos = listing.videos.assign(duration=listing.videos.get("duration", pd.Series(dtype=str)))
+    columns = ["video_id", "split", "duration", "labels", *(["scene"] if "scene" in videos else [])]
+    adopt.write(adopt.Source(work.out, videos.fillna("").astype(str)[columns],
+                             listing.segments, files), work.out, {
+        "name": work.out.resolve().name, "task": work.benchmark.task,
+        "metric": TASKS[work.benchmark.task], "classes": listing.classes, "source": work.page,
+        "licence": work.benchmark.licence,
+        **({"official_split": split} if work.benchmark.splits > 1 else {})}, length)
 
 
-def _absent(out):
-    """What an earlier call could not have: `{video_id: reason}`."""
-    path = out / "absent.csv"
-    if not path.is_file():
-        return {}
-    table = read_table(path, ("video_id", "split", "reason"))
-    return dict(zip(table.video_id, table.reason))
-
-
-def _write_absent(out, videos, reasons):
-    if not reasons:
-        (out / "absent.csv").unlink(missing_ok=True)
-        return
-    rows = videos.set_index("video_id").split
-    table = pd.DataFrame([(i, rows[i], reason) for i, reason in reasons.items()],
-                         columns=["video_id", "split", "reason"])
-    write_text(out / "absent.csv", table.to_csv(index=False, lineterminator="\n"))
-
-
-def _seconds(out, ids):
-    """Lengths of the videos, `{video_id: (seconds, why there is none)}`, on every core.
-
-    Those that an earlier call measured are not opened again.
-    """
-    before, made = adopt.earlier(out)
-    paths = [path for path in sorted((out / "videos").glob("*"))
-             if path.stem in ids and path.suffix.lower() in SUFFIXES]
-    known = {p.stem: (before[p.stem][0], "") for p in paths
-             if p.stem in before and p.stat().st_mtime < made}
-    todo = [path for path in paths if path.stem not in known]
-    looks = ((path, _length(path)) for path in todo)
-    if len(todo) > adopt.FEW:
-        looks = pool.each(_length, todo, "lengths", "video")
-    return known | {path.stem: found for path, found in looks}
-
-
-def _length(path):
-    """`(seconds, "")`: as declared, else as decoded; or `(None, why it cannot be read)`."""
+def length(path):
+    """`((seconds, 0), "")`: as declared, else as decoded; or `(None, why it cannot be read)`."""
     declared, reason = look(path)
     if declared or reason:
-        return declared and round(declared, 3), reason
-    times, reason = adopt.times_of(path)
-    return times and times[0], reason
+        return declared and (round(declared, 3), 0.0), reason
+    return adopt.times_of(path)

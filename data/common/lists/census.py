@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.common import pool
-from data.files import store
+from data.files.dataset import SUFFIXES, open_dataset
 from tfe.errors import StudyError
 from data.files.paths import DATA
 
@@ -42,7 +42,7 @@ def census(name, folder=None, lists=None, workers=None):
     """
     folder = Path(folder or DATA / name)
     made = (folder / "dataset.toml").is_file()
-    dataset = store.open_dataset(folder) if made or not lists else None
+    dataset = open_dataset(folder) if made or not lists else None
     split = dataset.settings.get("official_split", 1) if dataset else 1
     listing = _listing(name, lists, split) if lists else None
     rows = list(of_lists(listing)) if listing else []
@@ -91,7 +91,7 @@ def of_files(dataset, workers=None):
         return  # features alone: there are no videos to look at
     duration = dataset.videos.set_index("video_id").duration
     there = (dataset.folder / dataset.settings.get("videos", "videos")).glob("*")
-    surplus = {p.stem for p in there if p.suffix.lower() in store.SUFFIXES} - set(duration.index)
+    surplus = {p.stem for p in there if p.suffix.lower() in SUFFIXES} - set(duration.index)
     yield "videos without a file", 0, *_faults(duration.index.difference(list(dataset.files)))
     yield "files of no video", 0, *_faults(surplus)
     looks = pool.each(look, dataset.files.values(), "decoding", "video", workers)

@@ -8,12 +8,12 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from data.common.lists.lines import REMEDY, file, lines, member, seconds
 from tfe.errors import StudyError
-from data.files.store import read_table
+from data.files import reading
+from data.files.dataset import within
 
 HMDB51_FPS = 30  # every clip of HMDB-51 was brought to this rate; its TSN lists give frames
 UCF101 = "UCF101TrainTestSplits-RecognitionTask.zip (www.crcv.ucf.edu)"
@@ -89,8 +89,7 @@ def hmdb51(folder, split=1):
 def charades(folder):
     """Read `Charades_v1_{train,test}.csv` and `Charades_v1_classes.txt`.
 
-    An interval is cut at the end of its video; one of which nothing is left goes, while its label
-    stays: it is what the video is scored by.
+    Intervals are cut to their videos; a label stays, for it is what the video is scored by.
     """
     names = {}
     for where, line in lines(file(folder, "Charades_v1_classes.txt", CHARADES)):
@@ -102,7 +101,7 @@ def charades(folder):
     rows, events = [], []
     for part in ("train", "test"):
         path = file(folder, f"Charades_v1_{part}.csv", CHARADES)
-        table = read_table(path, ("id", "subject", "scene", "actions", "length"))
+        table = reading.table(path, ("id", "subject", "scene", "actions", "length"))
         for number, row in enumerate(table.itertuples(index=False), start=1):
             where = f"{path} video {number}"
             if not re.fullmatch(r"[0-9A-Za-z]+", row.id):  # it becomes the name of a file
@@ -113,8 +112,11 @@ def charades(folder):
                          seconds(where, row.length, least=0.01), row.scene))
             events += [(row.id, *event) for event in own]
     videos = _table("charades", rows, "duration", "scene")
-    segments, notes = _cut(pd.DataFrame(events, columns=["video_id", "label", "start", "end"]),
-                           videos)
+    segments = pd.DataFrame(events, columns=["video_id", "label", "start", "end"])
+    test = segments.video_id.isin(set(videos.video_id[videos.split == "test"]))
+    notes = {"train intervals": int((~test).sum()), "test intervals": int(test.sum())}
+    segments, cut = within(segments, videos)
+    notes |= cut
     empty = videos[videos.labels == ""].split
     notes |= {f"{part} videos without an action: kept, without a label": int((empty == part).sum())
               for part in ("train", "test")}
@@ -161,20 +163,6 @@ def _event(where, text, names):
         raise StudyError(f"{where}: {text!r} is not a class of Charades_v1_classes.txt, a start "
                          f"and an end: {REMEDY}")
     return names[code], *(seconds(where, time) for time in times)
-
-
-def _cut(segments, videos):
-    """The intervals within their videos, and notes on the others."""
-    length = segments.video_id.map(videos.set_index("video_id").duration)
-    backwards = segments.end <= segments.start
-    end = np.minimum(segments.end, length)
-    gone = end <= segments.start
-    test = segments.video_id.isin(set(videos.video_id[videos.split == "test"]))
-    notes = {"train intervals": int((~test).sum()), "test intervals": int(test.sum()),
-             "intervals that end before they start: left out": int(backwards.sum()),
-             "intervals that start after their video: left out": int((gone & ~backwards).sum()),
-             "intervals that end after their video: cut": int((~gone & (segments.end > end)).sum())}
-    return segments.assign(end=end)[~gone].reset_index(drop=True), notes
 
 
 def _table(name, rows, *more):

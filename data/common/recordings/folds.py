@@ -16,7 +16,7 @@ def main(arguments, about, name, window, source, read, classes=None):
     about: the script's docstring; window: its default length; source: the settings of
     dataset.toml; classes: names of the labels, by default `action 0`, `action 1`, ...
     """
-    p = argparse.ArgumentParser(prog=f"python data/{name}.py", description=about,
+    p = argparse.ArgumentParser(prog=f"python -m data {name}", description=about,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="the published files")
     p.add_argument("--out", type=Path, default=DATA / name, metavar="DIR",
@@ -32,8 +32,8 @@ def main(arguments, about, name, window, source, read, classes=None):
         if (options.out / "fold1" / "dataset.toml").is_file():
             print(f"{options.out}: all folds are there, nothing to do")
             return
-        raise StudyError(f"{name} needs published files that are not here: see `python "
-                         f"data/{name}.py --help`, then give their folder with --from DIR")
+        raise StudyError(f"{name} needs published files that are not here: see `python -m "
+                         f"data {name} --help`, then give their folder with --from DIR")
     recordings = read(options.folder)
     count = 1 + max(int(r.labels.max()) for r in recordings)
     settings = {"name": name, "classes": classes or [f"action {c}" for c in range(count)], **source}

@@ -13,7 +13,8 @@ from einops import rearrange
 from scipy import stats
 
 from tfe.errors import StudyError
-from data.files.store import write_dataset, write_features
+from data.files.dataset import write_dataset
+from data.files.store import write_features
 
 SEGMENTS = 16
 # Fixed before any head was trained on these sets. A label that nearly all windows bear, or nearly
