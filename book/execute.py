@@ -14,7 +14,6 @@ import ast
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import jupytext

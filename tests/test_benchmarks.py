@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from archives import rarred, serving, zipped
-from test_batch import local  # noqa: F401: a fixture
+from test_batch import local  # noqa: F401 (a fixture)
 from test_lists import CHARADES, HEADER, TAGGED, TSN, UCF, lay
 
 from book.__main__ import main as book_main

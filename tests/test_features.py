@@ -13,8 +13,6 @@ from data.common.generators.storyboard import storyboard
 from data.encoders import engines, features, parts
 from data.files import store
 from data.files.dataset import open_dataset, write_dataset
-from data.files.dataset import open_dataset
-from data.files.dataset import open_dataset, write_dataset
 from tfe import StudyError
 from data.__main__ import main
 

@@ -1,6 +1,5 @@
 """I3D: the layers against their definition, the pickle's limits, and the names of real actions."""
 
-import io
 import pickle
 
 import numpy as np

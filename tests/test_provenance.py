@@ -13,7 +13,6 @@ from test_book import load_tool
 
 from book.runs import batch, provenance
 from data import planted
-from data.files import store
 from data.files.dataset import open_dataset
 from data.files.paths import ROOT
 

@@ -19,11 +19,10 @@ A row of `all` is a fact; `paper` is what section 4.1 of the paper prints for it
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from data import planted, planted_short
 from data.common.generators import storyboard
-from data.common.lists.readers import Listing, READERS, hmdb51
+from data.common.lists.readers import Listing, READERS
 from data.common.lists.tubes import ucf101_24
 from data.files.dataset import Dataset
 from tfe.errors import StudyError

@@ -11,7 +11,7 @@ import torch
 
 from book.evidence.rules import (CONFIRMED, NARROWED, REFUTED, UNTESTED, coarser, contradicted,
                                  correlation, fall, gain, independent, largest, less_in_rest, load,
-                                 measured, orthogonal, paired, raises, sign)
+                                 measured, orthogonal, paired, raises)
 from data.files.paths import RESULTS
 from tfe.khot import inclusion
 

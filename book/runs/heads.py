@@ -16,7 +16,7 @@ from book.runs import protocols
 from book.runs.settings import Settings
 from data.files import store
 from data.files.dataset import open_dataset
-from tfe import evaluation, systems
+from tfe import evaluation
 from tfe.errors import StudyError
 from data.files.paths import LOCAL, RESULTS, atomic, write_text
 

@@ -7,7 +7,6 @@ a unit of the stage's work begins, a video, an epoch, a run or a table, that is 
 import hashlib
 import json
 import os
-import runpy
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
