@@ -22,7 +22,7 @@ help:  ## this list
 
 # One list of pins, environment.yml: conda reads it itself, `make lock` locks it with hashes.
 LOCKS := requirements-cpu.lock requirements-cuda.lock
-$(READY): environment.yml pyproject.toml $(LOCKS)
+$(READY): environment.yml pyproject.toml book/pyproject.toml $(LOCKS)
 	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: $(PYTHON) is no Python 3.11 or newer: install one, or name it with PYTHON=" >&2; exit 2; }
 	@$(PYTHON) -I book/environment.py

@@ -194,7 +194,7 @@ def fill(install, lock, wheels):
     # A lock is whole: nothing outside it is looked for, and every file of it is checked. (uv's own
     # --require-hashes would refuse a user's constraint that is no exact version.)
     run(*install, *["--no-deps"] * bool(lock), "-r", listed)
-    run(*install, "--no-deps", "--editable", ROOT)
+    run(*install, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book")
     attempt(PYTHON, "-I", "-c", FIRST)
 
 

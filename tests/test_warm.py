@@ -19,7 +19,6 @@ from book.runs import batch, warm
 from data import planted
 from data.files.paths import BOOK, ROOT
 
-warm.register()
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
 
 
@@ -188,10 +187,13 @@ def test_a_batch_asks_for_warm_kernels_on_the_cpu_alone(tmp_path, monkeypatch):
     assert asked == ["warm", "warm", None, None]  # twice at most
 
 
-def test_the_engine_and_the_provisioner_are_found_by_name_once_registered():
+def test_the_engine_and_the_provisioner_are_found_by_name():
     assert papermill_engines.get_engine("warm").nb_kernel_name
     provisioners = KernelProvisionerFactory.instance().get_provisioner_entries()
     assert provisioners["warm"] == "book.runs.warm:WarmProvisioner"
+    for first in ("import book.runs.warm", "import papermill"):  # in either order
+        subprocess.run([sys.executable, "-c", f"{first}\nfrom papermill.engines import "
+                        "papermill_engines as all\nall.get_engine('warm')"], check=True, cwd=ROOT)
 
 
 def test_what_a_notebook_imports_is_read_off_its_code():

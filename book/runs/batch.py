@@ -227,9 +227,6 @@ def _papermill(job):
     import papermill
     from traitlets.config import Config
 
-    from book.runs import warm
-
-    warm.register()
     folder, parameters = job
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops

@@ -1,7 +1,6 @@
 """Runs with warm kernels: papermill's own engine, its kernels forked by `warm_server`.
 
-    warm.register()
-    papermill.execute_notebook("book/run.ipynb", "out.ipynb", cwd="book", engine_name="warm")
+    papermill --engine warm book/run.ipynb out.ipynb --cwd book
 
 A fresh kernel imports torch, pandas and the rest for seconds before its first line. Here a server
 imports what the notebook imports, once, runs nothing, and is forked for every kernel, which finds
@@ -19,13 +18,11 @@ import socket
 import sys
 import threading
 import weakref
-from importlib.metadata import EntryPoint
 from multiprocessing import connection
 from subprocess import DEVNULL, Popen
 
 from jupyter_client.manager import AsyncKernelManager
-from jupyter_client.provisioning import KernelProvisionerFactory, LocalProvisioner
-from papermill.engines import NBClientEngine, papermill_engines
+from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
 from traitlets.config import Config
 
@@ -41,24 +38,22 @@ class WarmEngine:
     """papermill's engine `warm`: its default engine, with kernels of `WarmProvisioner`."""
 
     def __getattr__(self, name):
+        # papermill imports its engines while it is itself imported: not before it is asked.
+        from papermill.engines import NBClientEngine
+
         return getattr(NBClientEngine, name)
 
     def execute_notebook(self, nb, kernel_name, config=None, **options):
         """Execute `nb` as papermill's default engine does, given the same options."""
+        from papermill.engines import NBClientEngine
+
         wanted = Config({"WarmProvisioner": {"imports": imported(nb)}})
         wanted.merge(config or {})
         return NBClientEngine.execute_notebook(
             nb, kernel_name, config=wanted, kernel_manager_class=WarmManager, **options)
 
 
-def register():
-    """Make the engine and the provisioner known by the name `warm` in this process.
-
-    Entry points would do it for every process, but would put these files into the wheel of `tfe`.
-    """
-    papermill_engines.register("warm", WarmEngine())
-    factory = KernelProvisionerFactory.instance()
-    factory.provisioners["warm"] = EntryPoint("warm", f"{__name__}:WarmProvisioner", factory.GROUP_NAME)
+engine = WarmEngine()
 
 
 class WarmManager(AsyncKernelManager):
