@@ -1,5 +1,7 @@
 """`report --verify`: equal when it is, different when a digit of the committed table was changed."""
 
+import json
+
 import pandas as pd
 import pytest
 from scipy import stats
@@ -63,8 +65,9 @@ def test_a_run_that_the_committed_table_lacks_is_no_equality(here, capsys):
         table.to_csv(here / "toy.csv", index=False)
 
 
-def test_a_run_of_another_processor_may_lie_where_another_seed_would(here):
+def test_a_run_of_another_processor_or_engine_may_lie_where_another_seed_would(here):
     table = pd.read_csv(here / "toy.csv")
+    receipt = json.loads((here / "toy.json").read_text())
     cell = table.groupby(["row", "split"]).value
     reach = cell.transform("std") * stats.t.ppf(0.995, cell.transform("count") - 1) * 2**0.5
     try:
@@ -74,6 +77,9 @@ def test_a_run_of_another_processor_may_lie_where_another_seed_would(here):
             assert main(["report", "--verify", "toy", "--seed", "3"]) == code
             moved.to_csv(here / "toy.csv", index=False)
             assert main(["report", "--verify", "toy", "--seed", "3"]) == 1
+            (here / "toy.json").write_text(json.dumps({**receipt, "engine": "openvino"}))
+            assert main(["report", "--verify", "toy", "--seed", "3"]) == code
+            (here / "toy.json").write_text(json.dumps(receipt))
     finally:
         table.to_csv(here / "toy.csv", index=False)
 

@@ -122,7 +122,8 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                "synthetic": dataset.synthetic,
                "settings": {key: value for key, value in dataset.settings.items()
                             if key != "classes" or not is_closed(dataset)},
-               "made_of": _made_of(runs), **finished["receipt"]}
+               "engine": finished["features"].get("engine"), "made_of": _made_of(runs),
+               **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
     write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
     return text

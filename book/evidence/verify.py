@@ -12,6 +12,7 @@ from scipy import stats
 from book.evidence import report
 from book.runs import batch
 from data.files.dataset import open_dataset
+from data.files.reading import json_object
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, RESULTS
@@ -30,11 +31,11 @@ def verify(name, seed):
     """Make one randomly chosen run of a committed table again; return the two, side by side.
 
     A frame with `row, split, seed, measure, committed, again, allowed, equal`: `allowed` is how far
-    the two may differ. Made on one kind of processor, as the column `device` names it, they are the
-    same to the six digits that the csv holds. Another processor takes sums in another order; the
-    epochs of a game amplify that as they would another seed (Table 1's TFE rows moved by up to a
-    tenth), so that the run then has to be one that the row's seeds would not be surprised by: within
-    their 99% prediction interval. Raises StudyError where the dataset is not there, or the run fails.
+    the two may differ. Made on one kind of processor, as the column `device` names it, of features by
+    one engine, they are the same to the six digits that the csv holds. Another processor or engine
+    takes sums in another order; the epochs of a game amplify that as they would another seed (Table
+    1's TFE rows moved by up to a tenth), so that the run then has to be one that the row's seeds would
+    not be surprised by: within their 99% prediction interval. Raises StudyError where the dataset is not there, or the run fails.
     """
     committed = pd.read_csv(RESULTS / f"{name}.csv")
     grid = batch.read(BOOK / "batches" / f"{name}.yaml",
@@ -46,13 +47,15 @@ def verify(name, seed):
         for _, reason in batch.execute([alone]):
             raise StudyError(f"{name}, {run.row}, seed {run.settings.seed}: {reason}")
         again = report.table(name, dataset, [alone], grid.splits)
+        made = json_object(RESULTS / f"{name}.json"), alone.stored()["features"]
+    engines = {receipt.get("engine") or "torch" for receipt in made}  # torch alone before it was named
     keys = ["row", "split", "seed"]
     both = again.melt([*keys, "device"], COMPARED, "measure", "again").merge(
         committed.melt([*keys, "device"], COMPARED, "measure", "committed"), on=[*keys, "measure"])
     if both.empty:
         raise StudyError(f"{RESULTS / name}.csv has no run of {run.row}, seed "
                          f"{run.settings.seed}: run {name}.yaml in full and publish it again")
-    same = both.device_x == both.device_y
+    same = (both.device_x == both.device_y) & (len(engines) == 1)
     spread = (committed.melt(["row", "split"], COMPARED, "measure", "found")
               .groupby(["row", "split", "measure"]).found.agg(_surprising))
     other = both.merge(spread.rename("other").reset_index(), on=["row", "split", "measure"]).other
