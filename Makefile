@@ -1,17 +1,25 @@
 # `make` alone lists the targets. Every target sets up what it needs.
 #   DATASET=planted   DATA=DIR (your own folder)   ENCODER=   SEEDS=5 or 0,3,7   PROFILE=default   DEVICE=cpu
 SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.11 || echo python3)
+# Options are given after `make`: one that the environment happens to hold is no wish.
+$(foreach name,PYTHON DATASET DATA ENCODER SEEDS PROFILE DEVICE FROM SPLIT PROCESSES LISTS TABLES ITEMS,\
+  $(if $(filter environment,$(origin $(name))),$(warning $(name) of the environment is not used: \
+  give $(name)= after make))$(eval $(name) :=))
+# Nor may it bring other modules, plugins or kernels: data/common/isolation.py, which does the same.
+unexport BASH_ENV MPLBACKEND PIP_TARGET PIP_PREFIX PIP_ROOT \
+         $(filter PYTHON% PYTEST% JUPYTER% IPYTHON%,$(.VARIABLES))
+export PYTHONNOUSERSITE := 1
+export PIP_USER := 0
+export MATPLOTLIBRC := /dev/null
+export JUPYTER_PREFER_ENV_PATH := 1
+export IPYTHONDIR := $(CURDIR)/.venv/share/ipython
+PYTHON := $(shell command -v python3.11 || echo python3)
 VENV := .venv
 PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
-DATASET ?=
-PROFILE ?=
 OPTIONS := $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS)) \
            $(if $(PROFILE),--profile $(PROFILE)) $(if $(DEVICE),--device $(DEVICE))
 export OMP_NUM_THREADS ?= 1
-# Without its bytecode cache each of many processes would compile the same packages for seconds.
-unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
@@ -41,7 +49,7 @@ REAL := $(if $(DATA),,$(filter ucf101 hmdb51 charades,$(DATASET)))
 NAMED = $(or $(DATASET),$(1))
 SCRIPT = data/$(subst -,_,$(NAMED)).py
 define prepare
-set -o pipefail; $(if $(DATA),folder=$$($(PY) -m data folder "$(DATA)" | tee /dev/stderr | tail -n 1),\
+set -o pipefail; $(if $(DATA),folder=$$($(PY) -m data folder "$(DATA)" | tail -n 1) && echo "$$folder",\
 test -f $(SCRIPT) || { echo "error: there is no $(SCRIPT): see data/*.py for the datasets" >&2; exit 2; }; \
 folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) -m data $(NAMED) --out "$$folder" $(GIVEN))
 endef

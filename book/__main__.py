@@ -7,6 +7,7 @@ import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
 
+from data.common.isolation import isolate
 from tfe.errors import ended
 
 COMMANDS = {
@@ -42,4 +43,5 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
+    isolate()
     sys.exit(main())

@@ -14,7 +14,12 @@ import ast
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from tempfile import TemporaryDirectory
+from pathlib import Path
+
+if __name__ == "__main__":  # what PYTHONPATH names would come before this repository
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    from data.common.isolation import isolate
+    isolate()
 
 import jupytext
 import nbformat
@@ -22,6 +27,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
+from data.common import isolation
 from data.files.paths import BOOK, RESULTS, ROOT, atomic, write_text
 from book.runs.provenance import digest, receipt, sources
 
@@ -64,8 +70,8 @@ def run(source):
                                        "language": "python", "name": "python3"}
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"  # random ids would change at every execution
-    with TemporaryDirectory() as sockets:  # of its own: two kernels side by side must not share
-        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
+    with isolation.sockets() as folder:  # of its own: two kernels side by side must not share
+        config = Config({"KernelManager": {"transport": "ipc", "ip": f"{folder}/kernel"}})
         # Timing would change the file at every execution; the kernel runs where the chapter lies.
         # A dial without its kernel is dead, and its id changes every time: `live` cells stay blank.
         NotebookClient(notebook, timeout=600, record_timing=False, config=config,

@@ -5,6 +5,7 @@ import json
 from base64 import b64encode
 from html import escape
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import HTML, Image, Markdown, display
@@ -21,6 +22,7 @@ COLOURS = {"salient": PALETTE[0], "non-salient": PALETTE[1], "truth": PALETTE[2]
 
 def style():
     """Set the style of every figure of the book."""
+    mpl.rcdefaults()  # whatever a matplotlibrc says
     sns.set_theme(context="notebook", style="ticks", palette=PALETTE, rc={
         "figure.figsize": (6.4, 3.2), "figure.dpi": 100, "savefig.dpi": 110,
         "figure.facecolor": "white", "savefig.facecolor": "white",  # legible in dark mode too

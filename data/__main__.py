@@ -8,6 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from data.common.isolation import isolate
 from tfe.errors import ended
 
 HERE = Path(__file__).parent
@@ -106,4 +107,5 @@ def census(options):
     return census.run(options)
 
 if __name__ == "__main__":
+    isolate()
     sys.exit(main())

@@ -8,13 +8,13 @@ and a run is shared by all batches that name it.
 import hashlib
 import json
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from itertools import product
 from pathlib import Path
 from shutil import copyfile
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import torch
@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass as typed
 
 from book.runs import cluster, provenance
 from book.runs.settings import Settings
-from data.common import pool
+from data.common import isolation, pool
 from data.files import store
 from data.files.dataset import open_dataset
 from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
@@ -220,23 +220,39 @@ def _parameters(run):
 
 
 def _papermill(job):
-    """In a worker: execute the run's notebook, twice at most; return why it failed, or None.
+    """In a worker: execute the run's notebook; return why it failed, or None."""
+    folder, parameters = job
+    folder.mkdir(parents=True, exist_ok=True)
+    with _errors_into(folder / "kernel.log"):  # what a kernel says while it starts and stops
+        reason = _executed(folder, parameters)
+    if reason:
+        write_text(folder / "failed.txt", reason + "\n")
+    return reason
 
-    Bad input would fail again, so it is not tried twice.
-    """
+
+@contextmanager
+def _errors_into(path):
+    own = os.dup(2)
+    with open(path, "w") as log:
+        os.dup2(log.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(own, 2)
+        os.close(own)
+
+
+def _executed(folder, parameters):
+    """Execute a run's notebook, twice at most: bad input would fail again, so it is not."""
     import papermill
     from traitlets.config import Config
 
-    folder, parameters = job
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / "kernel.log", "w") as log:  # what a kernel says while it starts and stops
-        os.dup2(log.fileno(), 2)
     os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
     engine = "warm" if parameters["device"] == "cpu" else None  # CUDA does not survive a fork
     for _ in range(2):
         # Kernels that start side by side fight over TCP ports, and over connection files in one
         # folder: each gets sockets and a folder of its own.
-        with TemporaryDirectory() as runtime:
+        with isolation.sockets() as runtime:
             os.environ["JUPYTER_RUNTIME_DIR"] = runtime
             settings = {"KernelManager": {"transport": "ipc", "ip": f"{runtime}/kernel"},
                         "NotebookClient": {"shutdown_kernel": "immediate"}}  # all is on disk
@@ -259,5 +275,4 @@ def _papermill(job):
                     break
             except Exception as error:  # whatever ended this run, the others go on
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-    write_text(folder / "failed.txt", reason + "\n")
     return reason

@@ -29,8 +29,7 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
     if not items:
         return
     workers = min(workers or cores(), len(items))
-    pool = ThreadPoolExecutor(workers) if threads else ProcessPoolExecutor(
-        workers, get_context("spawn"), _start_worker, (initializer, initargs))
+    pool = _pool(workers, threads, initializer, initargs)
     try:
         waiting = iter(items)
         first = islice(waiting, ahead or 8 * workers)
@@ -51,6 +50,18 @@ def each(function, items, what, unit, workers=None, initializer=None, initargs=(
                     progress.update()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers, threads, initializer, initargs):
+    if not threads:
+        try:
+            return ProcessPoolExecutor(workers, get_context("spawn"), _start_worker,
+                                       (initializer, initargs))
+        except OSError as error:  # processes talk by semaphores, which are files there
+            print(f"/dev/shm: {error.strerror}: this process alone instead of {workers}",
+                  file=sys.stderr)
+            workers = 1
+    return ThreadPoolExecutor(workers, initializer=initializer, initargs=initargs)
 
 
 def cores():

@@ -1,0 +1,1 @@
+"""The runs, the evidence, the theory and the chapters: `python -m book`."""
