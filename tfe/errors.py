@@ -25,15 +25,10 @@ def ended(main, arguments=None):
         print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written
-        where = "" if error.filename else f" (in {_place(error)})"
+        last = extract_tb(error.__traceback__)[-1]
+        where = "" if error.filename else f" (in {last.filename}, line {last.lineno})"
         print(f"error: {error}{where}: mend it and run the same command again", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
-
-
-def _place(error):
-    """Where an error that names no file was raised: `FILE, line N`."""
-    last = extract_tb(error.__traceback__)[-1]
-    return f"{last.filename}, line {last.lineno}"
