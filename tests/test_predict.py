@@ -44,11 +44,13 @@ def local(tmp_path, monkeypatch):
     folder.mkdir(parents=True)
     checkpoint.Checkpoint(folder).save({"system": system.state_dict(), "optimisers": {}, "rows": [],
                                         "settings": {}})
-    given = {"method": "tfe", "backbone": "bike", "data": str(data), "profile": "smoke", "seed": 0}
+    given = {"method": "tfe", "backbone": "bike", "data": str(data), "encoder": "own",
+             "profile": "smoke", "seed": 0}
     (folder / "run.ipynb").write_text(json.dumps({"metadata": {"papermill": {"parameters": given}}}))
     made = dict(heads.read(heads.PUBLISHED / "bike-tfe").card["features"])
     (folder / "metrics.json").write_text(json.dumps(
-        {"features": made, "status": "finished", "receipt": {}}))
+        {"features": made, "status": "finished", "receipt": {}, "splits": {}, "seconds": 1.0,
+         "prior_ce": 1.0, "history": []}))
     monkeypatch.setattr(heads, "LOCAL", folder.parent)
     monkeypatch.setattr(predict, "LOCAL", folder.parent)
     return folder, system

@@ -1,7 +1,10 @@
 """The one exception that a user can mend, and how every command ends."""
 
+import re
 import sys
 from traceback import extract_tb
+
+LONGEST = 200  # characters of a file's own words in a message
 
 
 class StudyError(ValueError):
@@ -22,7 +25,7 @@ def ended(main, arguments=None):
     try:
         return main(arguments) or 0
     except StudyError as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"error: {_line(error)}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written
         last = extract_tb(error.__traceback__)[-1]
@@ -32,3 +35,9 @@ def ended(main, arguments=None):
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
+
+
+def _line(error):
+    """A message as one line, what it quotes cut to LONGEST characters."""
+    text = " ".join(str(error).split())
+    return re.sub(r"""(?P<mark>['"])([^'"]{%d})[^'"]+""" % (LONGEST - 3), r"\g<mark>\2...", text)

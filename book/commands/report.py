@@ -7,6 +7,7 @@ from random import SystemRandom
 
 from book.evidence import claims, report, verify
 from book.theory import theorems
+from data.files.schema import named
 from tfe.errors import StudyError
 
 
@@ -22,6 +23,8 @@ def arguments(parser):
 def run(options):
     if not (options.figures or options.claims or options.verify):
         raise StudyError("report what? Say --figures, --claims or --verify")
+    for name in options.tables:
+        named(name)
     if options.figures:
         for path in report.redraw(options.tables):
             print(f"drew {path.name}")

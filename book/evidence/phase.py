@@ -9,11 +9,12 @@ import json
 from dataclasses import field
 from functools import partial
 from itertools import product
-from typing import Literal
+from math import prod
+from typing import Annotated, Literal
 
 import pandas as pd
 import torch
-from pydantic import NonNegativeInt
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from book.evidence import statistics
@@ -22,9 +23,11 @@ from book.runs.settings import Settings
 from data.common import pool
 from data.common.generators.features import planted_features
 from data.files.paths import LOCAL, write_text
-from data.files.schema import STRICT, Name, checked, read_yaml
+from data.files.schema import RUNS, STRICT, Name, Seeds, checked, read_yaml
 from tfe import evaluation, systems, training
+from tfe.errors import StudyError
 
+Knob = Annotated[int | float, Field(ge=0, le=100_000)]
 KNOBS = {"rho": 0.5, "snr": 4.0, "share": 0.25, "k": 4, "videos": 300}
 TESTED = 300  # test videos, and as many shifted ones
 FILES = (".csv", "_summary.csv", ".json")
@@ -38,9 +41,10 @@ class Sweep:
     """
 
     table: Name
-    rows: list[dict[Literal["backbone", "method"], str]]
-    sweep: list[dict[Literal[tuple(KNOBS)], list[int | float]]]
-    seeds: list[NonNegativeInt]
+    rows: Annotated[list[dict[Literal["backbone", "method"], str]], Field(min_length=1)]
+    sweep: Annotated[list[dict[Literal[tuple(KNOBS)], Annotated[list[Knob], Field(min_length=1)]]],
+                     Field(min_length=1)]
+    seeds: Seeds
     profile: str = "default"
     schedule: dict = field(default_factory=dict)
 
@@ -55,8 +59,21 @@ class Sweep:
 
 
 def read(path):
-    """The `Sweep` of a file; StudyError in one line for what in it is missing or unknown."""
-    return checked(Sweep, read_yaml(path), path)
+    """The `Sweep` of a file; StudyError in one line for what in it is missing, unknown or twice."""
+    sweep = checked(Sweep, read_yaml(path), path)
+    rows = [tuple(sorted(row.items())) for row in sweep.rows]
+    for what, listed in (("rows", rows), ("seeds", sweep.seeds)):
+        if len(set(listed)) < len(listed):
+            raise StudyError(f"{path}: {what} names one twice, which would count twice")
+    if sum(prod(map(len, grid.values())) for grid in sweep.sweep) * len(rows) * len(sweep.seeds) > RUNS:
+        raise StudyError(f"{path}: sweep x rows x seeds are more than {RUNS:,} fits: write fewer")
+    for row in sweep.rows:
+        settings = checked(Settings, {**row, "profile": sweep.profile, "schedule": sweep.schedule}, path)
+        try:
+            settings.plan()
+        except StudyError as error:
+            raise StudyError(f"{path}: {error}") from None
+    return sweep
 
 
 def run(sweep, workers=None, folder=LOCAL):

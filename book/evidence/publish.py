@@ -11,7 +11,7 @@ from book.evidence.verdicts import interval, intervals
 from book.runs import batch
 from data.files import store
 from data.files.dataset import open_dataset
-from data.files.schema import read_yaml
+from data.files.schema import named, read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
 
@@ -48,7 +48,7 @@ def publish(name):
     paths written. Raises StudyError where the table is missing or incomplete, or not of the dataset,
     encoder, profile and seeds of its batch file.
     """
-    path = BOOK / "batches" / f"{name}.yaml"
+    path = BOOK / "batches" / f"{named(name)}.yaml"
     sweep = "sweep" in read_yaml(path)
     grid = phase.read(path) if sweep else batch.read(path)
     files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
@@ -85,7 +85,7 @@ def publish_heads(name):
     """
     from book.runs import heads
 
-    grid = batch.read(BOOK / "batches" / f"{name}.yaml")
+    grid = batch.read(BOOK / "batches" / f"{named(name)}.yaml")
     dataset = open_dataset(grid.folder)
     runs = batch.plan(replace(grid, seeds=grid.seeds[:1]), dataset, grid.encoder)
     if any(run.metrics is None for run in runs):

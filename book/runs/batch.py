@@ -13,24 +13,29 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from importlib import metadata
 from itertools import product
+from math import prod
 from pathlib import Path
 from shutil import copyfile
-from typing import Annotated
+from typing import Annotated, Literal
 
+import numpy as np
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass as typed
 
-from book.runs import cluster, provenance
+from book.runs import cluster, protocols, provenance
 from book.runs.settings import Settings
 from data.common import isolation, pool
-from data.files import store
-from data.files.dataset import open_dataset
+from data.files import schema, store
+from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
-from data.files.schema import STRICT, Name, checked, read_yaml
+from data.files.schema import RUNS, SEEDS, STRICT, MetricsFile, Name, Text, checked, read_yaml
 from tfe import systems
 from tfe.device import choose
 from tfe.errors import StudyError
+
+
+MOST = 500_000_000  # parameters of a system: with its optimiser it would not fit a GPU
 
 
 @typed(frozen=True, config=STRICT)
@@ -42,14 +47,15 @@ class Batch:
     """
 
     table: Name
-    dataset: str
-    encoder: str
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1)]
+    dataset: Text
+    encoder: Name
+    seeds: schema.Seeds
     rows: Annotated[list[dict], Field(min_length=1)]
     profile: str = "default"
     device: str = "cpu"
-    grid: dict[str, list] = field(default_factory=dict)
-    splits: list[str] = field(default_factory=lambda: ["test", "shifted"])  # where to measure
+    grid: dict[str, Annotated[list, Field(min_length=1)]] = field(default_factory=dict)
+    splits: Annotated[list[Literal[SPLITS]], Field(min_length=1)] = field(
+        default_factory=lambda: ["test", "shifted"])  # where to measure
     folds: PositiveInt | None = None
 
     @property
@@ -75,7 +81,10 @@ def _with(given, point):
     """A row's settings with those of a grid's point."""
     for name, value in point.items():
         outer, _, inner = name.partition(".")
-        given = given | {outer: {**given.get(outer, {}), inner: value} if inner else value}
+        within = given.get(outer, {})
+        if inner and not isinstance(within, dict):
+            raise StudyError(f"grid: {name[:80]!r} asks for options, but {outer[:80]} has none")
+        given = given | {outer: {**within, inner: value} if inner else value}
     return given
 
 
@@ -108,7 +117,7 @@ class Run:
         """What is measured so far, on whatever splits: the run's notebook comes last."""
         path = self.folder / "metrics.json"
         finished = path.is_file() and (self.folder / "run.ipynb").is_file()
-        return json.loads(path.read_text(encoding="utf-8")) if finished else None
+        return schema.read(path, MetricsFile) if finished else None
 
 
 def read(path, **overrides):
@@ -117,20 +126,35 @@ def read(path, **overrides):
     Raises StudyError, in one line, for whatever in it is missing, unknown or of another type.
     """
     given = read_yaml(path) | {key: value for key, value in overrides.items() if value is not None}
-    if isinstance(given.get("seeds"), int):
-        given["seeds"] = list(range(given["seeds"]))
+    if type(many := given.get("seeds")) is int:
+        given["seeds"] = list(range(min(many, SEEDS + 1)))
     batch = checked(Batch, given, path)
-    names = [row.get("row") for row in batch.rows]
-    if len({str(name) for name in names}) < len(names) or None in names:
-        raise StudyError(f"{path}: every row needs a name of its own in `row`")
-    for row in batch.rows:
-        if row.get("against", row["row"]) not in names:
-            raise StudyError(f"{path}: row {row['row']}: `against` must name another row")
     try:
-        list(batch.points())
+        _refuse_ambiguous(batch)
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
     return batch
+
+
+def _refuse_ambiguous(batch):
+    """Raise StudyError for runs that would count twice, or that no row could be told by."""
+    names = [row.get("row") for row in batch.rows]
+    if not all(isinstance(name, str) and name.strip() and len(name) <= 200 for name in names) or (
+            len(set(names)) < len(names)):
+        raise StudyError("every row needs a name of its own in `row`, a text of 200 characters at most")
+    for what, listed in (("seeds", batch.seeds), ("splits", batch.splits)):
+        if len(set(listed)) < len(listed):
+            raise StudyError(f"{what} names one twice, which would count twice: write each once")
+    if len(names) * len(batch.seeds) * prod(map(len, batch.grid.values())) > RUNS:
+        raise StudyError(f"rows x grid x seeds are more than {RUNS:,} runs: write fewer")
+    if "seed" in {*batch.grid, *(key for row in batch.rows for key in row)}:
+        raise StudyError("write `seeds: [...]` for the batch, no `seed` for a row")
+    for row in batch.rows:
+        if row.get("against", row["row"]) not in names:
+            raise StudyError(f"row {row['row']}: `against` must name another row")
+    points = [name for name, _, _ in batch.points()]
+    if len(set(points)) < len(points):
+        raise StudyError("two points of rows x grid have one name: write each value of a grid once")
 
 
 def plan(batch, dataset, encoder):
@@ -145,9 +169,11 @@ def plan(batch, dataset, encoder):
     splits = [_splits(batch, *fold) for fold in folds]
     choose(batch.device)
     runs = []
+    for where, (fold, features) in zip(splits, folds):
+        _refuse_unscorable(fold, features, where)
     for row, against, settings in batch.points():
-        if settings.method == "oracle-mask" and dataset.segments is None:
-            print(f"{row}: left out, because {dataset.name} has no segments.csv")
+        if settings.method == "oracle-mask" and (reason := _untrue(dataset)):
+            print(f"{row}: left out, because {dataset.name} {reason}")
             continue
         for fold, features in folds:
             _rehearse(row, settings, fold, features)
@@ -156,6 +182,38 @@ def plan(batch, dataset, encoder):
             runs.append(_run(row, against, replace(settings, seed=seed), encoder, splits[which],
                              *folds[which]))
     return runs
+
+
+def _untrue(dataset):
+    """Why an oracle would not learn from what it is tried on, in words; None where it would."""
+    if dataset.segments is None:
+        return "has no segments.csv"
+    train = dataset.videos.video_id[dataset.videos.split == "train"]
+    if not dataset.segments.video_id.isin(set(train)).any():
+        return "has no intervals in train: whole videos in training, cut ones in test"
+
+
+def _refuse_unscorable(dataset, features, splits):
+    """Raise StudyError for a split whose metric is not defined, or says nothing; tell what is odd."""
+    rows, path = dataset.rows(features.video_ids), dataset.folder / "videos.csv"
+    targets = dataset.targets(features.video_ids)
+    if dataset.task == "singlelabel" and len(dataset.classes) < 2:
+        raise StudyError(f"{dataset.folder / 'dataset.toml'} has one class, which every answer hits: "
+                         "add videos of another class")
+    learnt = targets[rows["train"]].any(axis=0)
+    for split in splits:
+        shown = targets[rows[split]]
+        if not shown.any():
+            raise StudyError(f"{path}: no video of split {split} has a label, so that nothing can be "
+                             "scored: write its labels, or leave the split out (`splits: [...]`)")
+        unseen = [name for name, odd in zip(dataset.classes, shown.any(axis=0) & ~learnt) if odd]
+        if unseen:
+            print(f"{path}: {len(unseen)} of {len(dataset.classes)} classes of split {split} have no "
+                  f"video in train, and count as they are scored: {', '.join(unseen[:5])[:200]}")
+    if not learnt.any():
+        raise StudyError(f"{path}: no video of split train has a label: write their labels")
+    if dataset.task == "singlelabel" and learnt.sum() < 2:
+        raise StudyError(f"{path}: all videos of split train are of one class: add others")
 
 
 def _run(row, against, settings, encoder, splits, dataset, features):
@@ -179,17 +237,25 @@ def _splits(batch, dataset, features):
 def _rehearse(row, settings, dataset, features):
     """Build a row's system and show it two videos: what fails here would fail in every run."""
     try:
-        _tried(json.dumps(asdict(settings)), len(dataset.classes), features.x.shape[1:], dataset.task)
-    except (StudyError, TypeError, ValueError, RuntimeError, LookupError) as error:
-        raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {error}: correct "
+        _tried(json.dumps(asdict(settings)), len(dataset.classes), features.folder, dataset.task)
+    except Exception as error:  # whatever an option of the wrong kind makes torch raise
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {reason}: correct "
                          "the batch file") from None
 
 
 @cache
-def _tried(given, classes, shape, task):
-    settings, x = Settings(**json.loads(given)), torch.zeros(2, *shape)
+def _tried(given, classes, folder, task):
+    settings = Settings(**json.loads(given))
     settings.plan()
-    system = settings.build(classes, shape[1], task)
+    first = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)[:2]
+    x = torch.from_numpy(np.array(protocols.views(first, settings.protocol)[0], np.float32))
+    with torch.device("meta"):  # takes no memory
+        planned = settings.build(classes, x.shape[2], task)
+    size = sum(parameter.numel() for parameter in planned.parameters())
+    if size > MOST:
+        raise StudyError(f"the system would have {size:,} parameters, more than {MOST:,}")
+    system = settings.build(classes, x.shape[2], task)
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), system.embed(x))
 

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from safetensors.torch import load_file, save_file
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from data.files.paths import atomic
 from tfe.errors import StudyError
@@ -38,17 +39,14 @@ class Checkpoint:
         """
         if not self.path.is_file():
             return None
-        try:
-            state = _read(self.path)
-        except Exception as error:  # safetensors has no public base class for its errors
-            raise StudyError(f"{self.path} is damaged ({error}): delete it to start the run "
-                             "anew") from None
+        state = _read(self.path)
         self._refuse_another_system(state["system"], start["system"])
         settings = json.loads(json.dumps(start["settings"]))  # a tuple comes back as a list
         for name, value in settings.items():
-            if state["settings"][name] != value:
-                raise StudyError(f"{self.path} is of another run ({name}: {state['settings'][name]} "
-                                 f"there, {value} here): choose another folder, or delete it")
+            there = state["settings"].get(name)
+            if there != value:
+                raise StudyError(f"{self.path} is of another run ({name}: {str(there)[:80]} there, "
+                                 f"{value} here): choose another folder, or delete it")
         return {**state, "optimisers": {player: state["optimisers"].get(player, {})
                                         for player in start["optimisers"]}}
 
@@ -62,17 +60,37 @@ class Checkpoint:
                              f"{shapes[1]} here): delete it to start the run anew")
 
 
+def tensors(path):
+    """`(tensors by name, what is noted in the header)` of a safetensors file.
+
+    Raises StudyError where it is missing or damaged; a length that the file does not have is not read.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise StudyError(f"{path} is missing: run it again")
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+    except Exception as error:  # safetensors has no public base class for its errors
+        raise StudyError(f"{path} is damaged ({str(error)[:200]}): delete it to start the run "
+                         "anew") from None
+
+
 def _read(path):
     """The state in the file: what `Checkpoint.save` was given."""
-    with open(path, "rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    run = json.loads(header["__metadata__"]["run"])
-    state = {"settings": run["settings"], "rows": run["history"], "system": {}, "optimisers": {}}
-    for name, value in load_file(path).items():
-        kind, rest = name.split(".", 1)
-        if kind == "system":
-            state["system"][rest] = value
-        else:
-            player, number, key = rest.rsplit(".", 2)
-            state["optimisers"].setdefault(player, {}).setdefault(int(number), {})[key] = value
+    found, noted = tensors(path)
+    try:
+        run = json.loads(noted["run"])
+        state = {"settings": dict(run["settings"]), "rows": list(run["history"]), "system": {},
+                 "optimisers": {}}
+        for name, value in found.items():
+            kind, rest = name.split(".", 1)
+            if kind == "system":
+                state["system"][rest] = value
+            else:
+                player, number, key = rest.rsplit(".", 2)
+                state["optimisers"].setdefault(player, {}).setdefault(int(number), {})[key] = value
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StudyError(f"{path} is no checkpoint of a run ({type(error).__name__}): delete it to "
+                         "start the run anew") from None
     return state

@@ -10,11 +10,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
 from book.runs import protocols
+from book.runs.checkpoint import tensors
 from book.runs.settings import Settings
-from data.files import store
+from data.files import schema, store
 from data.files.dataset import open_dataset
 from tfe import evaluation
 from tfe.errors import StudyError
@@ -45,13 +46,14 @@ def of_run(key, row=None):
     if not re.fullmatch("[0-9a-f]{16}", key) or not (folder / "metrics.json").is_file():
         raise StudyError(f"run {key!r} is no finished run: name a folder of results/local/, such "
                          "as `make reproduce-table1` leaves")
-    notebook = json.loads((folder / "run.ipynb").read_text(encoding="utf-8"))
-    given = notebook["metadata"]["papermill"]["parameters"]
+    given = _parameters(folder / "run.ipynb")
     settings = {name: value for name, value in asdict(Settings.of(given, folder)).items()
                 if value != {}}
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    metrics = schema.read(folder / "metrics.json", schema.MetricsFile)
     dataset, made = open_dataset(given["data"]), metrics["features"]
-    card = {"row": row or f"{given['method']} ({given['backbone']})",
+    if "d" not in made:  # a user's meta.json need not say it
+        made["T"], made["d"] = store.open_features(dataset, given["encoder"]).x.shape[1:]
+    card = {"row": row or f"{settings['method']} ({settings['backbone']})",
             **settings, "dataset": dataset.name,
             "synthetic": dataset.synthetic, "task": dataset.task, "classes": dataset.classes,
             "features": {name: made.get(name) for name in
@@ -60,9 +62,19 @@ def of_run(key, row=None):
     path = folder / "checkpoint.safetensors"
     if not path.is_file():
         raise StudyError(f"{path} is missing: the run diverged before its first epoch ended")
-    weights = {name.removeprefix("system."): value for name, value in load_file(path).items()
+    weights = {name.removeprefix("system."): value for name, value in tensors(path)[0].items()
                if name.startswith("system.")}
     return Head(_built(card, weights, path), card)
+
+
+def _parameters(path):
+    """What papermill handed to the notebook of a run."""
+    try:
+        given = schema.read(path)["metadata"]["papermill"]["parameters"]
+        return {**given, "data": str(given["data"]), "encoder": str(given["encoder"])}
+    except (KeyError, TypeError):
+        raise StudyError(f"{path} is no notebook of a run (it notes no parameters): run it "
+                         "again") from None
 
 
 def write(head, folder):
@@ -85,7 +97,7 @@ def read(folder):
     """
     folder = Path(folder)
     try:
-        card = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        card = schema.read(folder / "head.json")
         hashes = {str(name): str(digest) for name, digest in card["sha256"].items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StudyError(f"{folder / 'head.json'} cannot be read ({type(error).__name__}): fetch "
@@ -96,7 +108,7 @@ def read(folder):
         if Path(name).name != name or not path.is_file() or store.sha256(path) != digest:
             raise StudyError(f"{path} is not the file that head.json was written for: fetch the "
                              "head again")
-        weights |= {f"{path.stem}.{key}": value for key, value in _unpacked(load_file(path)).items()}
+        weights |= {f"{path.stem}.{key}": value for key, value in _unpacked(tensors(path)[0]).items()}
     return Head(_built(card, weights, folder), card)
 
 

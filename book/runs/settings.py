@@ -5,14 +5,39 @@ takes them up again with `Settings.of`. Types stand here alone; options of the g
 disentangler, the head and the schedule are checked by the classes that they go to.
 """
 
-from dataclasses import asdict, field, fields, replace
-from typing import Literal
+from dataclasses import asdict, field, fields
+from typing import Annotated, Literal
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import AfterValidator, Field, NonNegativeInt
 from pydantic.dataclasses import dataclass
 
 from data.files.schema import STRICT, checked
 from tfe import systems, training
+
+
+def _bounded(options):
+    """Options without a number that no head has: a machine would build it until its memory ends."""
+    for name, value in options.items():
+        if isinstance(value, int) and abs(value) > 4096:
+            raise ValueError(f"{name[:80]} is {str(value)[:80]}: write 4096 or less")
+    return options
+
+
+Options = Annotated[dict[str, object], AfterValidator(_bounded)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Plan(training.Schedule):
+    """A `Schedule` with the ranges of its numbers, for what comes from a file."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    lr: Annotated[float, Field(gt=0, le=1000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
+    warmup_epochs: Annotated[int, Field(ge=0, le=100_000)]
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (
+        training.Schedule.betas)
+    precision: Literal["fp32", "bf16"] = "fp32"
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -24,10 +49,10 @@ class Settings:
     seed: NonNegativeInt = 0
     profile: Literal[tuple(training.PROFILES)] = "default"
     device: str = "cpu"
-    threads: PositiveInt = 1  # results repeat bit for bit at one number of threads
-    game: dict = field(default_factory=dict)  # options of tfe.adversary.Game
-    disentangler: dict = field(default_factory=dict)  # of tfe.Disentangler
-    head: dict = field(default_factory=dict)  # of the backbone, or of the pooling
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1  # results repeat bit for bit at one number of threads
+    game: Options = field(default_factory=dict)  # options of tfe.adversary.Game
+    disentangler: Options = field(default_factory=dict)  # of tfe.Disentangler
+    head: Options = field(default_factory=dict)  # of the backbone, or of the pooling
     schedule: dict = field(default_factory=dict)  # of tfe.training.Schedule
     protocol: str = "single-view"  # a name of book.runs.protocols
 
@@ -44,5 +69,4 @@ class Settings:
 
     def plan(self):
         """The `Schedule` to train by: the profile's, with this run's changes."""
-        changed = replace(training.PROFILES[self.profile], **self.schedule)
-        return checked(training.Schedule, asdict(changed), "schedule")
+        return checked(Plan, asdict(training.PROFILES[self.profile]) | self.schedule, "schedule")

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from data.files import reading
+from data.files import reading, schema
 from data.files.paths import digest, sha256, write_text
 from data.files.reading import nfc
 from tfe.errors import StudyError
@@ -122,11 +122,10 @@ def open_dataset(folder):
 
 def checked(folder, settings, videos, segments=None):
     """The `Dataset` of these settings and tables of text cells, as `reading.table` gives them."""
-    path, task, classes = folder / "dataset.toml", settings.get("task"), settings.get("classes")
-    if task not in TASKS:
-        raise StudyError(f"{path}: task is {task!r}: set it to one of {', '.join(TASKS)}")
-    if (not isinstance(classes, list) or not all(isinstance(name, str) for name in classes)
-            or not classes or len(set(classes)) != len(classes)):
+    path = folder / "dataset.toml"
+    schema.checked(schema.DatasetFile, settings, path)
+    task, classes = settings["task"], settings["classes"]
+    if len(set(classes)) != len(classes):
         raise StudyError(f"{path}: classes must be a list of different names: mend it")
     if videos.empty:
         raise StudyError(f"{folder / 'videos.csv'} lists no video: add a line for each video")
@@ -142,7 +141,7 @@ def checked(folder, settings, videos, segments=None):
         segments, notes = within(segments.assign(start=segments.start.map(float),
                                                  end=segments.end.map(float)), videos)
     return Dataset(folder, settings.get("name", folder.name), task, list(classes),
-                   bool(settings.get("synthetic", False)), videos, segments, settings, notes)
+                   settings.get("synthetic", False), videos, segments, settings, notes)
 
 
 def names_in(cell):
@@ -167,7 +166,10 @@ def _faults_of_videos(videos, task, classes):
                    "write a finite number of seconds, 0 or more")
         if row.split not in SPLITS:
             yield line, f"split is {row.split!r}", f"use one of {', '.join(SPLITS)}"
-        yield from _unknown(line, row.labels, classes)
+        if len(row.labels) > len(classes):
+            yield (line, f"{len(row.labels)} labels of {len(classes)} classes",
+                   "write each label once")
+        yield from _unknown(line, row.labels[:len(classes)], classes)
         if task == "singlelabel" and len(row.labels) != 1:
             yield (line, f"{len(row.labels)} labels where the task is singlelabel",
                    "give exactly one")

@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import re
 import tomllib
 import unicodedata
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from tfe.errors import StudyError
 
 LARGEST = 2**28  # bytes: a list of three million videos has fewer
+LARGEST_SETTINGS = {"YAML": 2**18, "TOML": 2**24, "JSON": 2**26}  # bytes
 SHOWN = 20  # faults of one list that are printed; the others are counted
 
 
@@ -20,12 +23,13 @@ def nfc(name):
     return unicodedata.normalize("NFC", name)
 
 
-def text(path):
+def text(path, largest=LARGEST):
     """The text of a UTF-8 file, in NFC and without a byte order mark."""
     path = Path(path)
-    if path.stat().st_size > LARGEST:
-        raise StudyError(f"{path} has more than {LARGEST:,} bytes: give a smaller file")
-    raw = path.read_bytes()
+    with open(path, "rb") as file:
+        raw = file.read(largest + 1)
+    if len(raw) > largest:
+        raise StudyError(f"{path} has more than {largest:,} bytes: give a smaller file")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise StudyError(f"{path} is UTF-16: save it as UTF-8")
     try:
@@ -43,19 +47,45 @@ def toml(path):
 
 def json_object(path):
     """A JSON file that holds a table of names and values, as a dictionary."""
-    found = _parsed(path, "JSON", json.loads)
-    if not isinstance(found, dict):
-        raise StudyError(f"{path} is no table of names and values: write {{\"name\": value}}")
-    return found
+    return _parsed(path, "JSON", json.loads)
+
+
+def yaml_object(path):
+    """A YAML file of names and values, as a dictionary; without aliases, and 1e-3 is a number."""
+    return _parsed(path, "YAML", lambda text: yaml.load(text, _Yaml))
 
 
 def _parsed(path, form, parse):
     try:
-        return parse(text(path))
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, StudyError):
-            raise
-        raise StudyError(f"{path} is not valid {form} ({error}): mend it") from None
+        found = parse(text(path, LARGEST_SETTINGS[form]))
+    except StudyError:
+        raise
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise StudyError(f"{path} is not valid {form} ({reason}): mend it") from None
+    if not isinstance(found, dict):
+        raise StudyError(f"{path} is no table of names and values: write one, an entry a line")
+    return found
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML without aliases, which make gigabytes of a few lines, and without keys that stand twice."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it holds an alias; write out what it stands for")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        found = super().construct_mapping(node, deep)
+        if len(found) < len(node.value):
+            raise yaml.YAMLError(f"a key stands twice near line {node.start_mark.line + 1}")
+        return found
+
+
+# YAML 1.1 takes 1e-3 for text.
+_Yaml.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+$"),
+                            list("-+0123456789"))
 
 
 def table(path, columns):

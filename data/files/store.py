@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from data.files import reading
+from data.files import reading, schema
 from data.files.paths import atomic, digest, sha256, write_text
 from tfe.errors import StudyError
 
@@ -44,6 +44,8 @@ def open_features(dataset, encoder):
     Raises StudyError where a file is missing, the shapes disagree, an id is unknown or repeated,
     or a value is not finite.
     """
+    if Path(encoder).name != encoder:
+        raise StudyError(f"encoder {encoder[:80]!r} is a path: name a folder of {dataset.folder / 'features'}")
     folder = dataset.folder / "features" / encoder
     array, meta_path = folder / "features.npy", folder / "meta.json"
     for path in (array, folder / "index.csv", meta_path):
@@ -51,15 +53,16 @@ def open_features(dataset, encoder):
             raise StudyError(f"{path} is missing: make the features first "
                              f"(`python -m data features --data {dataset.folder} "
                              f"--encoder {encoder}`), or write the three files yourself")
+    meta = schema.read(meta_path, schema.MetaFile)
     try:
         x = np.load(array, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise StudyError(f"{array} cannot be read ({error}): make it anew") from None
-    meta, index = reading.json_object(meta_path), reading.table(folder / "index.csv",
-                                                                ("row", "video_id"))
+    except Exception as error:  # a damaged header is evaluated, and raises whatever it likes
+        raise StudyError(f"{array} cannot be read ({str(error)[:200]}): make it anew") from None
+    schema.array(array, x)
+    index = reading.table(folder / "index.csv", ("row", "video_id"))
     ids = list(index.video_id)
     rows = [str(n) for n in range(len(ids))]
-    if x.dtype.kind != "f" or x.ndim != 3 or len(x) != len(ids) or list(index.row) != rows:
+    if len(x) != len(ids) or list(index.row) != rows:
         raise StudyError(f"{array} has shape {x.shape} of {x.dtype} and index.csv {len(ids)} rows: "
                          "they must be (N, T, d) of floats and rows 0 to N-1")
     if meta.get("T", x.shape[1]) != x.shape[1] or meta.get("d", x.shape[2]) != x.shape[2]:
@@ -72,11 +75,11 @@ def open_features(dataset, encoder):
         raise StudyError(f"{folder / 'index.csv'}: a video_id stands twice or is not in "
                          "videos.csv: correct the index")
     wrong = [n for start in range(0, len(x), 256) for n in start + np.flatnonzero(
-        ~np.isfinite(x[start:start + 256]).all(axis=(1, 2)))]
+        ~(np.abs(x[start:start + 256]).max(axis=(1, 2)) <= schema.HALF))]
     if wrong:
         named = ", ".join(f"{n} ({ids[n]})" for n in wrong[:reading.SHOWN])
-        raise StudyError(f"{array}: NaN or infinity in {len(wrong)} of {len(x)} rows, such as "
-                         f"{named}: make them anew, or take these videos out of it and of index.csv")
+        raise StudyError(f"{array}: NaN, infinity or more than {schema.HALF} in {len(wrong)} of "
+                         f"{len(x)} rows, such as {named}: make them anew, or take these videos out of it and of index.csv")
     return Features(folder, x, ids, {"encoder": encoder, **meta})
 
 

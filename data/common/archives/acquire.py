@@ -10,6 +10,7 @@ from data.common.archives import download
 from data.common.archives.extract import KINDS, plain, unpack
 from data.common.lists.readers import READERS
 from tfe.errors import StudyError
+from data.files import schema
 from data.files.paths import write_text
 from data.files.dataset import SUFFIXES
 
@@ -78,7 +79,9 @@ class Work:
 
     def _recorded(self):
         record = self.out / RECORD
-        return json.loads(record.read_text(encoding="utf-8")) if record.is_file() else {}
+        found = schema.read(record) if record.is_file() else {}
+        schema.checked(dict[str, schema.Archive], found, record)
+        return found
 
     def record(self):
         """Write down the hashes of what proved sound."""
