@@ -3,6 +3,7 @@
 import json
 import shutil
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,8 @@ import torch
 from book.evidence import publish
 from book.commands import batch as command
 from data import planted
-from book.evidence import phase, report, statistics
-from book.runs import batch
+from book.evidence import phase, report, statistics, summary
+from book.runs import batch, products
 from data.files import paths, store
 from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
@@ -62,6 +63,15 @@ def grid(tmp_path, data, k=4, tau=0.5):
     path = tmp_path / "toy.yaml"
     path.write_text(GRID.format(data=data, k=k, tau=tau))
     return path
+
+
+def spoil(path, row, **overrides):
+    """Let every run of a row fail, and no rehearsal: a folder lies where it would write."""
+    grid = batch.read(path, **overrides)
+    runs = batch.plan(grid, open_dataset(grid.folder), grid.encoder)
+    for run in runs:
+        if row in (run.row, None):
+            (run.folder / "metrics.json").mkdir(parents=True)
 
 
 @pytest.fixture(scope="module")
@@ -132,11 +142,11 @@ def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, loca
 
 def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys):
     path = grid(tmp_path, data)
-    path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 2").replace(
-        "against: BIKE,", "against: BIKE, schedule: {lr: -1},"))
+    path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 2"))
+    spoil(path, "BIKE+TFE", seeds=[7, 8])
     assert main(["batch", str(path), "--seeds", "7,8"]) == 1
     printed = capsys.readouterr()
-    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "learning rate" in printed.err
+    assert printed.err.count("failed: BIKE+TFE, seed ") == 2 and "metrics.json" in printed.err
     table = pd.read_csv(local / "toy.csv")
     assert set(table.row) == {"BIKE"} and set(table.seed) == {7, 8}
 
@@ -274,8 +284,7 @@ def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_tabl
     table["split"] = table["split"].where(table["split"] == "test", "train")
     table.to_csv(folder / "videos.csv", index=False)
     path = grid(tmp_path, folder)
-    path.write_text(path.read_text().replace(
-        "method: vanilla", "method: vanilla, schedule: {lr: -1}"))
+    spoil(path, "BIKE", seeds=[0])
     assert main(["batch", str(path), "--seeds", "1"]) == 1
     printed = capsys.readouterr().out
     assert "Fidelity" not in printed and "| BIKE+TFE | test    | 1 " in printed
@@ -310,10 +319,11 @@ def test_features_of_another_length_are_tried_before_any_run(
 
 def test_where_every_run_fails_the_reasons_are_told(data, tmp_path, capsys):
     path = grid(tmp_path, data)
-    path.write_text(path.read_text().replace("method: ", "schedule: {lr: -1}, method: "))
-    assert main(["batch", str(path), "--seeds", "1"]) == 2
+    path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 4"))
+    spoil(path, None, seeds=[11])
+    assert main(["batch", str(path), "--seeds", "11,"]) == 2
     said = capsys.readouterr().err
-    assert "failed: BIKE+TFE, seed 0: ValueError" in said and "no run finished" in said
+    assert "failed: BIKE+TFE, seed 11: IsADirectoryError" in said and "no run finished" in said
 
 
 @pytest.mark.parametrize("old, new, said", [
@@ -346,7 +356,49 @@ def test_a_sweep_and_a_report_refuse_what_they_would_not_heed(capsys):
     assert main(["report", "table1"]) == 2 and "report what?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("seeds", ["0", "1,1", "a", "-1,2"])
+@pytest.mark.parametrize("text, which", [("3", [0, 1, 2]), ("5,", [5]), ("0,3,7", [0, 3, 7])])
+def test_one_number_is_how_many_seeds_and_with_a_comma_which(text, which):
+    assert command.seeds(text) == which
+
+
+def test_an_interval_ends_where_its_measure_does():
+    cell = pd.DataFrame({"value": [99.0, 100.0, 92.0], "fidelity_auc": [0.01, 0.0, 0.2]})
+    mean, low, high = statistics.mean_interval(cell.value)
+    assert high > 100
+    found = summary._mean(cell, "value", ("value", "low", "high"), 100)
+    assert found == {"value": mean, "low": pytest.approx(low), "high": 100}
+    found = summary._mean(cell, "fidelity_auc", ("auc", "auc_low", "auc_high"), 1)
+    assert found["auc_low"] == 0 < found["auc"] < found["auc_high"] < 1
+
+
+def test_two_seeds_have_no_interval_on_the_page_and_it_says_why(ran, local):
+    text = (local / "toy.md").read_text()
+    assert "fewer than 3 seeds no interval is printed" in text and "[" not in text
+
+
+@pytest.mark.parametrize("metric, scores, many", [
+    ("accuracy", [[0.1, 0.9], [0.4, 0.6], [0.2, 0.8]], 1),
+    ("accuracy", [[0.1, 0.9], [0.6, 0.4], [0.2, 0.8]], 0),
+    ("map", [[0.1, 0.9]] * 3, 1), ("map", [[0.1, 0.9], [0.1, 0.8], [0.1, 0.9]], 0)])
+def test_a_run_that_answers_every_video_alike_is_counted(tmp_path, metric, scores, many):
+    products.save_predictions(tmp_path, {"test.scores": np.array(scores),
+                                         "test.targets": np.eye(2)[[0, 1, 1]]})
+    run = SimpleNamespace(folder=tmp_path, metrics={"splits": {"test": {}}})
+    assert summary._collapsed([run], "test", metric) == ({"collapsed": many} if many else {})
+
+
+def test_an_oracle_that_only_the_test_split_has_intervals_for_is_left_out_and_said(
+        data, tmp_path, capsys):
+    shutil.copytree(data, tmp_path / "d")
+    lines = pd.read_csv(tmp_path / "d" / "segments.csv")
+    lines[lines.video_id.str.startswith("test")].to_csv(tmp_path / "d" / "segments.csv", index=False)
+    path = grid(tmp_path, tmp_path / "d")
+    path.write_text(path.read_text() + "  - {row: O, backbone: bike, method: oracle-mask}\n")
+    runs = batch.plan(batch.read(path), open_dataset(tmp_path / "d"), "planted")
+    assert len(runs) == 4 and "no intervals in train" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seeds", ["0", "1,1", "a", "-1,2", ",", "1000000000"])
 def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
     with pytest.raises(SystemExit) as stopped:
         main(["batch", str(grid(tmp_path, data)), f"--seeds={seeds}"])

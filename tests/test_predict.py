@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import av
 import matplotlib.pyplot as plt
@@ -16,6 +17,7 @@ from data.common.generators.storyboard import storyboard
 from book.commands import predict
 from book.runs import checkpoint, heads, sights
 from data.files.dataset import write_dataset
+from data.files.store import write_features
 from tfe import StudyError, systems, training
 from book.__main__ import main
 from data.files.paths import BOOK, RESULTS
@@ -175,3 +177,15 @@ def test_a_picture_of_any_shape_of_frame():
     seen = [sights.Sight("row", "c", {"c": 1.0}, np.ones(4) / 4, np.zeros(4))]
     for shape in ((4, 10, 400, 3), (4, 400, 10, 3)):
         plt.close(sights.picture(np.zeros(shape, np.uint8), seen, "a $ title"))
+
+
+def test_a_run_on_features_that_say_little_of_themselves_is_refused_in_one_line(
+        local, clip, capsys):
+    folder, _ = local
+    told = json.loads((folder / "metrics.json").read_text())
+    (folder / "metrics.json").write_text(json.dumps(told | {"features": {"encoder": "own"}}))
+    given = json.loads((folder / "run.ipynb").read_text())["metadata"]["papermill"]["parameters"]
+    write_features(Path(given["data"]) / "features" / "own", ["a"], np.ones((1, 16, 1280)), {})
+    assert main(["predict", str(clip), "--run", KEY]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and "'own', which no encoder of this study makes from a video" in lines[0]

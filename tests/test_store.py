@@ -81,7 +81,7 @@ def change(folder, name, old, new):
 
 
 @pytest.mark.parametrize("name, old, new, said", [
-    ("dataset.toml", '"multilabel"', '"regression"', "dataset.toml: task is 'regression'"),
+    ("dataset.toml", '"multilabel"', '"regression"', "dataset.toml: task: Input should be 'multilabel' or"),
     ("dataset.toml", '"wave", "run"', '"run", "run"', "classes must be a list of different"),
     ("dataset.toml", "name =", "name", "dataset.toml is not valid TOML"),
     ("dataset.toml", '"multilabel"', '"singlelabel"', "videos.csv line 2: 2 labels"),
@@ -89,7 +89,7 @@ def change(folder, name, old, new):
     ("videos.csv", "b,test", "b,testing", "line 3: split is 'testing'"),
     ("videos.csv", "b,test,4.0", "b,test,-4.0", "line 3: duration is '-4.0'"),
     ("videos.csv", "b,test,4.0", ",test,4.0", "line 3: video_id is empty"),
-    ("dataset.toml", '["wave", "run"]', '"wr"', "classes must be a list"),
+    ("dataset.toml", '["wave", "run"]', '"wr"', "classes: Input should be a valid array"),
     ("videos.csv", "b,test,4.0,run", "b,test,4.0,jump", "line 3: unknown class 'jump'"),
     ("videos.csv", "c,train", "a,train", "video_id 'a' stands twice"),
     ("videos.csv", "4.0,run", "inf,run", "line 3: duration is 'inf'"),

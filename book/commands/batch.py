@@ -14,7 +14,7 @@ from book.evidence.publish import beside_committed
 from book.runs import batch
 from data.files.dataset import open_dataset
 from data.files.paths import LOCAL
-from data.files.schema import read_yaml
+from data.files.schema import SEEDS, read_yaml
 from tfe.errors import StudyError
 
 
@@ -23,7 +23,8 @@ def arguments(parser):
     parser.add_argument("--data", metavar="DIR", help="a dataset folder instead of the file's")
     parser.add_argument("--encoder", help="whose features (default: the file's; where the dataset "
                         "holds features alone, those)")
-    parser.add_argument("--seeds", type=seeds, help="how many, or which: 5, or 0,3,7")
+    parser.add_argument("--seeds", type=seeds, help="how many, or which: 5 means 0,1,2,3,4; "
+                        "0,3,7 these; and 5, with its comma the seed 5 alone")
     parser.add_argument("--profile", help="smoke, default or paper")
     parser.add_argument("--device", help="cpu, cuda or auto")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one a core; on a GPU, "
@@ -33,14 +34,14 @@ def arguments(parser):
 
 
 def seeds(text):
-    """The seeds that "5" or "0,3,7" asks for."""
+    """The seeds that "5", "0,3,7" or, for seed 5 alone, "5," asks for."""
     try:
-        numbers = [int(part) for part in text.split(",")]
+        numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError:
-        raise ArgumentTypeError(f"{text!r}: write 5, or 0,3,7") from None
-    chosen = list(range(numbers[0])) if len(numbers) == 1 and "," not in text else numbers
-    if not chosen or len(set(chosen)) < len(chosen) or min(chosen) < 0:
-        raise ArgumentTypeError(f"{text!r}: write 1 or more different seeds, 0 or above")
+        raise ArgumentTypeError(f"{text[:80]!r}: write 5, or 0,3,7, or 5, for seed 5 alone") from None
+    chosen = numbers if "," in text else list(range(min(numbers[0], SEEDS + 1)))
+    if not 0 < len(chosen) <= SEEDS or len(set(chosen)) < len(chosen) or min(chosen) < 0:
+        raise ArgumentTypeError(f"{text[:80]!r}: write 1 to {SEEDS} different seeds, 0 or above")
     return chosen
 
 
@@ -64,7 +65,12 @@ def run(options):
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
     print(report.write(grid.table, dataset, runs, grid.splits))
     print(beside_committed(grid.table))
-    return 1 if failed else 0
+    ended = [(run.row, run.metrics["status"]) for run in runs if run.metrics]
+    lost = {row for row, _ in ended} - {row for row, status in ended if status != "diverged"}
+    for row in sorted(lost):
+        print(f"diverged: every run of {row}; lower its learning rate, or scale its features",
+              file=sys.stderr)
+    return 1 if failed or lost else 0
 
 
 def run_sweep(options):

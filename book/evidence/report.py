@@ -13,6 +13,9 @@ from data.files.paths import LOCAL, RESULTS, atomic, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
+FEWEST = 3  # seeds of an interval: of two, 95% t intervals span twelve standard errors
+FEW = f"Of fewer than {FEWEST} seeds no interval is printed: they do not tell the spread. "
+COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
 FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
@@ -80,18 +83,22 @@ def page(name, frame, lines, dataset, folds=1):
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
+    few = lines.seeds < FEWEST
+    ends = [name for name in lines if name.endswith(("low", "high"))]
+    lines = lines.assign(**lines[ends].mask(few))
     words = intervals(lines, f"{unit} (%)")
     shown = pd.concat([
         lines[["row", "split", "seeds"]], words.iloc[:, 0],
         lines.apply(interval, axis=1, name="video").rename("seeds and videos"),
         lines.against.fillna(""), words.iloc[:, 1:],
-        lines.apply(_runaway, axis=1).rename("L_N runaway")], axis=1)
+        lines.apply(_runaway, axis=1).rename("L_N runaway"),
+        lines.apply(_collapsed, axis=1).rename("collapsed")], axis=1)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
         f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
-        + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown) + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
@@ -100,6 +107,12 @@ def _runaway(line):
     """How many of a row's runs ended with an L_N that ran away, where there is an A_N."""
     many = line.seeds + line.diverged
     return f"{line.runaway} of {many}" if pd.notna(line.get("loss_n")) else ""
+
+
+def _collapsed(line):
+    """How many of a row's runs answer every video alike, if any."""
+    count = line.get("collapsed")
+    return f"{count:.0f} of {line.seeds}" if pd.notna(count) else ""
 
 
 def write(name, dataset, runs, splits, folder=LOCAL):

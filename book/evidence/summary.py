@@ -15,7 +15,8 @@ def summary(frame, runs):
     `low`, `high` are t intervals over seeds on these test videos; `video_low`, `video_high` count
     the draw of test videos as well. Differences are paired by seed; `holm` corrects their p values
     for all differences of the table. `loss_n` is the mean final L_N in nats, `uninformed` the loss
-    of a critic that knows the class frequencies alone.
+    of a critic that knows the class frequencies alone; `collapsed`, in tables that have such runs,
+    counts those that answer every video alike.
     """
     lines = []
     for (row, split), cell in frame.groupby(["row", "split"], sort=False):
@@ -28,8 +29,9 @@ def summary(frame, runs):
             "row": row, "against": one.against, "method": cell.method.iloc[0],
             "backbone": cell.backbone.iloc[0], "split": split, "metric": cell.metric.iloc[0],
             "seeds": cell.value.count(), **_game(mine.values()),
-            **_mean(cell, "value", ("value", "low", "high")),
-            **_mean(cell, "fidelity_auc", ("auc", "auc_low", "auc_high")),
+            **_collapsed(mine.values(), split, cell.metric.iloc[0]),
+            **_mean(cell, "value", ("value", "low", "high"), 100),
+            **_mean(cell, "fidelity_auc", ("auc", "auc_low", "auc_high"), 1),
             **_difference(cell, other, "value", ""),
             **_difference(cell, other, "fidelity_auc", "auc_")})
         _widen(lines[-1], mine, theirs, split)
@@ -50,9 +52,26 @@ def _game(runs):
     return found
 
 
-def _mean(cell, column, names):
+def _collapsed(runs, split, metric):
+    """How many runs answer every video alike, where any does: their metric is that of a constant."""
+    count = 0
+    for run in runs:
+        if split in run.metrics["splits"]:
+            arrays = np.load(run.folder / "predictions.npz")
+            scores, targets = arrays[f"{split}.scores"], arrays[f"{split}.targets"]
+            alike = (scores.argmax(1) == scores[0].argmax() if metric == "accuracy"
+                     else np.isclose(scores, scores[0], rtol=0, atol=1e-6))
+            count += bool(alike.all() and (targets != targets[0]).any())
+    return {"collapsed": count} if count else {}
+
+
+def _mean(cell, column, names, most):
+    """A mean and its t interval, which ends where the measure does: at 0 and at `most`."""
     values = cell[column].dropna()
-    return dict(zip(names, statistics.mean_interval(values))) if len(values) else {}
+    if not len(values):
+        return {}
+    mean, low, high = statistics.mean_interval(values)
+    return dict(zip(names, (mean, *np.clip((low, high), 0, most))))
 
 
 def _difference(cell, other, column, prefix):
@@ -77,8 +96,9 @@ def _widen(line, mine, theirs, split):
         sd = 100 * statistics.bootstrap(score, targets, *(scores(runs, seeds) for runs in systems),
                                         repeats=REPEATS, resample_seeds=False)["sd"]
         prefix = "" if name == "value" else f"{name}_"
-        line[f"{prefix}video_low"], line[f"{prefix}video_high"] = statistics.over_videos_too(
-            line[name], line[low], line[high], sd)
+        ends = statistics.over_videos_too(line[name], line[low], line[high], sd)
+        line[f"{prefix}video_low"], line[f"{prefix}video_high"] = (
+            np.clip(ends, 0, 100) if name == "value" else ends)
 
     if line["diverged"] or any(run.metrics["status"] == "diverged" for run in theirs.values()):
         return
