@@ -1,7 +1,7 @@
 """Files that attack, or are merely wrong: each is refused in one line, before anything is trained.
 
-One process, 5 seconds of its time and 500 MB each. A line of a table is a name, what is done to a sound
-folder, and a word that the refusal must hold. The folder has `batch.yaml` and a dataset, `data/`.
+One process, 5 seconds of its time and 500 MB each. A line of a table is a name, what is done to a
+sound folder, and a word that the refusal must hold. The folder has `batch.yaml` and a dataset, `data/`.
 """
 
 import json
@@ -415,6 +415,14 @@ def test_a_table_s_name_is_no_path(command, folder, capsys):
 def test_a_rate_as_people_write_it_is_a_number(folder):
     new("method: tfe", "method: tfe, schedule: {lr: 1e-3}")(folder)
     assert list(batch.read(folder / "batch.yaml").points())[1][2].plan().lr == 1e-3
+
+
+def test_a_damaged_checkpoint_is_told_before_its_batch(folder, capsys):
+    grid = batch.read(folder / "batch.yaml")
+    run = batch.plan(grid, open_dataset(folder / "data"), "planted")[1].folder
+    run.mkdir(parents=True)
+    (run / "checkpoint.safetensors").write_bytes(safetensors("{}", 10**9))
+    refused(folder, "damaged", capsys, lambda: main(["batch", str(folder / "batch.yaml")]))
 
 
 def test_a_class_that_train_lacks_is_told(folder, capsys):

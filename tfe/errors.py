@@ -4,8 +4,6 @@ import re
 import sys
 from traceback import extract_tb
 
-LONGEST = 200  # characters of a file's own words in a message
-
 
 class StudyError(ValueError):
     """Bad input. The message is one line that names the file or argument and the remedy.
@@ -25,7 +23,10 @@ def ended(main, arguments=None):
     try:
         return main(arguments) or 0
     except StudyError as error:
-        print(f"error: {_line(error)}", file=sys.stderr)
+        # What it quotes of a file, which may be megabytes, is cut to 200 characters.
+        text = re.sub(r"""(?<!\w)(['"])((?:(?!\1).){197})(?:(?!\1).)+(?=\1)""", r"\1\2...",
+                      " ".join(str(error).split()))
+        print(f"error: {text}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written
         last = extract_tb(error.__traceback__)[-1]
@@ -35,9 +36,3 @@ def ended(main, arguments=None):
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)
         return 130
-
-
-def _line(error):
-    """A message as one line, what it quotes cut to LONGEST characters."""
-    text = " ".join(str(error).split())
-    return re.sub(r"""(?P<mark>['"])([^'"]{%d})[^'"]+""" % (LONGEST - 3), r"\g<mark>\2...", text)

@@ -38,7 +38,8 @@ def seeds(text):
     try:
         numbers = [int(part) for part in text.removesuffix(",").split(",")]
     except ValueError:
-        raise ArgumentTypeError(f"{text[:80]!r}: write 5, or 0,3,7, or 5, for seed 5 alone") from None
+        raise ArgumentTypeError(f"{text[:80]!r}: write 5, or 0,3,7, or 5, for seed 5"
+                                ) from None
     chosen = numbers if "," in text else list(range(min(numbers[0], SEEDS + 1)))
     if not 0 < len(chosen) <= SEEDS or len(set(chosen)) < len(chosen) or min(chosen) < 0:
         raise ArgumentTypeError(f"{text[:80]!r}: write 1 to {SEEDS} different seeds, 0 or above")

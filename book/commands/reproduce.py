@@ -40,7 +40,8 @@ def arguments(parser):
     parser.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")
     parser.add_argument("--encoder", default=PAPER, help="whose frozen features (default: %(default)s)")
     parser.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
-    parser.add_argument("--seeds", type=batch.seeds, help="how many, or which: 5, or 0,3,7, or 5, for seed 5 alone")
+    parser.add_argument("--seeds", type=batch.seeds,
+                        help="how many, or which: 5, or 0,3,7, or 5, for seed 5 alone")
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="the dataset folder (default: as data/*.py)")

@@ -22,6 +22,7 @@ from book.runs import provenance
 from book.runs.settings import Settings
 from data.common import pool
 from data.common.generators.features import planted_features
+from data.files import reading
 from data.files.paths import LOCAL, write_text
 from data.files.schema import RUNS, STRICT, Name, Seeds, checked, read_yaml
 from tfe import evaluation, systems, training
@@ -65,12 +66,13 @@ def read(path):
     for what, listed in (("rows", rows), ("seeds", sweep.seeds)):
         if len(set(listed)) < len(listed):
             raise StudyError(f"{path}: {what} names one twice, which would count twice")
-    if sum(prod(map(len, grid.values())) for grid in sweep.sweep) * len(rows) * len(sweep.seeds) > RUNS:
+    points = sum(prod(map(len, grid.values())) for grid in sweep.sweep)
+    if points * len(rows) * len(sweep.seeds) > RUNS:
         raise StudyError(f"{path}: sweep x rows x seeds are more than {RUNS:,} fits: write fewer")
     for row in sweep.rows:
-        settings = checked(Settings, {**row, "profile": sweep.profile, "schedule": sweep.schedule}, path)
+        given = {**row, "profile": sweep.profile, "schedule": sweep.schedule}
         try:
-            settings.plan()
+            checked(Settings, given, "row").plan()
         except StudyError as error:
             raise StudyError(f"{path}: {error}") from None
     return sweep
@@ -157,7 +159,7 @@ def _done(path, receipt):
     beside = path.with_suffix(".json")
     if not (path.is_file() and beside.is_file()):
         return {}
-    made = json.loads(beside.read_text(encoding="utf-8"))
+    made = reading.json_object(beside)
     if any(made.get(key) != receipt[key] for key in ("code", "profile", "schedule", "test_videos")):
         return {}
     frame = pd.read_csv(path).astype({"k": int, "videos": int, "seed": int})

@@ -9,6 +9,7 @@ from book.evidence.strips import is_closed, strips
 from book.evidence.summary import summary
 from book.evidence.verdicts import interval, intervals
 from book.runs import provenance
+from data.files import reading
 from data.files.paths import LOCAL, RESULTS, atomic, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
@@ -98,7 +99,8 @@ def page(name, frame, lines, dataset, folds=1):
         f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
-        + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown) + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
+        + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
@@ -166,8 +168,8 @@ def redraw(tables=(), folder=RESULTS):
 def is_current(name, runs, folder=LOCAL):
     """Whether the table in `folder` was made of exactly these runs, by this code."""
     path = folder / f"{name}.json"
-    return all((folder / f"{name}{suffix}").is_file() for suffix in FILES) and json.loads(
-        path.read_text(encoding="utf-8"))["made_of"] == _made_of(runs)
+    return all((folder / f"{name}{suffix}").is_file() for suffix in FILES) and (
+        reading.json_object(path).get("made_of") == _made_of(runs))
 
 
 def _made_of(runs):

@@ -53,7 +53,7 @@ def _game(runs):
 
 
 def _collapsed(runs, split, metric):
-    """How many runs answer every video alike, where any does: their metric is that of a constant."""
+    """How many runs answer every video alike, if any: their metric is that of a constant."""
     count = 0
     for run in runs:
         if split in run.metrics["splits"]:

@@ -23,7 +23,7 @@ import torch
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass as typed
 
-from book.runs import cluster, protocols, provenance
+from book.runs import checkpoint, cluster, protocols, provenance
 from book.runs.settings import Settings
 from data.common import isolation, pool
 from data.files import schema, store
@@ -141,7 +141,8 @@ def _refuse_ambiguous(batch):
     names = [row.get("row") for row in batch.rows]
     if not all(isinstance(name, str) and name.strip() and len(name) <= 200 for name in names) or (
             len(set(names)) < len(names)):
-        raise StudyError("every row needs a name of its own in `row`, a text of 200 characters at most")
+        raise StudyError("every row needs a name of its own in `row`, a text of 200 characters "
+                         "at most")
     for what, listed in (("seeds", batch.seeds), ("splits", batch.splits)):
         if len(set(listed)) < len(listed):
             raise StudyError(f"{what} names one twice, which would count twice: write each once")
@@ -181,6 +182,7 @@ def plan(batch, dataset, encoder):
             which = seed % len(folds)
             runs.append(_run(row, against, replace(settings, seed=seed), encoder, splits[which],
                              *folds[which]))
+            checkpoint.check(runs[-1].folder)
     return runs
 
 
@@ -194,22 +196,22 @@ def _untrue(dataset):
 
 
 def _refuse_unscorable(dataset, features, splits):
-    """Raise StudyError for a split whose metric is not defined, or says nothing; tell what is odd."""
+    """Raise StudyError for a split whose metric is not defined or says nothing; print what is odd."""
     rows, path = dataset.rows(features.video_ids), dataset.folder / "videos.csv"
     targets = dataset.targets(features.video_ids)
     if dataset.task == "singlelabel" and len(dataset.classes) < 2:
-        raise StudyError(f"{dataset.folder / 'dataset.toml'} has one class, which every answer hits: "
-                         "add videos of another class")
+        raise StudyError(f"{dataset.folder / 'dataset.toml'} has one class, which every answer "
+                         "hits: add videos of another class")
     learnt = targets[rows["train"]].any(axis=0)
     for split in splits:
         shown = targets[rows[split]]
         if not shown.any():
-            raise StudyError(f"{path}: no video of split {split} has a label, so that nothing can be "
-                             "scored: write its labels, or leave the split out (`splits: [...]`)")
+            raise StudyError(f"{path}: no video of split {split} has a label, so that nothing can "
+                             "be scored: write its labels, or leave the split out (`splits: [...]`)")
         unseen = [name for name, odd in zip(dataset.classes, shown.any(axis=0) & ~learnt) if odd]
         if unseen:
-            print(f"{path}: {len(unseen)} of {len(dataset.classes)} classes of split {split} have no "
-                  f"video in train, and count as they are scored: {', '.join(unseen[:5])[:200]}")
+            print(f"{path}: {len(unseen)} of {len(dataset.classes)} classes of split {split} have "
+                  f"no video in train, and count as they are scored: {', '.join(unseen[:5])[:200]}")
     if not learnt.any():
         raise StudyError(f"{path}: no video of split train has a label: write their labels")
     if dataset.task == "singlelabel" and learnt.sum() < 2:

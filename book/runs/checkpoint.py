@@ -1,6 +1,7 @@
 """A run's state in one file, `checkpoint.safetensors`: what `tfe.training.fit` is handed."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 from safetensors import safe_open
@@ -63,14 +64,27 @@ class Checkpoint:
 def tensors(path):
     """`(tensors by name, what is noted in the header)` of a safetensors file.
 
-    Raises StudyError where it is missing or damaged; a length that the file does not have is not read.
+    Raises StudyError where it is missing or damaged, without memory for what it only announces.
     """
-    path = Path(path)
-    if not path.is_file():
+    with _opened(path) as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+
+
+def check(folder):
+    """Raise StudyError where a run's checkpoint, if there is one, is damaged."""
+    path = Path(folder) / "checkpoint.safetensors"
+    if path.is_file():
+        with _opened(path):
+            pass
+
+
+@contextmanager
+def _opened(path):
+    if not Path(path).is_file():
         raise StudyError(f"{path} is missing: run it again")
     try:
         with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
+            yield file
     except Exception as error:  # safetensors has no public base class for its errors
         raise StudyError(f"{path} is damaged ({str(error)[:200]}): delete it to start the run "
                          "anew") from None

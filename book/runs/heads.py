@@ -108,7 +108,8 @@ def read(folder):
         if Path(name).name != name or not path.is_file() or store.sha256(path) != digest:
             raise StudyError(f"{path} is not the file that head.json was written for: fetch the "
                              "head again")
-        weights |= {f"{path.stem}.{key}": value for key, value in _unpacked(tensors(path)[0]).items()}
+        found = _unpacked(tensors(path)[0])
+        weights |= {f"{path.stem}.{key}": value for key, value in found.items()}
     return Head(_built(card, weights, folder), card)
 
 

@@ -49,7 +49,8 @@ class Settings:
     seed: NonNegativeInt = 0
     profile: Literal[tuple(training.PROFILES)] = "default"
     device: str = "cpu"
-    threads: Annotated[int, Field(ge=1, le=1024)] = 1  # results repeat bit for bit at one number of threads
+    # Results repeat bit for bit at one number of threads.
+    threads: Annotated[int, Field(ge=1, le=1024)] = 1
     game: Options = field(default_factory=dict)  # options of tfe.adversary.Game
     disentangler: Options = field(default_factory=dict)  # of tfe.Disentangler
     head: Options = field(default_factory=dict)  # of the backbone, or of the pooling

@@ -69,7 +69,7 @@ def _parsed(path, form, parse):
 
 
 class _Yaml(yaml.SafeLoader):
-    """YAML without aliases, which make gigabytes of a few lines, and without keys that stand twice."""
+    """YAML without aliases, which make gigabytes of a few lines, and without keys given twice."""
 
     def compose_node(self, parent, index):
         if self.check_event(yaml.AliasEvent):

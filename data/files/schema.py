@@ -23,7 +23,8 @@ NAME = r"^\w[\w.-]{0,80}$"  # what files are named by: no path
 Name = Annotated[str, Field(pattern=NAME)]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 SEEDS = 1000  # of a batch, at most
-Seeds = Annotated[list[Annotated[int, Field(ge=0, lt=2**32)]], Field(min_length=1, max_length=SEEDS)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+Seeds = Annotated[list[Seed], Field(min_length=1, max_length=SEEDS)]
 RUNS = 100_000  # of a batch, at most: more would be a slip of the pen
 HALF = 65504  # the largest number of float16, in which features are kept
 
@@ -98,17 +99,18 @@ def checked(kind, given, where):
         if fault["type"] == "missing":
             raise StudyError(f"{where}: {name} is missing: add a line `{name}: ...`") from None
         if fault["type"] == "unexpected_keyword_argument":
-            raise StudyError(f"{where}: unknown key {name!r}: use one of {', '.join(known)}") from None
+            raise StudyError(f"{where}: unknown key {name!r}: use one of {', '.join(known)}"
+                             ) from None
         raise StudyError(f"{where}: {name}: {fault['msg'][:200]}") from None
 
 
 def array(path, x):
-    """Raise StudyError unless `x`, the array in `path`, has the form of features: `(N, T, d)` floats."""
+    """Raise StudyError unless `x`, the array in `path`, is of floats `(N, T, d)` that torch reads."""
     if not hasattr(x, "dtype"):
         raise StudyError(f"{path} is an npz, several arrays: save the one array by np.save")
     if x.dtype.kind != "f" or x.ndim != 3 or not x.size:
-        raise StudyError(f"{path} has shape {x.shape} of {x.dtype}: it must be (N, T, d) of floats, "
-                         "none of them 0")
+        raise StudyError(f"{path} has shape {x.shape} of {x.dtype}: it must be (N, T, d) of "
+                         "floats, none of them 0")
     if not x.dtype.isnative or x.dtype.itemsize > 8:
         raise StudyError(f"{path} is of {x.dtype.str}, which torch cannot read: save it as "
                          "x.astype('float16')")

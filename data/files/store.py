@@ -45,7 +45,8 @@ def open_features(dataset, encoder):
     or a value is not finite.
     """
     if Path(encoder).name != encoder:
-        raise StudyError(f"encoder {encoder[:80]!r} is a path: name a folder of {dataset.folder / 'features'}")
+        raise StudyError(f"encoder {encoder[:80]!r} is a path: name a folder of "
+                         f"{dataset.folder / 'features'}")
     folder = dataset.folder / "features" / encoder
     array, meta_path = folder / "features.npy", folder / "meta.json"
     for path in (array, folder / "index.csv", meta_path):
@@ -79,7 +80,7 @@ def open_features(dataset, encoder):
     if wrong:
         named = ", ".join(f"{n} ({ids[n]})" for n in wrong[:reading.SHOWN])
         raise StudyError(f"{array}: NaN, infinity or more than {schema.HALF} in {len(wrong)} of "
-                         f"{len(x)} rows, such as {named}: scale or make them anew, or take these videos out of it and of index.csv")
+                         f"{len(x)} rows, such as {named}: scale them, or take these videos out of it and of index.csv")
     return Features(folder, x, ids, {"encoder": encoder, **meta})
 
 
