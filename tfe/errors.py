@@ -6,10 +6,7 @@ from traceback import extract_tb
 
 
 class StudyError(ValueError):
-    """Bad input. The message is one line that names the file or argument and the remedy.
-
-    The command line prints it and exits with code 2.
-    """
+    """Bad input, in one line that names the file or argument and the remedy; commands exit with 2."""
 
 
 def one_of(name, value, choices):
@@ -19,14 +16,12 @@ def one_of(name, value, choices):
 
 
 def ended(main, arguments=None):
-    """Run `main(arguments)`; return its code or 0, 2 for what a user can mend, or 130 for Ctrl-C."""
+    """Run `main(arguments)`; return its code or 0, 2 for bad input (quotes cut), 130 for Ctrl-C."""
     try:
         return main(arguments) or 0
     except StudyError as error:
-        # What it quotes of a file, which may be megabytes, is cut to 200 characters.
-        text = re.sub(r"""(?<!\w)(['"])((?:(?!\1).){197})(?:(?!\1).)+(?=\1)""", r"\1\2...",
-                      " ".join(str(error).split()))
-        print(f"error: {text}", file=sys.stderr)
+        text = re.sub(r"(?<!\w)(['\"])((?:(?!\1).){197})(?:(?!\1).)+(?=\1)", r"\1\2...", str(error))
+        print(f"error: {' '.join(text.split())}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written
         last = extract_tb(error.__traceback__)[-1]

@@ -243,7 +243,7 @@ def _rehearse(row, settings, dataset, features):
     except Exception as error:  # whatever an option of the wrong kind makes torch raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {reason}: correct "
-                         "the batch file") from None
+                         "the batch file, or make other features") from None
 
 
 @cache
