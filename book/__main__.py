@@ -8,7 +8,7 @@ from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
 
 from data.common.isolation import isolate
-from tfe.errors import ended
+from data.common.ending import ended
 
 COMMANDS = {
     "batch": "run a grid of papermill runs, and collect the table and a figure",

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 from data.files.paths import BOOK, atomic
 
 SITE = BOOK / "_build" / "html"

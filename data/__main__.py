@@ -9,7 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 from data.common.isolation import isolate
-from tfe.errors import ended
+from data.common.ending import ended
 
 HERE = Path(__file__).parent
 

@@ -23,7 +23,8 @@ from data.common.lists import census
 from data.files import paths, store
 from data.files.dataset import open_dataset
 from data.__main__ import main
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 
 LIBRARY = pytest.mark.skipif(rar.importlib.util.find_spec("unrar") is None,
                              reason="unrar2-cffi, the optional reader of rar, is not installed")

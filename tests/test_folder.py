@@ -11,7 +11,7 @@ import pytest
 
 from data import folder
 from data.video import clips as clips_of
-from tfe.errors import ended
+from data.common.ending import ended
 from data.files.paths import ROOT
 from data.files.dataset import open_dataset
 from data.files.store import write_features

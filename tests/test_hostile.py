@@ -24,7 +24,8 @@ from data import planted
 from data.common.archives import acquire
 from data.files import paths
 from data.files.dataset import open_dataset
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 
 SECONDS, BYTES = 5, 500 * 2**20
 KEY = "0123456789abcdef"

@@ -14,7 +14,8 @@ import pytest
 from book import plots
 from data.common import isolation, pool
 from data.files.paths import ROOT, write_text
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 
 OPTIONS = {"DATA": "/nowhere", "DATASET": "ucf101", "SEEDS": "x", "PROFILE": "paper", "SPLIT": "9",
            "DEVICE": "cuda", "ENCODER": "none", "PROCESSES": "3", "FROM": "/nowhere", "PYTHON": "false"}

@@ -20,7 +20,7 @@ from data import planted
 from data.common.generators import render, storyboard, textures
 from data.common.generators.features import directions, planted_features
 from data.video import decode
-from tfe.errors import ended
+from data.common.ending import ended
 from data.files.paths import ROOT
 from data.common.pool import each
 from data.files.dataset import open_dataset

@@ -5,7 +5,8 @@ import pickle
 import pytest
 
 from data import ucf101_24
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 from data.files.dataset import open_dataset
 
 

@@ -16,7 +16,8 @@ from time import monotonic
 from bench import _scaling, collect
 from bench._measure import device, measure
 
-from tfe.errors import StudyError, ended
+from data.common.ending import ended
+from tfe.errors import StudyError
 from data.files.paths import LOCAL, RESULTS, atomic
 from book.runs.provenance import commit
 

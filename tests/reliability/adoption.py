@@ -11,7 +11,7 @@ from reliability.trials import finish
 from reliability.videos import encode
 
 from data import folder
-from tfe.errors import ended
+from data.common.ending import ended
 
 CALLS = ("fsync", "replace", "symlink", "mkdir", "unlink")
 FOREVER = 10**6  # no call has this number

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 
 from reliability import stages
 
-from tfe.errors import ended
+from data.common.ending import ended
 
 LONGEST = 300 if stages.KERNELS else 60  # seconds after which a child counts as hanging
 
