@@ -42,7 +42,7 @@ def test_points_are_the_grids_around_the_standard_setting_without_repeats():
 
 
 def test_an_unknown_knob_is_refused(tmp_path):
-    (tmp_path / "toy.yaml").write_text("table: toy\nrows: []\nseeds: [0]\nsweep: [{colour: [1]}]\n")
+    (tmp_path / "toy.yaml").write_text("table: toy\nrows: [{method: tfe}]\nseeds: [0]\nsweep: [{colour: [1]}]\n")
     with pytest.raises(StudyError, match="toy.yaml: .*colour.*'rho', 'snr', 'share', 'k' or 'videos'"):
         phase.read(tmp_path / "toy.yaml")
 

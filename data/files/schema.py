@@ -48,7 +48,7 @@ class MetaFile:
     """`meta.json`: what a feature store says of its making."""
 
     encoder: Text | None = None
-    origin: Text | None = None
+    origin: str | None = None
     T: PositiveInt | None = None
     d: PositiveInt | None = None
     sampling: dict | str | None = None
