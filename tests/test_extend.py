@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_contract import check
 
-import tfe
+from book import evidence
 from data.files import store
 from data.files.dataset import open_dataset
 from tfe import StudyError, backbones, systems, training
@@ -47,8 +47,8 @@ def pulse(tmp_path, monkeypatch):
 
 
 def test_there_are_three_examples_and_a_cell():
-    assert sorted(EXAMPLES) == ["cell", "file: data/pulse.py", "file: tfe/backbones/smooth.py",
-                                "file: book/evidence/hit.py"]
+    assert sorted(EXAMPLES) == ["cell", "file: book/evidence/hit.py", "file: data/pulse.py",
+                                "file: tfe/backbones/smooth.py"]
 
 
 def test_a_backbone_in_one_file_keeps_the_contract(smooth):
@@ -75,7 +75,7 @@ def test_a_dataset_in_one_file_is_learnt_by_the_new_backbone_with_and_without_tf
 
 def test_a_metric_in_one_file_reads_what_runs_have_kept(tmp_path, monkeypatch):
     example("book/evidence/hit.py", tmp_path)
-    monkeypatch.setattr(tfe, "__path__", [*tfe.__path__, str(tmp_path)])
+    monkeypatch.setattr(evidence, "__path__", [*evidence.__path__, str(tmp_path)])
     hit = importlib.import_module("book.evidence.hit")
     targets = np.array([[1, 0, 1], [0, 1, 0], [0, 0, 0]], np.float32)
     scores = np.array([[.1, .2, .9], [.8, .1, .1], [.9, 0, 0]], np.float32)

@@ -28,7 +28,7 @@ from book.runs import heads
 from data.encoders import features, i3d, recipes
 from data.files import paths, store
 from data.files.dataset import open_dataset, write_dataset
-from data.video import decode
+from data.video import decode, film
 from tfe import StudyError, systems
 
 
@@ -256,7 +256,7 @@ GUARDS = {
     "full disks noticed": Guard(short_write, lambda: patch.object(
         store, "save_array", by_numpy_alone)),
     "formats of videos": Guard(playlist, lambda: patch.object(
-        decode, "FORMATS", f"concat,{decode.FORMATS}")),
+        film, "FORMATS", f"concat,{film.FORMATS}")),
     "names in archives": Guard(member_outside, lambda: patch.object(
         extract, "_check", lambda *_: None)),
 }
