@@ -68,8 +68,10 @@ reproduce-table1:  ## Table 1: vanilla and TFE over several seeds, into results/
 reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
-	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS),$(call prepare,$(STAND_IN)) && \
-		$(encode) && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
+	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS),\
+		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 takes all in all about 8 minutes on two cores))"; $(call prepare,$(STAND_IN)) && \
+		echo "stage 3 of 4: features" && $(encode) && \
+		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m book cost

@@ -210,7 +210,7 @@ def test_without_the_page_the_hashes_stay_if_the_version_does(monkeypatch):
 
 
 def test_a_python_too_old_is_one_line(tmp_path):
-    for name in ("Makefile", "environment.yml", "pyproject.toml", CPU_LOCK.name, CUDA_LOCK.name):
+    for name in ("Makefile", "environment.yml", "pyproject.toml", "book", CPU_LOCK.name, CUDA_LOCK.name):
         (tmp_path / name).symlink_to(ROOT / name)
     old = tmp_path / "old"
     old.write_text(f"#!{sys.executable}\nimport sys\nsys.version_info = 3, 10\nexec(sys.argv[3])")

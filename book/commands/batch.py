@@ -8,6 +8,9 @@ All goes into results/local/.
 import sys
 from argparse import ArgumentTypeError
 from pathlib import Path
+from statistics import mean
+
+from tqdm import tqdm
 
 from book.evidence import phase, report
 from book.evidence.publish import beside_committed
@@ -61,7 +64,7 @@ def run(options):
         print(beside_committed(grid.table))
         return 0
     print(f"{grid.table}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
-    failed = batch.execute(runs, options.workers, options.slurm)
+    failed = batch.execute(runs, options.workers, options.slurm, lambda run: say_row(run, runs))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
     print(report.write(grid.table, dataset, runs, grid.splits))
@@ -72,6 +75,17 @@ def run(options):
         print(f"diverged: every run of {row}; lower its learning rate, or scale its features",
               file=sys.stderr)
     return 1 if failed or lost else 0
+
+
+def say_row(run, runs):
+    """Print the means of a row when the last of its runs has ended: a first look, before the table."""
+    found = [other.metrics for other in runs if other.row == run.row]
+    split = run.splits[0]
+    if all(found) and (measured := [m["splits"][split] for m in found if split in m["splits"]]):
+        means = f"{measured[0]['metric']} {100 * mean(m['value'] for m in measured):.1f}"
+        if "fidelity" in measured[0]:
+            means += f", fidelity AUC {mean(m['fidelity']['auc'] for m in measured):.3f}"
+        tqdm.write(f"{run.row}: {means} ({split}, mean of {len(measured)} seeds)", file=sys.stderr)
 
 
 def run_sweep(options):

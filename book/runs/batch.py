@@ -262,8 +262,8 @@ def _tried(given, classes, folder, task):
     systems.leave_one_out(system.eval(), system.embed(x))
 
 
-def execute(runs, workers=None, slurm=None):
-    """Run what has not run yet; return `(run, reason)` for what failed.
+def execute(runs, workers=None, slurm=None, after=lambda run: None):
+    """Run what has not run yet, call `after` with each that ended; return `(run, reason)` of failures.
 
     On all cores of this machine, or as a job array of the Slurm partition `slurm` ("local": as jobs
     of this machine).
@@ -278,7 +278,11 @@ def execute(runs, workers=None, slurm=None):
             _papermill, jobs, "runs", partition=slurm, at_once=workers or pool.cores()))
     else:
         results = pool.each(_papermill, jobs, "runs", "run", workers)
-    return [(todo[folder], reason) for (folder, _), reason in results if reason]
+    failed = []
+    for (folder, _), reason in results:
+        failed += [(todo[folder], reason)] if reason else []
+        after(todo[folder])
+    return failed
 
 
 def _parameters(run):
