@@ -88,6 +88,8 @@ class OpenVino:
         frontend = FrontEndManager().load_by_framework("pytorch")
         model = frontend.convert(frontend.load(traced))
         model.reshape(list(shape))
+        # Pinned, the workers of a machine would all sit on its first core; and without f32 it takes
+        # bf16 where the processor has it.
         return openvino.compile_model(model, "CPU", {
             "INFERENCE_NUM_THREADS": torch.get_num_threads(), "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_PRECISION_HINT": "f32"})  # else bf16 where the processor has it
+            "ENABLE_CPU_PINNING": False, "INFERENCE_PRECISION_HINT": "f32"})
