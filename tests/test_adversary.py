@@ -81,6 +81,23 @@ def test_one_backward_pass_with_a_turned_gradient_gives_the_same(backbone, encod
             assert ours is None or (ours - theirs).abs().max() < 1e-12
 
 
+def test_the_queries_of_a_guided_system_are_turned_too():
+    """A full-size MSQNet's context trains: what L_N sends through it is D's as well."""
+    def gradients(schedule):
+        torch.manual_seed(0)
+        system = systems.TFE(systems.backbones.build(
+            "msqnet", C, shallow=True, preset="narrow", feature_dim=128, dropout=0.0),
+            game=Game(schedule=schedule), heads=2, k=3).double()
+        draw = torch.Generator().manual_seed(1)
+        data = batch() | {"features": torch.randn(B, T, 128, generator=draw).double()}
+        return simultaneous_gradients(system, data, noise())[0]
+    expected, found = gradients("one-pass"), gradients("reversal")
+    for player in expected:
+        for ours, theirs in zip(found[player], expected[player], strict=True):
+            assert (ours is None) == (theirs is None)
+            assert ours is None or (ours - theirs).abs().max() < 1e-12
+
+
 @pytest.mark.parametrize("game", [{"adversary": "cap"}, {"encoder": "salient"},
                                   {"approximators": "frozen"}, {"disentangler": "eq5"}])
 def test_a_game_that_cannot_be_turned_is_played_in_one_pass(game):

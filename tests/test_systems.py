@@ -20,6 +20,12 @@ def made(method, backbone, task="multilabel", **options):
     return systems.build(method, backbone, C, F, task, **options).eval()
 
 
+@pytest.mark.parametrize("backbone", backbones.NAMES)
+def test_an_option_that_does_not_exist_is_refused(backbone):
+    with pytest.raises(TypeError, match="tpyo"):
+        made("vanilla", backbone, head={"tpyo": 8})
+
+
 @pytest.mark.parametrize("task", ["multilabel", "singlelabel"])
 @pytest.mark.parametrize("method, backbone", ALL)
 def test_every_system_answers_the_same_calls(method, backbone, task):

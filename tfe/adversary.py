@@ -80,16 +80,25 @@ def losses(system, batch, generator=None, frozen=False, turn=None):
         with torch.set_grad_enabled(not frozen):
             x, context = system.encode(batch["features"])
             z_s, z_n, _ = system.disentangler(x, generator)
-        if turn is not None:
-            z_n = z_n.view_as(z_n)  # a tensor of its own: the hook is to touch nothing else
-            z_n.register_hook(lambda gradient: turn * gradient)
+        context_n = context
+        if turn is not None:  # all that A_N is given, or a part of L_N's gradient would go unturned
+            z_n, context_n = _turned(z_n, turn), _turned(context, turn)
         # A_N first: where dropout draws, the order is part of a seed's result.
-        logits_n, logits_s = system.non_salient(z_n, context)[0], system.salient(z_s, context)[0]
+        logits_n, logits_s = system.non_salient(z_n, context_n)[0], system.salient(z_s, context)[0]
     # bf16 is for the products alone: losses are taken in the precision of the targets.
     logits_s, logits_n = logits_s.to(target), logits_n.to(target)
     videos_n = system.backbone.loss(logits_n, target, reduction="none")
     return Losses(system.backbone.loss(logits_s, target), videos_n.mean(),
                   _reward(system, logits_n, videos_n, batch["prior"]))
+
+
+def _turned(x, factor):
+    """x itself, whose gradient is multiplied by `factor`; anything that has no gradient as it is."""
+    if not (torch.is_tensor(x) and x.requires_grad):
+        return x
+    x = x.view_as(x)  # a tensor of its own: the hook is to touch nothing else
+    x.register_hook(lambda gradient: factor * gradient)
+    return x
 
 
 def _reward(system, logits_n, videos_n, prior):

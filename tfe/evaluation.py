@@ -51,6 +51,6 @@ def measure(predictions, targets, truth, task):
 
 
 def headline(predictions, targets):
-    """The leave-one-out read-out as one order a video, `(N, T)`: its mean over the true classes."""
+    """The leave-one-out falls summed over the true classes, `(N, T)`: their order alone counts."""
     targets = np.asarray(targets)
     return einsum(predictions["leave_one_out"], targets, "n c t, n c -> n t")

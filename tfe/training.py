@@ -43,7 +43,7 @@ class Schedule:
 PROFILES = {"smoke": Schedule(epochs=2, batch_size=16, lr=1e-3, weight_decay=0.2, warmup_epochs=1),
             "default": Schedule(20, 32, lr=1e-3, weight_decay=0.2, warmup_epochs=2),
             "paper": Schedule(100, 256, lr=5e-5, weight_decay=0.2, warmup_epochs=5)}
-# How often A_N's loss must exceed the uninformed critic's before the run is called runaway.
+# By what factor A_N's last loss must exceed the uninformed critic's for the status "runaway".
 RUNAWAY = 2.0
 
 

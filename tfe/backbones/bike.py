@@ -40,7 +40,7 @@ class System(Backbone):
         one_of("spotting", spotting, ("words", "mean"))
         one_of("contrast", contrast, ("classes", "batch"))
         self.embed = (towers.clip(tower, feature_dim, **encoder) if tower else
-                      FeatureEmbedding(feature_dim, dim))
+                      FeatureEmbedding(feature_dim, dim, **encoder))  # which has none: a typo is refused
         self.position = nn.Parameter(0.02 * torch.randn(77, dim))
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(blocks))
         self.adapter, self.tower = adapter, tower

@@ -35,7 +35,7 @@ class System(Backbone):
                  task="multilabel", dropout=0.1, tower=None, guide=None, **encoder):
         super().__init__(num_classes, dim, task)
         self.embed = (GuidedEmbedding(dim, tower, guide, feature_dim, **encoder) if tower else
-                      FeatureEmbedding(feature_dim, dim))
+                      FeatureEmbedding(feature_dim, dim, **encoder))  # it has none: refused
         self.dropout = nn.Dropout(dropout)
         layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, encoder_layers, nn.LayerNorm(dim),
