@@ -303,10 +303,9 @@ bars["data against fidelity recognition met".split()].set_index("data")
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
     place = [list(sets).index(d) + 0.18 * (n - 1.5) for d in part.data]
-    for ax, name in zip(axes, ("auc", "value")):
+    for ax, name, of in zip(axes, ("auc", "value"), ("auc_", "")):
         ax.errorbar(part[name], place, fmt="o", ms=4, label=other, xerr=[
-            part[name] - part[f"{name}_low"],
-            part[f"{name}_high"] - part[name]])
+            part[name] - part[f"{of}low"], part[f"{of}high"] - part[name]])
 for ax, least in zip(axes, (0, -2)):
     ax.axvline(least, color="grey", lw=1, ls="--")
 axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),

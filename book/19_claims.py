@@ -39,7 +39,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from IPython.display import HTML
 
-from book.evidence import claims
+from book.evidence import claims, rules
 from book import plots
 from data.files.paths import RESULTS
 
@@ -68,8 +68,8 @@ print(len(again), "verdicts recomputed, all equal to the stored ones")
 
 # %%
 for low, high in ((0.4, 2.1), (-3.0, -0.2), (-1.0, 1.5)):
-    print(f"[{low:+.1f}, {high:+.1f}] ->", claims.sign(low, high))
-assert claims.sign(0.4, 2.1, wanted=-1) == "refuted"
+    print(f"[{low:+.1f}, {high:+.1f}] ->", rules.sign(low, high))
+assert rules.sign(0.4, 2.1, wanted=-1) == "refuted"
 
 # %%
 ledger["part"] = ledger["where"].str.extract(
