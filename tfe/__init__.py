@@ -1,6 +1,6 @@
 """The model and the adversarial loop of the study of temporal fidelity enhancement.
 
-Public names and rooms load on first use, so that `import tfe` costs nothing.
+Public names and submodules load on first use, so that `import tfe` costs nothing.
 """
 
 from importlib import import_module
@@ -14,7 +14,7 @@ __all__ = list(_HOME)
 def __getattr__(name):
     if name in _HOME:
         return getattr(import_module(f"tfe.{_HOME[name]}"), name)
-    if not name.startswith("_") and find_spec(f"tfe.{name}"):
+    if not name.startswith("_") and find_spec(f"tfe.{name}"):  # not for __path__ and its like
         return import_module(f"tfe.{name}")
     raise AttributeError(f"module 'tfe' has no attribute {name!r}")
 

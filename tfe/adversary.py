@@ -1,9 +1,10 @@
 """The game of Eq. (12): the losses of one forward pass, and one update of both players.
 
 The approximators A_S and A_N learn to read the labels off z_S and z_N: they minimise L_S + L_N,
-Eq. (5). The disentangler D minimises L_S - L_N, Eq. (4): z_S is to show the labels, z_N to hide them.
+Eq. (5). The disentangler D minimises L_S - L_N, Eq. (4): z_S is to show the labels, z_N to hide
+them. What each player minimises is put together in `_gradient_of`.
 
-That -L_N has no lower bound: D may make A_N confidently wrong instead of uninformed. `Game` therefore
+-L_N has no lower bound: D may make A_N confidently wrong instead of uninformed. `Game` therefore
 offers two bounded rewards beside it. In none of the three is a fooled critic proof of removed
 information: only a reader trained afresh on z_N tells.
 """
@@ -25,14 +26,14 @@ CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "
 class Game:
     """How Eq. (12) is played, where the paper leaves room. D minimises L_S + w U.
 
-    adversary: what U is. "literal": -L_N. "cap": -min(L_N, c) for each video, where c is the loss of
-        a critic that knows the class frequencies and nothing else (`prior_entropy`): no reward beyond
-        that. "prior": the cross-entropy between A_N's answer and the class frequencies: a reward for
-        an ignorant A_N, not for a wrong one.
+    adversary: what U is. "literal": -L_N. "cap": -min(L_N, c) for each video: no reward beyond c,
+        the loss of a critic that knows the class frequencies alone (`prior_entropy`). "prior": the
+        cross-entropy between A_N's answer and the class frequencies: a reward for an ignorant A_N,
+        not for a wrong one.
     weight: w.
-    schedule: "two-phase": A steps, then D, on fresh noise, against the A that has moved. "one-pass":
-        both gradients from one forward pass, at 3/4 of the cost. "reversal": from one backward pass
-        too, where the game is `reversible`, else as "one-pass".
+    schedule: "two-phase": A steps, then D, on fresh noise, against the A that has moved.
+        "one-pass": both gradients from one forward pass, at 3/4 of the cost. "reversal": from one
+        backward pass too, where the game is `reversible`, else as "one-pass".
     encoder: whose gradient trains the layers below D: "disentangler" (D's own), "salient" (that of
         L_S alone), "approximators" (A's), or "none" (nobody's: they stay as they are).
     disentangler, approximators: what each player minimises. "eq4": L_S + w U; "eq5": L_S + L_N;
@@ -42,7 +43,7 @@ class Game:
     """
 
     adversary: str = "literal"
-    weight: float = 1.0
+    weight: float = 1.0  # Eq. (12) prints none
     schedule: str = "two-phase"
     encoder: str = "disentangler"
     disentangler: str = "eq4"
@@ -54,7 +55,7 @@ class Game:
 
     @property
     def reversible(self):
-        """Whether D's gradient through A_N is A's, times -w, so that one backward pass serves both."""
+        """Whether D's gradient through A_N is A's times -w: one backward pass then serves both."""
         return (self.adversary == "literal" and self.encoder in ("disentangler", "none")
                 and (self.disentangler, self.approximators) == ("eq4", "eq5"))
 
@@ -93,7 +94,7 @@ def losses(system, batch, generator=None, frozen=False, turn=None):
 
 
 def _turned(x, factor):
-    """x itself, whose gradient is multiplied by `factor`; anything that has no gradient as it is."""
+    """x itself, whose gradient is multiplied by `factor`; what has no gradient stays as it is."""
     if not (torch.is_tensor(x) and x.requires_grad):
         return x
     x = x.view_as(x)  # a tensor of its own: the hook is to touch nothing else
@@ -105,15 +106,15 @@ def _reward(system, logits_n, videos_n, prior):
     """U, from A_N's logits `(B, C)` and its loss on each video `(B,)`."""
     if system.game.adversary == "literal":
         return -videos_n.mean()
-    if system.game.adversary == "cap":
+    if system.game.adversary == "cap":  # above c the clamp leaves D no gradient
         return -videos_n.clamp(max=prior_entropy(system.backbone, prior)).mean()
     return system.backbone.loss(logits_n, prior)
 
 
 def prior_entropy(backbone, prior):
     """The loss in nats of answering the class frequencies `(C,)` to every video."""
-    answer = prior.logit() if backbone.task == "multilabel" else prior.log()
-    return backbone.loss(answer.unsqueeze(0), prior).item()
+    answer = prior.logit() if backbone.task == "multilabel" else prior.log()  # inverts `scores`
+    return backbone.loss(answer.unsqueeze(0), prior).item()  # a constant: nobody learns from it
 
 
 def simultaneous_gradients(system, batch, generator=None):
@@ -133,11 +134,11 @@ def simultaneous_gradients(system, batch, generator=None):
 
 
 def _gradient_of(system, now, player, parameters):
-    """The gradient of a player's objective for its parameters."""
+    """The gradient of what a player minimises, for its parameters: here stands D's loss."""
     if getattr(system.game, player) == "eq5":
-        objective = now.loss_s + now.loss_n
+        objective = now.loss_s + now.loss_n  # Eq. (5)
     else:
-        objective = now.loss_s + system.game.weight * now.reward
+        objective = now.loss_s + system.game.weight * now.reward  # Eq. (4) where U = -L_N, w = 1
     if player == "approximators" or system.game.encoder != "salient":
         return _gradient(objective, parameters)
     # The encoder's parameters come after D's own, and answer to L_S alone.
@@ -168,7 +169,7 @@ def adversarial_update(system, batch, optimisers, generator=None):
     for player, parameters in players.items():  # A first, if it is not frozen
         # Where the encoder is not A's, phase 1 needs no gradient below A.
         frozen = player == "approximators" and system.game.encoder != "approximators"
-        now = losses(system, batch, generator, frozen)
+        now = losses(system, batch, generator, frozen)  # anew for D: fresh noise, and A has moved
         _apply(optimisers[player], parameters, _gradient_of(system, now, player, parameters))
     return _detached(now)
 
@@ -183,9 +184,9 @@ def supervised_update(system, batch, optimisers):
     target = batch["targets"]
     with arithmetic(system.precision, target.device):
         logits, _, _ = system.classify(system.embed(batch["features"]))
-    loss = system.backbone.loss(logits.to(target), target)
+    loss = system.backbone.loss(logits.to(target), target)  # out of bf16 first
     for optimiser in optimisers.values():
-        optimiser.zero_grad(set_to_none=True)
+        optimiser.zero_grad(set_to_none=True)  # at a gradient of 0 AdamW would still decay weights
     loss.backward()
     for optimiser in optimisers.values():
         optimiser.step()

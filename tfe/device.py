@@ -1,4 +1,4 @@
-"""The device and the arithmetic that names ask for, or one clear line where there is none."""
+"""Names to torch devices and precisions; StudyError where there is none."""
 
 from tfe.errors import StudyError
 
@@ -8,7 +8,7 @@ def choose(name):
 
     Raises StudyError for an unknown name, and where CUDA is asked for and absent.
     """
-    import torch
+    import torch  # here: importing torch takes seconds
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -36,4 +36,5 @@ def arithmetic(precision, device):
 
     if precision not in ("fp32", "bf16"):
         raise StudyError(f"precision {precision!r} is unknown: use fp32 or bf16")
+    # At "fp32" switched off, not left out: an autocast around it would go on otherwise.
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")

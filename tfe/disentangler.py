@@ -38,7 +38,7 @@ class TemporalDisentanglement(nn.Module):
             self.shared_query = nn.Parameter(torch.randn(heads, 1, self.width))
         else:
             self.to_q = nn.Linear(dim, inner, bias=False)
-        self.to_k = nn.Linear(dim, inner, bias=False)
+        self.to_k = nn.Linear(dim, inner, bias=False)  # W_Q, W_K, W_V: matrices alone in the paper
         self.to_v = nn.Linear(dim, inner, bias=False)
         self.f_s = HeadwiseFeedForward(heads, self.width, head_ratio)
         self.f_n = HeadwiseFeedForward(heads, self.width, head_ratio)
@@ -64,10 +64,10 @@ class TemporalDisentanglement(nn.Module):
         m = self.mask(self.logits(x), generator)
         v = self._heads(self.to_v(x))
         rows = self._heads(x) if self.width * self.heads == x.shape[-1] else x.unsqueeze(1)
-        chosen = torch.as_tensor(self.k, device=x.device).view(-1, 1, 1)
+        chosen = torch.as_tensor(self.k, device=x.device).view(-1, 1, 1)  # per head, broadcasts
         z_s = self.f_s(self._attend(m, v, rows, chosen))  # Eq. (10)
         if not both:
-            return z_s, None, m
+            return z_s, None, m  # f_N would cost as much again
         return z_s, self.f_n(self._attend(1 - m, v, rows, x.shape[1] - chosen)), m  # Eq. (11)
 
     def _attend(self, m, v, rows, count):
@@ -76,11 +76,11 @@ class TemporalDisentanglement(nn.Module):
         `count` is how many segments the mask stands for: k, or T - k for its complement.
         """
         if self.normalise == "sum":
-            m = m / m.sum(-1, keepdim=True).clamp_min(1e-6)
+            m = m / m.sum(-1, keepdim=True).clamp_min(1e-6)  # 1 - m may be 0 throughout
         elif self.normalise == "count":
-            m = m / count.clamp_min(1)
+            m = m / count.clamp_min(1)  # T - k may be 0, or less where one is left out
         attended = einsum(m, v, "b h q t, b h t c -> b h q c").expand_as(v)
-        return attended + rows if self.residual else attended
+        return attended + rows if self.residual else attended  # the + x of Eqs. (10), (11)
 
     def _heads(self, x):
         return rearrange(x, "b t (h c) -> b h t c", h=self.heads)
@@ -114,11 +114,12 @@ class Disentangler(nn.Module):
     Eq. (8)) or 1 (`"shared"`).
 
     What the paper leaves open, with the defaults' reasons in `results/choices.csv`:
-    `k` (an integer, or one a head), `tau`, `query`, `residual` (the `+ x` of Eqs. (6), (10),
+    `k` (an integer, or one per head), `tau`, `query`, `residual` (the `+ x` of Eqs. (6), (10),
     (11)), `head_width` ("narrow": d/H; "full": d), `head_ratio` (hidden width of f_S, f_N; 0: the
     identity), `ratio` (hidden width of f_DS, f_DN in multiples of d), `normalise` (of the mask's
     rows: "none"; "count": m/k and (1-m)/(T-k); "sum": by the row's own sum), `test_mask`
-    ("hard", "soft", "expected").
+    ("hard": the k largest; "soft": one noiseless draw, sums to 1; "expected": the sampler's mean
+    as tau -> 0).
 
     Raises StudyError for k outside 1..T, at the first forward pass in training.
     """
@@ -138,19 +139,20 @@ class Disentangler(nn.Module):
 
     def _join(self, network, z, x):
         z = network(rearrange(z, "b h t c -> b t (h c)"))
-        return z + x if self.residual else z
+        return z + x if self.residual else z  # the + x of Eq. (6)
 
     def saliency(self, x):
-        """The mask's read-out `(B, T)`: softmax of Eq. (9)'s logits, mean over heads and query rows."""
+        """The mask's read-out `(B, T)`: softmax of Eq. (9)'s logits, mean over heads and rows."""
+        # Of logits, not of the mask: a hard mask is all ties, and AUC reads order.
         return self.split.logits(x).softmax(dim=-1).mean(dim=(1, 2))
 
 
 class PlainStreams(nn.Module):
     """Table 3 without D: two streams of ordinary self-attention in place of mask and complement.
 
-    x `(B, T, d)` -> z_s, z_n `(B, T, d)` and the salient stream's attention `(B, 1, T, T)`. The streams
-    share nothing. The feed-forward networks and both residuals of Eqs. (6), (10), (11) stay. The paper
-    says no more of these variants than that they have two streams.
+    x `(B, T, d)` -> z_s, z_n `(B, T, d)` and the salient stream's attention `(B, 1, T, T)`. The
+    streams share nothing. The feed-forward networks and both residuals of Eqs. (6), (10), (11)
+    stay. Of these variants the paper says only that they have two streams.
     """
 
     def __init__(self, dim, heads, k=None, *, ratio=4):  # no mask: k has no meaning
@@ -165,7 +167,7 @@ class PlainStreams(nn.Module):
         attended_s, attention = self.salient(x, x, x)
         attended_n = self.non_salient(x, x, x, need_weights=False)[0] if both else None
         z_s, z_n = self.f_ds(attended_s + x) + x, self.f_dn(attended_n + x) + x if both else None
-        return z_s, z_n, attention.unsqueeze(1)
+        return z_s, z_n, attention.unsqueeze(1)  # as a mask of one head, `(B, 1, T, T)`
 
     def saliency(self, x):
         """The read-out `(B, T)`: the salient stream's attention, mean over heads and query rows."""

@@ -1,8 +1,8 @@
 """The one exception that a user can mend."""
 
 
-class StudyError(ValueError):
-    """Bad input, in one line that names the file or argument and the remedy; commands exit with 2."""
+class StudyError(ValueError):  # a ValueError: callers need not know the class
+    """Bad input: one line that names the file or argument and the remedy; commands exit with 2."""
 
 
 def one_of(name, value, choices):

@@ -15,16 +15,16 @@ def predict(system, features, targets, batch_size=256):
     scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out; attention `(N, T)`, the
     system's own: of TFE its mask's, else its attention's mean over the true classes.
     """
-    system.eval()
+    system.eval()  # the mask without noise, and no dropout
     device = next(system.parameters()).device
     parts = []
     for start in range(0, len(features), batch_size):
-        rows = slice(start, start + batch_size)
+        rows = slice(start, start + batch_size)  # a slice: stored features may be a memory map
         x = torch.as_tensor(np.asarray(features[rows]), dtype=torch.float32, device=device)
         target = torch.as_tensor(targets[rows], dtype=torch.float32, device=device)
-        x = system.embed(x)
+        x = system.embed(x)  # once: what leave_one_out drops are its rows, not the encoder's input
         logits, attention, mask = system.classify(x)
-        if mask is None:
+        if mask is None:  # a vanilla system or a pooling
             mask = system.backbone.saliency(attention, target)
         parts.append((system.backbone.scores(logits), leave_one_out(system, x), mask))
     names = "scores", "leave_one_out", "attention"
@@ -41,7 +41,7 @@ def measure(predictions, targets, truth, task):
     value = (metrics.mean_average_precision if many else metrics.accuracy)(targets, scores)
     measured = {"metric": "map" if many else "accuracy", "value": value, "videos": len(targets)}
     if many:
-        measured["absent_classes"] = len(metrics.absent_classes(targets))
+        measured["absent_classes"] = len(metrics.absent_classes(targets))  # the mAP leaves them out
         measured["peers"] = {peer: metrics.PEERS[peer](targets, scores)
                              for peer in ("msqnet", "bike")}
     if truth is not None:

@@ -23,20 +23,20 @@ def score(saliency, truth, positive=None):
     is. Or both `(N, C, T)`: then each (video, class) pair counts once, of those that `positive`
     `(N, C)` names, by default those with a true segment.
 
-    Keys: `mass`, `auc`, `pointing` in 0..1, nan where no pair is scored; `chance_` and their names,
-    what a saliency gets that knows nothing of the video; counts of what is scored, `videos` and
-    `pairs`, of what is not, `skipped_empty` and `skipped_full`, and `flat`: scored pairs whose
-    saliency is all equal or nowhere above 0, so that their mass is the chance level.
+    Keys: `mass`, `auc`, `pointing` in 0..1, nan where no pair is scored; `chance_mass`,
+    `chance_auc`, `chance_pointing`: an uninformed saliency's values; counts of what is scored,
+    `videos` and `pairs`, of what is not, `skipped_empty` and `skipped_full`, and `flat`: scored
+    pairs whose saliency is all equal or nowhere above 0, so that their mass is the chance level.
     Raises StudyError on shapes that do not fit, on nan or inf, on truth other than 0/1.
     """
     saliency, truth, positive = _checked(saliency, truth, positive)
     saliency, truth, rows = saliency[positive], truth[positive], np.nonzero(positive)[0]
     values = per_video(saliency, truth)
     scored = ~np.isnan(values["auc"])
-    share = _mean(truth[scored].mean(axis=1))
+    share = _mean(truth[scored].mean(axis=1))  # chance level of mass and of pointing alike
     return {**{name: _mean(each[scored]) for name, each in values.items()},
             "chance_mass": share, "chance_auc": 0.5, "chance_pointing": share,
-            "videos": len(np.unique(rows[scored])), "pairs": int(scored.sum()),
+            "videos": len(np.unique(rows[scored])), "pairs": int(scored.sum()),  # videos: once each
             "skipped_empty": int((~truth.any(axis=1)).sum()),
             "skipped_full": int(truth.all(axis=1).sum()),
             "flat": int(_flat(saliency[scored]).sum())}
@@ -50,7 +50,7 @@ def per_video(saliency, truth):
     saliency, truth, _ = _checked(saliency, truth, None)
     if truth.ndim != 2:
         raise StudyError("saliency: per_video takes (N, T); select the (video, class) pairs")
-    best = saliency == saliency.max(axis=1, keepdims=True)
+    best = saliency == saliency.max(axis=1, keepdims=True)  # all of a tie, for the fair draw
     values = {"mass": (normalised(saliency) * truth).sum(axis=1),
               "auc": _auc(saliency, truth),
               "pointing": (best & truth).sum(axis=1) / best.sum(axis=1)}
@@ -79,10 +79,10 @@ def _flat(saliency):
 def _auc(saliency, truth):
     """P(s_i > s_j) + P(s_i = s_j) / 2 over true i and other j, for each video."""
     here, there = rearrange(saliency, "n i -> n i 1"), rearrange(saliency, "n j -> n 1 j")
-    wins = (here > there) + 0.5 * (here == there)
+    wins = (here > there) + 0.5 * (here == there)  # all T x T pairs: T is small
     pairs = truth.sum(axis=1) * (~truth).sum(axis=1)
     total = einsum(wins, truth, ~truth, "n i j, n i, n j -> n")
-    return total / np.maximum(pairs, 1)
+    return total / np.maximum(pairs, 1)  # no pairs: `per_video` makes it nan
 
 
 def _mean(values):

@@ -2,7 +2,8 @@
 
 The relaxation is that of L2X (Chen et al. 2018) and AIL (Liang et al. 2020), which the paper
 cites: the element-wise maximum over k Gumbel-softmax draws, that is, k draws *with replacement*.
-Throughout, `k` is one integer, or one integer a head for logits `(B, H, Q, T)`.
+The mask's sampling noise is drawn here alone, from the caller's generator. Throughout, `k` is one
+integer, or one integer per head for logits `(B, H, Q, T)`.
 """
 
 import torch
@@ -22,7 +23,7 @@ def relaxed_khot(logits, k, tau, generator=None):
     counts = _counts(logits, k)
     if not tau > 0:
         raise StudyError(f"tau is {tau}: choose a temperature above 0")
-    draws = int(counts.max())
+    draws = int(counts.max())  # all heads draw the most, in one call
     # Half precision would round the noise, and the top of a softmax with it.
     dtype = torch.promote_types(logits.dtype, torch.float32)
     # -log of a standard exponential is a standard Gumbel variable.
@@ -31,8 +32,8 @@ def relaxed_khot(logits, k, tau, generator=None):
     masks = ((logits + gumbel) / tau).softmax(dim=-1)
     if counts.numel() > 1:  # a head with fewer draws ignores the rest
         spare = torch.arange(draws, device=logits.device).view(-1, 1, 1, 1) >= counts
-        masks = masks.masked_fill(spare.unsqueeze(1), 0)
-    return masks.amax(dim=0)
+        masks = masks.masked_fill(spare.unsqueeze(1), 0)  # 0 never wins the maximum
+    return masks.amax(dim=0)  # the max over j; the gradient goes to the draw that won
 
 
 def hard_khot(logits, k):
@@ -42,7 +43,7 @@ def hard_khot(logits, k):
     use at test time. Raises StudyError unless 0 < k <= T.
     """
     counts = _counts(logits, k)
-    order = logits.argsort(dim=-1, descending=True, stable=True)
+    order = logits.argsort(dim=-1, descending=True, stable=True)  # else ties differ by device
     first = torch.arange(logits.shape[-1], device=logits.device) < counts
     return torch.zeros_like(logits).scatter_(-1, order, first.expand_as(logits).to(logits.dtype))
 

@@ -17,7 +17,7 @@ def average_precision(targets, scores):
     nan scores or shapes that differ.
     """
     targets, scores = _multilabel(targets, scores)
-    order = np.argsort(-scores, axis=0)
+    order = np.argsort(-scores, axis=0)  # any order within a tie: it is one threshold
     ranked = np.take_along_axis(scores, order, axis=0)
     hits = np.take_along_axis(targets, order, axis=0)
     number = np.arange(1, len(scores) + 1)[:, None]
@@ -28,7 +28,7 @@ def average_precision(targets, scores):
     group_end = np.where(ends, number - 1, len(scores))
     group_end = np.minimum.accumulate(group_end[::-1], axis=0)[::-1]
     gained = hits * np.take_along_axis(precision, group_end, axis=0)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore"):  # 0 / 0 is the nan that we promise
         return gained.sum(axis=0) / hits.sum(axis=0)
 
 
@@ -68,7 +68,7 @@ def accuracy(targets, scores):
     if not np.isin(targets, np.arange(scores.shape[1])).all():
         raise StudyError(f"targets: class indices must be whole numbers in "
                          f"0..{scores.shape[1] - 1}, the columns of scores")
-    best = scores == scores.max(axis=1, keepdims=True)
+    best = scores == scores.max(axis=1, keepdims=True)  # argmax would favour low indices
     drawn = np.take_along_axis(best, targets.astype(int)[:, None], axis=1)[:, 0]
     return float((drawn / best.sum(axis=1)).mean())
 
@@ -92,7 +92,7 @@ def running_map(targets, scores, batch=256):
     """
     targets, scores = _multilabel(targets, scores)
     return _over_batches(len(scores), batch, lambda part: np.nan_to_num(
-        average_precision(targets[:part.stop], scores[:part.stop])).mean())
+        average_precision(targets[:part.stop], scores[:part.stop])).mean())  # all videos so far
 
 
 def _over_batches(videos, size, value):

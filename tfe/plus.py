@@ -1,8 +1,8 @@
-"""TFE with one k-hot mask a class over the T segments, instead of a T x T mask a head.
+"""TFE with one k-hot mask per class over the T segments, instead of a T x T mask per head.
 
-What the evidence asked for: a mask that *is* an attention over time (one query, not one a segment),
-a z_S that holds the masked segments and nothing else (no residual), a label read from its own mask, and
-an adversary whose reward is bounded. Everything else is Eqs. (7), (8) and (12).
+What the evidence asked for: a mask that *is* an attention over time (one query, not one per
+segment), a z_S that holds the masked segments and nothing else (no residual), a label read from its
+own mask, and an adversary whose reward is bounded. Everything else is Eqs. (7), (8) and (12).
 """
 
 import torch
@@ -16,8 +16,8 @@ class ClasswiseDisentanglement(nn.Module):
     """x `(B, T, d)` -> z_S, z_N `(B, C, d)`, means of the segments in and out of each class's mask.
 
     The mask m `(B, C, 1, T)` is Eq. (8) with the scores of gated attention (Ilse et al. 2018) in
-    place of Eq. (9): one row a class. At test it is the inclusion probability of the sampler, which a
-    hard mask would only round (`test_mask="expected"`), or hard.
+    place of Eq. (9): one row per class. At test (`test_mask`) it is "expected", the inclusion
+    probability of the sampler, which a hard mask would only round, or "hard".
     """
 
     def __init__(self, dim, classes, k, tau=0.5, *, test_mask="expected"):
@@ -41,12 +41,12 @@ class ClasswiseDisentanglement(nn.Module):
         return self._mean(m, x), self._mean(1 - m, x) if both else None, m.unsqueeze(2)
 
     def _mean(self, m, x):
-        weights = m / m.sum(-1, keepdim=True).clamp_min(1e-6)
+        weights = m / m.sum(-1, keepdim=True).clamp_min(1e-6)  # k = T leaves no complement
         return einsum(weights, x, "b c t, b t d -> b c d")
 
     def saliency(self, x):
         """The read-out of the masks, `(B, T)`: softmax of the scores, mean over the classes."""
-        return self.logits(x).softmax(dim=-1).mean(dim=1)
+        return self.logits(x).softmax(dim=-1).mean(dim=1)  # before the mask: k-hot rows are ties
 
 
 class OwnRow(nn.Module):
@@ -54,7 +54,7 @@ class OwnRow(nn.Module):
 
     def __init__(self, classes, dim):
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(classes, dim) / dim**0.5)
+        self.weight = nn.Parameter(torch.randn(classes, dim) / dim**0.5)  # logits as large as z
         self.bias = nn.Parameter(torch.zeros(classes))
 
     def forward(self, z, context=None):

@@ -17,8 +17,8 @@ from tfe.disentangler import Disentangler, PlainStreams
 from tfe.errors import StudyError
 from tfe.plus import ClasswiseDisentanglement, OwnRow
 
-# The methods that play a game, and which. Of Table 3's variants some train by Eq. (4) alone, some by
-# Eq. (5) alone. As Eq. (4) is a minimum over D, without Eq. (5) nobody trains A.
+# The methods that play a game, and which. Of Table 3's variants some train by Eq. (4) alone, some
+# by Eq. (5) alone. As Eq. (4) is a minimum over D, without Eq. (5) nobody trains A.
 GAMES = {"tfe": Game(),
          "tfe-bounded": Game(adversary="prior"),
          "tfe-plus": Game(adversary="prior", encoder="salient"),
@@ -37,11 +37,10 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
     """The system that a row of the tables names.
 
     method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings, for TFE
-    built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling: the
-    oracle acts on the features. feature_dim: of stored features, None where frames come in; task:
-    "multilabel" or "singlelabel". `game`, `disentangler` and `head` are options that differ from
-    those of `Game`, of `Disentangler` and of the backbone or pooling. Raises StudyError for what
-    cannot be combined.
+    built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling:
+    the oracle acts on the features. feature_dim: of stored features, None where frames come in;
+    task: "multilabel" or "singlelabel". `game`, `disentangler` and `head`: options other than the
+    defaults of `Game`, `Disentangler`, backbone or pooling. StudyError for what cannot be combined.
     """
     _check(method, backbone)
     options = dict(feature_dim=feature_dim, task=task, **(head or {}))
@@ -87,7 +86,7 @@ class Vanilla(System):
         self.approximator = backbone.make_approximator()
 
     def classify(self, x, positions=None):
-        """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, and None for the mask's.
+        """x `(B, T, d)` -> logits `(B, C)`, attention per class `(B, C, T)`, and None: no mask.
 
         positions: `(T,)` or `(B, T)`, the segments' places in the video where some are left out.
         """
@@ -111,7 +110,7 @@ class TFE(System):
     reads z_N; no prediction depends on it.
     """
 
-    make_disentangler = Disentangler
+    make_disentangler = Disentangler  # a class, not a module: subclasses swap it
 
     def __init__(self, backbone, *, game=Game(), heads=4, k=DEFAULT_K, **options):
         super().__init__(backbone)
@@ -127,23 +126,23 @@ class TFE(System):
 
     def classify(self, x, positions=None):
         """As `Vanilla.classify`, by A_S on z_S; third comes the mask's read-out `(B, T)`."""
-        context = self.backbone.context(x)
+        context = self.backbone.context(x)  # before `temporal`, which drops a guide
         x = self.backbone.temporal(x, positions)
-        z_s, _, _ = self.disentangler(x, both=False)
+        z_s, _, _ = self.disentangler(x, both=False)  # no prediction reads z_N
         return *self.salient(z_s, context), self.disentangler.saliency(x)
 
     def players(self):
         """Who trains which parameters, `{player: [parameter]}`, A first.
 
-        The backbone below D belongs to one of the two, or to neither (`Game.encoder`); its parameters
-        come last. Frozen approximators are no player.
+        The backbone below D belongs to one of the two, or to neither (`Game.encoder`); its
+        parameters come last. Frozen approximators are no player.
         """
         approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
         disentangler, encoder = list(self.disentangler.parameters()), trainable(self.backbone)
         if self.game.encoder == "approximators":
             approximators += encoder
         elif self.game.encoder in ("disentangler", "salient"):
-            disentangler += encoder
+            disentangler += encoder  # last: `_gradient_of` splits there
         if self.game.approximators == "frozen":
             return {"disentangler": disentangler}
         return {"approximators": approximators, "disentangler": disentangler}
@@ -160,10 +159,10 @@ class PlainTFE(TFE):
 
 
 class Plus(TFE):
-    """`tfe.plus` on mean-pooled embeddings: a mask a class, and A_S, A_N that read each class's own."""
+    """`tfe.plus` on mean-pooled embeddings: one mask per class, and A_S, A_N that read it alone."""
 
     def __init__(self, backbone, *, game, k=DEFAULT_K, **options):
-        System.__init__(self, backbone)
+        System.__init__(self, backbone)  # not TFE's, which would make the other D and A
         self.game = game
         classes, dim = backbone.num_classes, backbone.dim
         self.disentangler = ClasswiseDisentanglement(dim, classes, k, **options)
@@ -183,8 +182,8 @@ def trainable(module):
 def leave_one_out(system, x):
     """How much each class's logit falls when a segment is left out, x `(B, T, d)` -> `(B, C, T)`.
 
-    The headline read-out: it asks the model what it uses, not what it draws. x is what `embed` gives.
-    Raises StudyError for a single segment.
+    The headline read-out. It asks what the prediction depends on, not what attention shows.
+    x is what `embed` gives. Raises StudyError for a single segment.
     """
     if x.shape[1] < 2:
         raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
@@ -193,6 +192,6 @@ def leave_one_out(system, x):
     falls = []
     for t in everything:
         kept = everything[everything != t]
-        # Of logits, because probabilities near 0 or 1 would hide the fall.
+        # Of logits: probabilities near 0 or 1 hide the fall. `kept` twice: places in time stay.
         falls.append(whole - system.classify(x[:, kept], kept)[0])
     return torch.stack(falls, dim=-1)

@@ -1,4 +1,4 @@
-"""`fit`: epochs, schedule, seeds, device, checkpoints; resumes to the identical result."""
+"""`fit` trains a system: epochs, schedule, seeds, device, checkpoints; resumes bit for bit."""
 
 import atexit
 import math
@@ -34,7 +34,7 @@ class Schedule:
         """The factor on the learning rate at a (fractional) epoch."""
         if epoch < self.warmup_epochs:
             return epoch / self.warmup_epochs
-        rest = (epoch - self.warmup_epochs) / max(1, self.epochs - self.warmup_epochs)
+        rest = (epoch - self.warmup_epochs) / max(1, self.epochs - self.warmup_epochs)  # not 0 / 0
         return 0.5 * (1 + math.cos(math.pi * min(1, rest)))
 
 
@@ -49,10 +49,10 @@ RUNAWAY = 2.0
 
 @dataclass
 class History:
-    """What happened: a row of mean losses an epoch, and how it ended (`status`).
+    """What happened: a row of mean losses (nats) per epoch, and how it ended (`status`).
 
-    "finished"; "runaway": A_N's loss ended above RUNAWAY times `prior_ce`, the loss of a critic that
-    knows the class frequencies alone; "diverged": a loss was not finite.
+    "finished"; "runaway": A_N's loss ended above RUNAWAY times `prior_ce`, the loss of a critic
+    that knows the class frequencies alone; "diverged": a loss was not finite.
     """
 
     rows: list
@@ -61,40 +61,41 @@ class History:
 
 
 def seed_everything(*seed):
-    """Seed torch's generators from integers; ask for exact repeats."""
+    """Seed torch, turn deterministic algorithms on for the process, return the 63-bit seed."""
     # Set before the first CUDA call, or cuBLAS is free to vary.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(word)
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # some GPU kernels have no such form
     return word
 
 
 def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=None):
     """Train `system` in place on features `(N, T, f)` and targets `(N, C)`; return its `History`.
 
-    In place of features, an object with `batches(chunks of rows, key)` gives frames, for fine-tuning.
+    In place of features, an object with `batches(chunks of rows, key)` gives frames (fine-tuning).
 
     Every epoch is a pure function of (seed, epoch, state at its start): a resumed run ends as an
     uninterrupted one does, bit for bit on one device and number of threads. Stops at a loss that is
-    not finite and says so in the history.
+    not finite and says so in the history. Raises StudyError where there is no training video.
 
-    checkpoint: an object with two methods, or None. `save(state)` gets the state after every epoch, a
-    dict (`_state`). `load(start)` gets the state that this run would begin with and returns the one
-    to go on from, or None; it may raise StudyError where what it finds is of another run.
+    checkpoint: None, or an object with two methods. `save(state)` gets the state after every epoch,
+    a dict (`_state`). `load(start)` gets the state that this run would begin with and returns the
+    one to go on from, or None; it may raise StudyError where what it finds is of another run.
 
-    Under `torchrun` each process computes its rows of every batch (`Processes`), and process 0 saves.
+    Under `torchrun` each process computes its rows of every batch (`Processes`); process 0 saves.
     Noise apart, which every process draws for itself, the losses are those of one process.
     """
     processes = Processes(device)
     device = processes.device
     system.to(device).train()
-    system.precision = schedule.precision
+    system.precision = schedule.precision  # read at each step by the updates of tfe.adversary
     if not hasattr(features, "batches"):
         features = torch.as_tensor(np.asarray(features), dtype=torch.float32, device=device)
     targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
     if not len(features):
         raise StudyError("there is no training video: give videos.csv lines with split train")
+    # Clamped: a class in no or every video has infinite logits; a clamped prior need not sum to 1.
     prior = targets.mean(0).clamp(1e-3, 1 - 1e-3)
     optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
                                           betas=schedule.betas, weight_decay=schedule.weight_decay)
@@ -107,13 +108,13 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
     processes.join(system, optimisers, len(history.rows))
     batches = math.ceil(len(features) / schedule.batch_size)
     progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
-                    disable=processes.rank > 0 or None)
+                    disable=processes.rank > 0 or None)  # None: tqdm hides off a terminal
     for epoch in range(len(history.rows), schedule.epochs):
         order, noise = _epoch_generators(seed, epoch, len(features), device, processes.rank)
         losses = []
         chunks, shares = zip(*map(processes.part, order.split(schedule.batch_size)))
         for step, (rows, x) in enumerate(zip(chunks, _inputs(features, chunks, (seed, epoch)))):
-            _set_rate(optimisers, schedule, epoch + (step + 1) / batches)
+            _set_rate(optimisers, schedule, epoch + (step + 1) / batches)  # + 1: never at rate 0
             processes.weight = shares[step]
             batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
             losses.append(system.update(batch, optimisers, noise))
@@ -121,14 +122,14 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
                                   for name in losses[0]}
         history.rows.append(row)
         if not all(math.isfinite(value) for value in row.values()):
-            history.status = "diverged"
+            history.status = "diverged"  # and unsaved: a resumed run would begin at nan
             break
         if checkpoint and processes.rank == 0:
             checkpoint.save(_state(settings, history, system, optimisers))
         progress.update()
         progress.set_postfix({name: f"{row[name]:.3f}" for name in losses[0]})
     progress.close()
-    last = history.rows[-1].get("loss_n", 0.0)
+    last = history.rows[-1].get("loss_n", 0.0)  # a system without a critic cannot run away
     if history.status == "finished" and last > RUNAWAY * history.prior_ce:
         history.status = "runaway"
     system.eval()
@@ -157,7 +158,7 @@ def _groups(system, parameters):
              for p in group["params"]}
     factors = [scale.get(p, 1.0) for p in parameters]
     return [{"params": [p for p, f in zip(parameters, factors) if f == factor], "scale": factor}
-            for factor in sorted(set(factors))]
+            for factor in sorted(set(factors))]  # sorted: the order in checkpoints
 
 
 def _state(settings, history, system, optimisers):
@@ -182,10 +183,10 @@ def _set_rate(optimisers, schedule, epoch):
 class Processes:
     """The processes that `torchrun` started for one run, or this one alone; with GPUs, one each.
 
-    Each computes its rows of every batch. A loss is a mean over videos, so that the batch's gradient
-    is the mean of the parts' gradients, weighted by their numbers of videos (`weight`).
+    Each computes its rows of every batch. A loss is a mean over videos, so the batch's gradient is
+    the mean of the parts' gradients, weighted by their numbers of videos (`weight`).
     DistributedDataParallel would not do: it listens to `backward`, and two players take their
-    gradients of one graph by `autograd.grad`. Raises StudyError where torchrun's variables are odd.
+    gradients of one graph by `autograd.grad`. StudyError where the processes cannot meet.
     """
 
     def __init__(self, device):
@@ -215,7 +216,7 @@ class Processes:
         if not system.backbone.separable:
             raise StudyError("contrast within a batch needs all of the batch in one process: train "
                              "without torchrun, or set contrast to classes")
-        weights = sum(p.detach().double().sum() for p in system.parameters())
+        weights = sum(p.detach().double().sum() for p in system.parameters())  # fp32 would round
         mine = torch.stack([weights, torch.full_like(weights, epochs)])
         every = [torch.empty_like(mine) for _ in range(self.world)]
         distributed.all_gather(every, mine)
@@ -232,16 +233,16 @@ class Processes:
         return rows[start:max(stop, start + 1)], (stop - start) / len(rows)
 
     def mean(self, losses, weights):
-        """The mean over an epoch's steps, from this process's loss and weight at each, as a float."""
+        """An epoch's mean loss, a float, from this process's loss and weight at each step."""
         losses = torch.stack(losses)
         if self.world > 1:
             losses = losses * losses.new_tensor(weights)
-            distributed.all_reduce(losses)
+            distributed.all_reduce(losses)  # a sum: the weights of a step add up to 1
         return losses.mean().item()
 
     def _average(self, optimiser, *_):
         held = [p for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-        flat = self.weight * torch.cat([p.grad.flatten() for p in held])
+        flat = self.weight * torch.cat([p.grad.flatten() for p in held])  # one message for all
         distributed.all_reduce(flat)
         for p, summed in zip(held, flat.split([p.numel() for p in held])):
             p.grad = summed.view_as(p)

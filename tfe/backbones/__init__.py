@@ -1,4 +1,4 @@
-"""The systems that TFE is built into: one system a file, one small contract.
+"""The systems that TFE is built into: one file per system, one small contract.
 
 A backbone turns what comes in into segment embeddings (`embed`), refines them over time
 (`temporal`), and makes approximators that read labels off them (`make_approximator`). It knows
@@ -20,9 +20,9 @@ def build(name, num_classes, *, shallow=False, preset="small", **options):
     """The backbone of that name, e.g. `build("bike", 12, feature_dim=1280)`.
 
     `shallow` keeps the layers that stay below TFE. preset: "small", for stored features of any
-    encoder; "paper", the published size; "narrow", the same system tiny, for tests. The last two begin
-    at random weights, without a file (`weights.initialise`). `options` are the preset's own, see the
-    class; they win.
+    encoder; "paper", the published size; "narrow", the same system tiny, for tests. The last two
+    begin at random weights, without a file (`weights.initialise`). `options` replace the preset's
+    own, see the class. Raises StudyError for an unknown name or preset.
     """
     # Names lead to files, so that a new backbone is one file more; see book/extend.md.
     known = name in NAMES or name.isidentifier() and find_spec(f"{__name__}.{name}")
@@ -33,18 +33,20 @@ def build(name, num_classes, *, shallow=False, preset="small", **options):
     if preset not in presets:
         raise StudyError(f"{name} has no preset {preset!r}: choose one of {', '.join(presets)}")
     below = module.SHALLOW[preset] if shallow else {}
-    return module.System(num_classes, **presets[preset] | below | options)
+    return module.System(num_classes, **presets[preset] | below | options)  # the last one wins
 
 
 class Backbone(nn.Module):
     """The contract. Subclasses give `embed`, `temporal`, `context` and `make_approximator`.
 
-    embed(batch) -> x `(B, T, d)`: segment embeddings before any temporal layer.
+    embed(batch) -> x `(B, T, d)`: segment embeddings before any temporal layer. It may append
+        columns for `context`; `temporal` drops them.
     temporal(x, positions=None) -> `(B, T, d)`: refined over time; `positions`, `(T,)` or `(B, T)`,
         are the segments' places in the video, 0..T-1 unless some were left out.
     context(x): what an approximator needs beside the embeddings.
     make_approximator() -> a fresh module with its own weights,
-        `(z, context) -> logits (B, C), attention (B, C, T)`.
+        `(z, context) -> logits (B, C), attention (B, C, T)`; attention may be None in training.
+    With a tower: `prompt`, a class's sentence, and `set_text(weights.Text)`.
     """
 
     tower = None  # the name of the published encoder, where there is one
@@ -60,7 +62,7 @@ class Backbone(nn.Module):
         Multi-label: binary cross-entropy, mean over classes. Single-label: cross-entropy.
         Returns a scalar, or `(B,)` for `reduction="none"`.
         """
-        target = target.expand_as(logits)
+        target = target.expand_as(logits)  # a prior `(C,)` answers for every video
         if self.task == "multilabel":
             each = F.binary_cross_entropy_with_logits(logits, target, reduction="none").mean(1)
         else:
@@ -72,12 +74,13 @@ class Backbone(nn.Module):
         return logits.sigmoid() if self.task == "multilabel" else logits.softmax(dim=-1)
 
     def saliency(self, attention, target):
-        """Attention `(B, C, T)` to a weight a segment `(B, T)`: mean over true classes, or over all."""
-        weight = target + (target.sum(1, keepdim=True) == 0)
+        """A weight per segment `(B, T)`: attention `(B, C, T)`, mean over true classes, or all."""
+        weight = target + (target.sum(1, keepdim=True) == 0)  # no true class: all, instead of 0 / 0
         return (attention * weight.unsqueeze(-1)).sum(1) / weight.sum(1, keepdim=True)
 
     def param_groups(self, factor=0.1):
-        """Parameters by the factor on their learning rate: a published encoder's at 0.1, others at 1."""
+        """Parameters by the factor on their learning rate, `[{"params", "scale"}]`."""
+        # `part` marks a tower (towers.Tower): published weights learn at a tenth.
         slow = {id(p) for module in self.modules() if getattr(module, "part", None)
                 for p in module.parameters()}
         split = {scale: [p for p in self.parameters() if p.requires_grad

@@ -13,8 +13,8 @@ from tfe.errors import StudyError, one_of
 PRESETS = {"small": dict(feature_dim=1280, dim=128, heads=4, blocks=2),
            "paper": dict(tower="clip-l14-336", dim=768, heads=12, blocks=6),
            "narrow": dict(tower="clip-narrow", dim=128, heads=2, blocks=6)}
-# Below TFE no block stays: the disentangler and the approximator, which gets a layer of its own, are
-# the 2 layers of Table 4.
+# Below TFE no block stays: the disentangler and the approximator, which gets a layer of its own,
+# are the 2 layers of Table 4.
 SHALLOW = {preset: dict(blocks=0, adapter=True) for preset in PRESETS}
 WORDS = 77  # text positions of CLIP, padding included
 
@@ -22,13 +22,13 @@ WORDS = 77  # text positions of CLIP, padding included
 class System(Backbone):
     """BIKE: position embedding, pre-norm blocks, outer residual; video concept spotting.
 
-    In the small preset the class embeddings are learnt, one token a class. With a `tower` they are
-    those of CLIP's frozen text encoder (`set_text`; random until then), and what comes in is frames
-    `(B, T, 3, R, R)`, 0 to 255, or the tower's stored features, where `feature_dim` is given.
+    In the small preset the class embeddings are learnt, one token per class. With a `tower` they
+    are those of CLIP's frozen text encoder (`set_text`; random until then). What comes in is frames
+    `(B, T, 3, R, R)`, 0 to 255, or, where `feature_dim` is given, the tower's stored features.
 
     adapter: each approximator gets a linear layer of its own, where the original has no weights to
-    train; with a tower it begins as the identity. spotting: "words" weighs segments by each word of a
-    class, "mean" takes the mean segment (the original's "DP"). contrast: "classes" is the
+    train; with a tower it begins as the identity. spotting: "words" weighs segments by each word of
+    a class, "mean" takes the mean segment (the original's "DP"). contrast: "classes" is the
     cross-entropy over all classes, "batch" the original's contrast within a batch.
     """
 
@@ -40,15 +40,15 @@ class System(Backbone):
         one_of("spotting", spotting, ("words", "mean"))
         one_of("contrast", contrast, ("classes", "batch"))
         self.embed = (towers.clip(tower, feature_dim, **encoder) if tower else
-                      FeatureEmbedding(feature_dim, dim, **encoder))  # which has none: a typo is refused
-        self.position = nn.Parameter(0.02 * torch.randn(77, dim))
+                      FeatureEmbedding(feature_dim, dim, **encoder))  # it takes none: typos raise
+        self.position = nn.Parameter(0.02 * torch.randn(77, dim))  # as in the original: T <= 77
         self.blocks = nn.ModuleList(Block(dim, heads) for _ in range(blocks))
         self.adapter, self.tower = adapter, tower
         self.spotting, self.contrast = spotting, contrast
-        self.separable = contrast == "classes"
+        self.separable = contrast == "classes"  # a contrast needs the whole batch at hand
         if tower:
             self.blocks.apply(_published_start)
-            self.register_buffer("class_text", torch.randn(num_classes, dim))
+            self.register_buffer("class_text", torch.randn(num_classes, dim))  # saved, not trained
             self.register_buffer("word_text", torch.randn(num_classes, WORDS, dim))
 
     def make_approximator(self):
@@ -63,7 +63,7 @@ class System(Backbone):
                     offset=self.task == "multilabel")
         if self.adapter:
             nn.init.eye_(head.adapter.weight)
-            nn.init.zeros_(head.adapter.bias)
+            nn.init.zeros_(head.adapter.bias)  # so it starts as the original, which has none
         return head
 
     def temporal(self, x, positions=None):
@@ -71,7 +71,7 @@ class System(Backbone):
         h = x + place
         for block in self.blocks:
             h = block(h)
-        return h + x if self.blocks else h
+        return h + x if self.blocks else h  # the outer residual: without blocks it would double x
 
     def context(self, x):
         return (self.class_text, self.word_text) if self.tower else None
@@ -79,7 +79,7 @@ class System(Backbone):
     def set_text(self, text):
         """Take the class and word embeddings of a `weights.Text`."""
         for held, given in ((self.class_text, text.classes), (self.word_text, text.words)):
-            held.copy_(given)
+            held.copy_(given)  # in place: device and precision stay
 
     def loss(self, logits, target, reduction="mean"):
         # Against a prior `(C,)` there is no batch: an uninformed critic answers over classes.
@@ -99,7 +99,7 @@ def in_batch(logits, target):
     if ((target != 0).sum(1) != 1).any():
         raise StudyError("contrast within a batch needs one label an instance: train on the "
                          "intervals (data.video.clips.instances), or set contrast to classes")
-    pairs = logits[:, target.argmax(1)]
+    pairs = logits[:, target.argmax(1)]  # video i against the text of video j: `(B, B)`
     p = (10 * (target @ target.T)).softmax(dim=1)
     both = [F.kl_div(each.log_softmax(dim=1), p, reduction="none").sum(1)
             for each in (pairs, pairs.T)]
@@ -117,7 +117,7 @@ class Block(nn.Module):
 
     def forward(self, x):
         h = self.ln_1(x)
-        x = x + self.attn(h, h, h, need_weights=False)[0]
+        x = x + self.attn(h, h, h, need_weights=False)[0]  # weights would cost the fused kernel
         h = self.c_fc(self.ln_2(x))
         return x + self.c_proj(h * (1.702 * h).sigmoid())
 
@@ -132,9 +132,9 @@ def _published_start(module):
 class ClassHead(nn.Module):
     """What every head that compares segments with class embeddings has; subclasses compare.
 
-    adapter: a linear layer before. learnt: the class embeddings are parameters, else they come in the
-    context as text: classes `(C, d)` and their words `(C, W, d)`. offset: a number a class on top,
-    which is ours: a cosine cannot say "absent" of most of many labels.
+    adapter: a linear layer before. learnt: the class embeddings are parameters, else they come in
+    the context as text: classes `(C, d)` and their words `(C, W, d)`. offset: a number per class on
+    top, which is ours: a cosine cannot say "absent" of most of many labels.
     """
 
     TEMPERATURE = 0.01  # of the attention; fixed in the original
@@ -144,7 +144,7 @@ class ClassHead(nn.Module):
         self.adapter = nn.Linear(dim, dim) if adapter else nn.Identity()
         if learnt:
             self.classes = nn.Parameter(0.02 * torch.randn(num_classes, dim))
-        self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))
+        self.logit_scale = nn.Parameter(torch.tensor(log(1 / 0.07)))  # CLIP's start; exp: above 0
         self.bias = nn.Parameter(torch.zeros(num_classes)) if offset else 0.0
 
 
@@ -183,13 +183,12 @@ class WordSpotting(ClassHead):
 class MeanCosine(ClassHead):
     """Cosine of the mean segment to each class embedding: Text4Vis's head.
 
-    z `(B, T, d)` -> logits `(B, C)`, attention `(B, C, T)`: what each segment adds to the cosine, as
-    there is no attention.
+    z `(B, T, d)` -> logits `(B, C)`, and, as nothing attends, each segment's share `(B, C, T)`.
     """
 
     def forward(self, z, context=None):
         z = self.adapter(z)
-        length = z.mean(dim=1).norm(dim=-1).clamp_min(1e-12)
+        length = z.mean(dim=1).norm(dim=-1).clamp_min(1e-12)  # a mean of 0 gives cosine 0, not nan
         classes = F.normalize(self.classes if context is None else context[0], dim=-1)
         # The mean commutes with the dot product: shares of the cosine, whose mean is the cosine.
         share = einsum(classes, z, 1 / length, "c d, b t d, b -> b c t")

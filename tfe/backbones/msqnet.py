@@ -24,12 +24,12 @@ class System(Backbone):
 
     In the small preset the class queries are learnt and the guide is the mean of x; the guide
     carries no gradient, as the frozen guide of the original carries none. With a `tower` what comes
-    in is frames `(B, T, 3, R, R)`, 0 to 255, or what the tower and the frozen CLIP guide make of them,
-    side by side, where `feature_dim` is given; x is then `(B, T, d + g)` with the guide behind, and
-    the queries, which begin as CLIP's text (`set_text`; random until then), serve every approximator.
+    in is frames `(B, T, 3, R, R)`, 0 to 255, or, where `feature_dim` is given, what the tower and
+    the frozen CLIP guide make of them, side by side. x is then `(B, T, d + g)`, the guide behind,
+    and one set of queries, random until `set_text` makes it CLIP's text, serves every approximator.
     """
 
-    prompt = "{}"
+    prompt = "{}"  # the class name alone
 
     def __init__(self, num_classes, *, feature_dim=None, dim, heads, encoder_layers, decoder_layers,
                  task="multilabel", dropout=0.1, tower=None, guide=None, **encoder):
@@ -39,7 +39,7 @@ class System(Backbone):
         self.dropout = nn.Dropout(dropout)
         layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, encoder_layers, nn.LayerNorm(dim),
-                                             enable_nested_tensor=False)
+                                             enable_nested_tensor=False)  # nothing is padded
         self.decoder = dict(heads=heads, layers=decoder_layers, dropout=dropout)
         self.tower = tower
         if tower:
@@ -50,7 +50,7 @@ class System(Backbone):
         return QueryDecoder(self.num_classes, self.dim, own_queries=not self.tower, **self.decoder)
 
     def temporal(self, x, positions=None):
-        x = x[..., :self.dim]
+        x = x[..., :self.dim]  # what lies behind is the guide, for `context`
         positions = torch.arange(x.shape[1], device=x.device) if positions is None else positions
         return self.encoder(self.dropout(x + sinusoids(positions, self.dim).to(x)))
 
@@ -61,11 +61,11 @@ class System(Backbone):
 
     def set_text(self, text):
         """Begin the queries at the pooled class embeddings of a `weights.Text`."""
-        self.queries.data.copy_(text.pooled)
+        self.queries.data.copy_(text.pooled)  # a start, not a training step: outside the graph
 
 
 class GuidedEmbedding(nn.Module):
-    """Frames, or `(B, T, w + g)` stored of them, to `(B, T, d + g)`: segments, and the guide behind.
+    """Frames, or stored `(B, T, w + g)`, to `(B, T, d + g)`: segments, and the guide behind.
 
     The guide, CLIP's image encoder before its projection, is never trained.
     """
@@ -73,7 +73,7 @@ class GuidedEmbedding(nn.Module):
     def __init__(self, dim, tower, guide, feature_dim, *, precision="fp32", **options):
         super().__init__()
         width, self.guide_dim = (size["hidden_size"] for size in (
-            {"hidden_size": 768} | towers.TIMESFORMER[tower], towers.CLIP[guide]))
+            {"hidden_size": 768} | towers.TIMESFORMER[tower], towers.CLIP[guide]))  # 768: default
         if feature_dim is None:
             self.video = towers.TimesformerTower(tower, precision=precision, **options)
             self.guide = towers.ClipTower(guide, projected=False, tune="head", precision=precision)
@@ -97,7 +97,7 @@ def guided(queries, guide):
 
 
 class QueryDecoder(nn.Module):
-    """Class queries joined with the guide, decoded against the segments, one weight vector a class.
+    """Class queries joined with the guide, decoded against segments; one weight vector per class.
 
     z `(B, T, d)`, guide `(B, d)` (without `own_queries` the joined queries `(B, C, d)`) -> logits
     `(B, C)`, last cross-attention `(B, C, T)`.
@@ -111,7 +111,7 @@ class QueryDecoder(nn.Module):
             self.join = nn.Linear(2 * dim, dim, bias=False)
         layer = AttendingDecoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, layers, nn.LayerNorm(dim))
-        self.weight = nn.Parameter(torch.randn(num_classes, dim) / dim**0.5)
+        self.weight = nn.Parameter(torch.randn(num_classes, dim) / dim**0.5)  # logits of size 1
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def forward(self, z, context):
@@ -127,7 +127,8 @@ class AttendingDecoderLayer(nn.TransformerDecoderLayer):
     attention = None
 
     def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
-        # Weights are asked for only at test, because asking switches the fused kernel off.
+        # Private in torch, but its one place to reach the weights; if it is renamed, attention
+        # stays None. They are asked for only at test: asking switches the fused kernel off.
         x, self.attention = self.multihead_attn(x, mem, mem, need_weights=not self.training)
         return self.dropout2(x)
 

@@ -1,4 +1,4 @@
-"""What a user would pick instead: no temporal layers, no adversary, one way to pool the segments."""
+"""What a user would pick instead: no temporal layers, no adversary, one pooling of segments."""
 
 from functools import partial
 
@@ -18,10 +18,10 @@ class MeanPool(Backbone):
 
     def __init__(self, num_classes, *, feature_dim, k=None, task="multilabel"):
         super().__init__(num_classes, feature_dim, task)
-        self.embed, self.k = nn.LayerNorm(feature_dim), k
+        self.embed, self.k = nn.LayerNorm(feature_dim), k  # features of any scale learn alike
 
     def temporal(self, x, positions=None):
-        return x
+        return x  # no temporal layer: positions do not matter
 
     def context(self, x):
         return None
@@ -50,14 +50,14 @@ class ClassActivation(nn.Module):
         read = activation
         if self.k:  # at test a segment may have been left out: fewer than k are all there is
             read = activation.topk(min(self.k, activation.shape[-1]), dim=-1).values
-        return read.mean(-1) + self.linear.bias, activation
+        return read.mean(-1) + self.linear.bias, activation  # the read-out: not the top k alone
 
 
 class GatedMIL(EmbeddedMeanPool):
-    """Gated attention MIL (Ilse et al. 2018): a learnt weight a segment, then one linear layer.
+    """Gated attention MIL (Ilse et al. 2018): a learnt weight per segment, then one linear layer.
 
-    attention: "shared", one weight a segment as printed there, or "class", one a segment and class,
-    which several labels in a video may need.
+    attention: "shared", one weight per segment, as printed there; "class", one per segment and
+    class, which several labels in a video may need.
     """
 
     def __init__(self, num_classes, *, attention="shared", **options):

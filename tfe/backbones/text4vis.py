@@ -1,8 +1,8 @@
-"""Text4Vis (Wu et al. 2024): BIKE's temporal Transformer, then the mean and a cosine to each class."""
+"""Text4Vis (Wu et al. 2024): BIKE's temporal Transformer, the mean, a cosine to each class."""
 
 from tfe.backbones import bike
 
-PRESETS = bike.PRESETS
+PRESETS = bike.PRESETS  # the same encoder and temporal layers
 SHALLOW = bike.SHALLOW  # as for BIKE: below TFE no block stays
 
 

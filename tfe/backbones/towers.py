@@ -1,4 +1,4 @@
-"""The full-size systems' encoders, from `transformers`: any size, random weights, no file needed."""
+"""The full-size systems' encoders, from `transformers`: any size, random weights, no file."""
 
 from contextlib import nullcontext
 
@@ -26,10 +26,11 @@ MEAN, STD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.2757
 
 
 class Tower(nn.Module):
-    """An encoder of frames `(B, T, 3, R, R)`, 0 to 255: fine-tuned (`tune="encoder"`) or frozen ("head").
+    """An encoder of frames: `(B, T, 3, R, R)`, 0 to 255 -> `(B, T, d)`.
 
-    Fine-tuning keeps the input of each block and computes the rest again (`checkpointing`).
-    precision: "fp32", or "bf16" by autocast; what comes out is float32.
+    tune: "encoder", fine-tuned, or "head", frozen: only what stands on it learns. checkpointing:
+    fine-tuning keeps each block's input and computes the rest again. precision: "bf16" forces
+    autocast; "fp32" takes the arithmetic around it. Float32 comes out.
     """
 
     part = None  # which part of a published checkpoint fills it
@@ -41,9 +42,9 @@ class Tower(nn.Module):
         self.model, self.tune, self.precision = model, tune, precision
         self.register_buffer("mean", torch.tensor(MEAN).view(3, 1, 1))
         self.register_buffer("std", torch.tensor(STD).view(3, 1, 1))
-        self.requires_grad_(tune == "encoder")
+        self.requires_grad_(tune == "encoder")  # frozen: `systems.trainable` skips it
         if tune == "encoder" and checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})  # for `autograd.grad`
 
     @property
     def resolution(self):
@@ -79,7 +80,7 @@ class ClipTower(Tower):
 
 
 class TimesformerTower(Tower):
-    """TimeSformer, one embedding a frame: `(B, T, 3, R, R)` -> `(B, T, d)`.
+    """TimeSformer, one embedding per frame: `(B, T, 3, R, R)` -> `(B, T, d)`.
 
     Its tokens are one for the video and then, patch by patch, the T frames. `legacy_pooling` cuts
     that flat list into T bins, as MSQNet's code does: a bin is a strip of the image in which all
@@ -89,20 +90,20 @@ class TimesformerTower(Tower):
     part = "timesformer"
 
     def __init__(self, size, *, legacy_pooling=False, **options):
-        from transformers import TimesformerConfig, TimesformerModel
+        from transformers import TimesformerConfig, TimesformerModel  # here: it takes seconds
 
         super().__init__(TimesformerModel(TimesformerConfig(**TIMESFORMER[size])), **options)
         self.dim, self.legacy_pooling = self.model.config.hidden_size, legacy_pooling
 
     def encode(self, frames):
         length = self.model.config.num_frames
-        if frames.shape[1] != length:
+        if frames.shape[1] != length:  # else its places in time would be interpolated
             raise StudyError(f"T is {frames.shape[1]}: this TimeSformer sees {length} frames")
         tokens = self.model(frames).last_hidden_state
         if self.legacy_pooling:
             flat = F.adaptive_avg_pool1d(rearrange(tokens, "b n d -> b d n"), length)
             return rearrange(flat, "b d t -> b t d")
-        return reduce(tokens[:, 1:], "b (p t) d -> b t d", "mean", t=length)
+        return reduce(tokens[:, 1:], "b (p t) d -> b t d", "mean", t=length)  # token 0: the video
 
 
 class Stored(nn.Module):
