@@ -1,7 +1,8 @@
-"""The statements behind the two theorems and the budget, each as a computation.
+"""The statements behind the bottleneck and the two theorems, each as a computation.
 
 A function decorated with `statement` returns `cases, worst, holds`: how many cases it went
 through, the worst of them, and whether the statement stood. Nothing here knows the answer.
+The statements about masks and budgets stand in `budget.py`.
 """
 
 from dataclasses import dataclass
