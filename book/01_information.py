@@ -34,7 +34,8 @@ import numpy as np
 import pandas as pd
 
 from book import plots
-from book.theory.information import Joint, encode, entropy, mutual_information
+from book.theory.information import (Joint, encode, entropy,
+                                     mutual_information)
 
 plots.style()
 

@@ -50,8 +50,7 @@ import pandas as pd
 import torch
 
 from book import plots
-from tfe import hard_khot, relaxed_khot
-from tfe.khot import inclusion
+from tfe.khot import hard_khot, inclusion, relaxed_khot
 
 plots.style()
 rng = torch.Generator().manual_seed(seed)

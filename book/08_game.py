@@ -37,7 +37,8 @@ import numpy as np
 import torch
 
 from book import plots
-from book.theory.game import FORMS, best_response, cross_entropy, play, prior
+from book.theory.game import (FORMS, best_response, cross_entropy, play,
+                              prior)
 from book.theory.information import disentangled_bottleneck, encode
 
 plots.style()

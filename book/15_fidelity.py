@@ -104,9 +104,11 @@ plots.show(fig, "fidelity-differences",
            " fidelity AUC right.")
 
 plays = test.method.isin(["tfe", "tfe-bounded"])
-pd.DataFrame({name: part.apply(direction, axis=1, prefix="auc_").value_counts()
-              for name, part in (("TFE", test[plays]), ("others", test[
-                  ~plays & test.against.notna()]))}).fillna(0).astype(int)
+others = test[~plays & test.against.notna()]
+pd.DataFrame({
+    name: part.apply(direction, axis=1, prefix="auc_").value_counts()
+    for name, part in (("TFE", test[plays]), ("others", others))
+}).fillna(0).astype(int)
 
 # %% [markdown]
 # ## Attention and use are two things

@@ -125,7 +125,7 @@ HEAD = "method: vanilla, head: "
 BATCHES = {
     "table above": (new("toy", "../table1"), "table"),
     "table two above": (new("toy", "../../x"), "table"),
-    "table absolute": (new("toy", "/tmp/x"), "table"),
+    "table absolute": (new("toy", "/elsewhere/x"), "table"),
     "table hidden": (new("toy", ".x"), "table"),
     "table empty": (new("toy", "''"), "table"),
     "table number": (new("toy", "3"), "table"),
@@ -405,7 +405,7 @@ def test_a_hostile_record_of_archives(name, folder, capsys):
     refused(folder, word, capsys, lambda: ended(lambda _: work._recorded()))
 
 
-@pytest.mark.parametrize("command", [["publish", "../x"], ["publish", "/tmp/x"],
+@pytest.mark.parametrize("command", [["publish", "../x"], ["publish", "/elsewhere/x"],
                                      ["publish", "--heads", "../x"],
                                      ["report", "--figures", "../table1"],
                                      ["report", "--verify", "../table1"]], ids=" ".join)
