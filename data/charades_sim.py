@@ -59,7 +59,8 @@ def main(arguments=None):
         "name": options.out.resolve().name, "task": "multilabel", "metric": "map",
         "classes": classes, "source": "Charades' lists, with features made by data/charades_sim.py",
         "licence": "Charades: non-commercial, not to be passed on", "synthetic": True,
-        **{key: value for key, value in settings.items() if value is not None}}, videos, segments)
+        # In this table `videos` would name a folder.
+        **{key: value for key, value in settings.items() if key != "videos"}}, videos, segments)
     x = simulated(open_dataset(options.out), options.seed, options.snr, options.dim)
     # The store comes last: its meta.json says that the folder is whole.
     write_features(store, list(videos.video_id), x, {

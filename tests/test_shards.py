@@ -132,7 +132,7 @@ def test_process_0_waits_for_the_last(dataset, as_shard, alone, monkeypatch):
 
     def late():
         time.sleep(0.3)
-        code = ("from data.encoders import features; from data.files import store; import sys; "
+        code = ("from data.encoders import features; from data.files.dataset import open_dataset; import sys; "
                 "features.extract(open_dataset("
                 "sys.argv[1]), features.settings_of('efficientnet-lite0', 32, 2), workers=1)")
         other.append(subprocess.run([sys.executable, "-c", code, str(dataset.folder)], cwd=ROOT,
@@ -157,7 +157,7 @@ def test_a_dead_shard_is_named_and_nothing_is_merged(dataset, as_shard, monkeypa
 
 def test_the_list_of_an_earlier_run_with_other_videos_does_not_count(tmp_path):
     shard = shards.Shard(1, 2)
-    (tmp_path / "aa.npy").touch()
+    np.save(tmp_path / "aa.npy", np.zeros((2, 3), np.float16))
     shards.submit(tmp_path, shard, {"a": "aa", "b": "bb"}, {"b": "broken"})
     assert shards.submitted(tmp_path, shard, {"a": "aa", "b": "bb"}) == {"b": "broken"}
     assert shards.submitted(tmp_path, shard, {"a": "aa", "b": "bb", "c": "cc"}) is None
@@ -198,7 +198,7 @@ def test_one_that_encodes_what_others_decode_makes_the_same(dataset, alone, caps
 def test_torchrun_on_two_processes_killed_and_started_again(dataset, alone):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
                "-m", "data", "features", "--data", str(dataset.folder), "--resolution", "32",
-               "--segments", "2", "--workers", "1"]
+               "--segments", "2", "--workers", "1", "--engine", "torch"]
     with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as run:
         until = time.monotonic() + 300
         while not list(dataset.folder.rglob("*.npy")) and time.monotonic() < until:
