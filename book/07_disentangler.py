@@ -35,7 +35,7 @@ from IPython.display import HTML
 
 from book import plots
 from tfe import systems
-from tfe.adversary import losses, simultaneous_gradients
+from tfe.adversary import losses, player_gradients
 from tfe.disentangler import Disentangler
 from data.files.paths import RESULTS
 
@@ -264,7 +264,7 @@ torch.manual_seed(seed)
 system = systems.build("tfe", "bike", 5, d, "multilabel").double()
 batch = {"features": x, "targets": (torch.rand(B, 5) < 0.3).double(),
          "prior": torch.full((5,), 0.3).double()}
-both, _ = simultaneous_gradients(system, batch, noise())
+both, _ = player_gradients(system, batch, noise())
 now = losses(system, batch, noise())
 for player, sign in (("approximators", 1), ("disentangler", -1)):
     alone = torch.autograd.grad(

@@ -45,7 +45,7 @@ from book.evidence.verdicts import readable
 from book import plots
 from book.evidence import statistics
 from tfe import systems
-from tfe.adversary import simultaneous_gradients
+from tfe.adversary import player_gradients
 from data.files.paths import RESULTS
 
 plots.style()
@@ -78,7 +78,7 @@ def hand(method):
     system = systems.build(method, "msqnet", 3, 5, "multilabel").eval()
     batch = {"features": torch.randn(4, 8, 5),
              "targets": torch.eye(4)[:, :3], "prior": torch.full((3,), .5)}
-    found, now = simultaneous_gradients(system, batch)
+    found, now = player_gradients(system, batch)
     alone = torch.autograd.grad(
         now.loss_n, system.players()["disentangler"], allow_unused=True)
     return found["disentangler"], alone

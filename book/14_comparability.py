@@ -34,7 +34,7 @@ from IPython.display import HTML
 
 from book import plots
 from book.evidence import comparability
-from tfe import metrics
+from book.evidence import printed_map
 from data.files.paths import RESULTS
 
 plots.style()
@@ -170,7 +170,7 @@ print(f"{hits} of {counted} is {log}%; over the {hmdb_videos} videos it is "
 draw = np.random.default_rng(0)
 targets = draw.random((640, 2)) < [0.5, 0.05]
 scores = np.tile([1.0, 0.0], (640, 1))
-for name, metric in metrics.PEERS.items():
+for name, metric in printed_map.PEERS.items():
     print(f"{name:7} {100 * metric(targets, scores):.1f}")
 chance = 100 * targets.mean()
 print(f"mean of the two frequencies {chance:.1f}")
@@ -274,7 +274,7 @@ listed(pd.concat([beside(system, data) for system, data in (
 # - A mean of three splits stands against the first split.
 # - A best epoch on the test set is not the last one; clips differ.
 # - Padding alone leaves some tenths of HMDB-51 open.
-# - Three metrics share one name. `tfe.metrics.PEERS` has all three; this
+# - Three metrics share one name. `book.evidence.printed_map` has all three; this
 #   study reports the first.
 # - Comparisons that hold are those made here: the same features, splits,
 #   metric and budget for both systems of a pair.

@@ -29,7 +29,7 @@
 data = "../data/smoke"  # a dataset folder
 encoder = "planted"  # whose features
 backbone = "bike"  # a name of tfe.backbones, or none
-method = "tfe"  # a name of tfe.systems.METHODS
+method = "tfe"  # a name of tfe.systems.METHODS, or of a peer's file
 seed = 0
 profile = "smoke"  # smoke, default, paper
 device = "cpu"  # cpu, cuda, auto
@@ -38,8 +38,12 @@ game = {}  # options of tfe.adversary.Game
 disentangler = {}  # options of tfe.Disentangler
 head = {}  # options of the backbone, or of the pooling
 schedule = {}  # options of tfe.training.Schedule
+depth = "table4"  # what stays below D: table4, or last (every layer)
+start = "cold"  # cold, or warm: begin where the run in `begin` ended
+begin = ""  # the folder of that run, of a vanilla head
 splits = ["val", "test", "shifted"]  # where to measure
 protocol = "single-view"  # or multi-clip, of features of 4 clips
+measures = ["erasure", "probes"]  # what else to measure
 out = ""  # a folder for metrics and predictions; none: write nothing
 
 # %%
@@ -48,10 +52,9 @@ import time
 import numpy as np
 import torch
 
-from book.evidence import probes
-from book.evidence.erasure import erasure
-from book.runs import products, protocols, provenance
-from book.runs.checkpoint import Checkpoint
+from book.evidence import printed_map, probes
+from book.evidence.erasure import erasure, headline
+from book.runs import checkpoint, products, protocols, provenance
 from book.runs.settings import Settings
 from data.files import store
 from data.files.dataset import open_dataset
@@ -79,6 +82,8 @@ print({split: len(of_split) for split, of_split in rows.items()})
 # %%
 training.seed_everything(seed)
 system = settings.build(len(dataset.classes), x.shape[-1], dataset.task)
+if start == "warm":
+    systems.warm_start(system, checkpoint.weights(begin))
 print(system.backbone.spec)
 print(sum(p.numel() for p in system.parameters()), "parameters")
 
@@ -90,7 +95,8 @@ print(sum(p.numel() for p in system.parameters()), "parameters")
 begun = time.perf_counter()
 history = training.fit(
     system, x[rows["train"]], targets[rows["train"]], settings.plan(),
-    seed=seed, device=device, checkpoint=Checkpoint(out) if out else None)
+    seed=seed, device=device,
+    checkpoint=checkpoint.Checkpoint(out) if out else None)
 seconds = time.perf_counter() - begun
 print(history.status, history.rows[-1])
 
@@ -122,9 +128,14 @@ for split in splits:
     measured[split] = evaluation.measure(
         predictions[split], targets[at], truth[at] if known else None,
         dataset.task)
-    measured[split]["erasure"] = erasure(
-        system, x[at], targets[at],
-        evaluation.headline(predictions[split], targets[at]))
+    if dataset.task == "multilabel":
+        measured[split]["peers"] = printed_map.peers(
+            targets[at], predictions[split]["scores"])
+    if "erasure" in measures:
+        measured[split]["erasure"] = erasure(
+            system, x[at], targets[at],
+            headline(predictions[split], targets[at]),
+            predictions[split]["leave_one_out"] if len(views) == 1 else None)
     value = measured[split]["value"]
     print(f"{split} {measured[split]['metric']} {value:.3f}")
 
@@ -133,12 +144,13 @@ for split in splits:
 # the embeddings still tell, where the scenes are those of training.
 
 # %%
-plays = isinstance(system, systems.TFE) and history.status != "diverged"
-for split in [s for s in measured if plays and s != "shifted"]:
-    measured[split]["probes"] = probes.probe(
-        system, x, targets, rows["train"], rows[split])
-    print(split, {name: round(value, 3) for name, value
-                  in measured[split]["probes"].items()})
+asked = {s: rows[s] for s in measured if s != "shifted"}
+if "probes" in measures and isinstance(system, systems.TFE) and asked:
+    for split, found in probes.probe_splits(
+            system, x, targets, rows["train"], asked).items():
+        measured[split]["probes"] = found
+        print(split, {name: round(value, 3)
+                      for name, value in found.items()})
 
 # %%
 if out:

@@ -55,7 +55,7 @@ def exact(case, processes):
     with noiseless():
         for batch in torch.arange(11).split(5):
             rows, processes.weight = processes.part(batch)
-            system.update({"features": x[rows], "targets": targets[rows], "prior": targets.mean(0)},
+            system.update([{"features": x[rows], "targets": targets[rows], "prior": targets.mean(0)}],
                           optimisers)
     return torch.cat([p.detach().flatten() for p in system.parameters()]).tolist()
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.adversary import CHOICES, Game, losses, prior_entropy, simultaneous_gradients
+from tfe.adversary import CHOICES, Game, losses, prior_entropy, player_gradients
 
 C, F, B, T = 5, 6, 4, 7
 
@@ -57,7 +57,7 @@ def by_two_graphs(system, data):
 def test_one_pass_gradients_equal_those_of_two_graphs(backbone, task, adversary, encoder):
     system = made(backbone, task, adversary=adversary, encoder=encoder, weight=0.7)
     data = batch(task)
-    found, _ = simultaneous_gradients(system, data, noise())
+    found, _ = player_gradients(system, data, noise())
     for player, expected in by_two_graphs(system, data).items():
         assert len(expected) == len(found[player]) > 0
         for ours, theirs in zip(found[player], expected):
@@ -72,8 +72,8 @@ def test_one_backward_pass_with_a_turned_gradient_gives_the_same(backbone, encod
     game = dict(encoder=encoder, weight=0.7)
     plain, turned = made(backbone, **game), made(backbone, schedule="reversal", **game)
     assert turned.game.reversible
-    expected, before = simultaneous_gradients(plain, batch(), noise())
-    found, now = simultaneous_gradients(turned, batch(), noise())
+    expected, before = player_gradients(plain, batch(), noise())
+    found, now = player_gradients(turned, batch(), noise())
     assert now.loss_n.item() == before.loss_n.item()
     for player in expected:
         for ours, theirs in zip(found[player], expected[player], strict=True):
@@ -90,7 +90,7 @@ def test_the_queries_of_a_guided_system_are_turned_too():
             game=Game(schedule=schedule), heads=2, k=3).double()
         draw = torch.Generator().manual_seed(1)
         data = batch() | {"features": torch.randn(B, T, 128, generator=draw).double()}
-        return simultaneous_gradients(system, data, noise())[0]
+        return player_gradients(system, data, noise())[0]
     expected, found = gradients("one-pass"), gradients("reversal")
     for player in expected:
         for ours, theirs in zip(found[player], expected[player], strict=True):
@@ -102,8 +102,8 @@ def test_the_queries_of_a_guided_system_are_turned_too():
                                   {"approximators": "frozen"}, {"disentangler": "eq5"}])
 def test_a_game_that_cannot_be_turned_is_played_in_one_pass(game):
     assert not Game(schedule="reversal", **game).reversible
-    found, _ = simultaneous_gradients(made(schedule="reversal", **game), batch(), noise())
-    expected, _ = simultaneous_gradients(made(schedule="one-pass", **game), batch(), noise())
+    found, _ = player_gradients(made(schedule="reversal", **game), batch(), noise())
+    expected, _ = player_gradients(made(schedule="one-pass", **game), batch(), noise())
     for player in expected:
         for ours, theirs in zip(found[player], expected[player], strict=True):
             assert ours is theirs is None or torch.equal(ours, theirs)
@@ -120,7 +120,7 @@ def state(module):
 def test_two_phases_move_a_first_and_then_d_against_the_moved_a():
     """By hand: A steps along grad(L_S + L_N), and D then along grad(L_S - L_N) of fresh noise."""
     system, twin, data = made(), made(), batch()
-    system.update(data, sgd(system), noise())
+    system.update([data], sgd(system), noise())
     draws = noise()
     first, players = losses(twin, data, draws), twin.players()
     for p, g in zip(players["approximators"], torch.autograd.grad(
@@ -145,7 +145,7 @@ def test_the_encoder_moves_with_the_player_it_joins(encoder, schedule):
             group["lr"] = 0.1
         for group in optimisers[others].param_groups:
             group["lr"] = 0.0
-        system.update(data, optimisers, noise())
+        system.update([data], optimisers, noise())
         moved = any(not torch.equal(v, before[n]) for n, v in state(system.backbone).items())
         joins = encoder == player or (encoder == "salient" and player == "disentangler")
         assert moved == joins

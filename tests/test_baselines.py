@@ -4,10 +4,12 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.backbones.pooling import GatedMIL, POOLINGS
+from tfe.backbones import pooling
+from tfe.backbones.peers import gated_mil
 from tfe.training import seed_everything
 
 B, T, F, C = 3, 6, 10, 4
+POOLINGS = {**pooling.POOLINGS, "gated-mil": gated_mil.System}
 
 
 def made(name, **options):
@@ -66,7 +68,7 @@ def test_gated_attention_without_its_gate_is_the_mean():
 
 def test_an_attention_of_another_kind_is_refused():
     with pytest.raises(StudyError, match="attention is 'each'"):
-        GatedMIL(C, feature_dim=F, attention="each")
+        gated_mil.System(C, feature_dim=F, attention="each")
 
 
 @pytest.mark.parametrize("name", POOLINGS)

@@ -344,7 +344,7 @@ def test_a_grid_compares_like_with_like_and_a_number_of_seeds_will_do(data, tmp_
     wanted = batch.read(path)
     runs = batch.plan(wanted, open_dataset(data), "planted")
     assert {run.settings.seed for run in runs} == {0, 1, 2}
-    names = {row for row, _, _ in wanted.points()}
+    names = {point.row for point in wanted.points()}
     assert {run.row for run in runs} == names and len(names) == 4
     assert {(run.row, run.against) for run in runs} >= {
         ("BIKE+TFE, schedule.epochs 2", "BIKE, schedule.epochs 2"), ("BIKE, schedule.epochs 1", None)}
@@ -419,6 +419,6 @@ def test_the_batch_files_of_the_book_are_sound(path):
         assert grid.points()
     else:
         grid = batch.read(path)
-        for _, _, settings in grid.points():
+        for settings in (point.settings for point in grid.points()):
             assert settings.plan() and settings.build(12, 64, "multilabel")
     assert grid.table == path.stem

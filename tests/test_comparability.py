@@ -60,6 +60,6 @@ def test_the_committed_rows_are_those_of_the_official_list(shared):
     table = pd.read_csv(RESULTS / "comparability.csv")
     committed = table[(table.labels == "Charades test") & (table.measure == "macro")
                       & (table.strength == 1.8) & table.prior].value.item()
-    monitor = [100 * simulation.metrics.PEERS["macro"](*simulation.scored(targets, 1.8, True, seed))
+    monitor = [100 * simulation.PEERS["macro"](*simulation.scored(targets, 1.8, True, seed))
                for seed in range(simulation.SEEDS)]
     assert np.mean(monitor) == pytest.approx(committed, abs=1e-3)

@@ -17,7 +17,7 @@ from data.video import decode as video
 from data.video import film, skipping
 from tfe import StudyError, adversary, systems, training
 from tfe.backbones import pooling
-from tfe.adversary import simultaneous_gradients
+from tfe.adversary import player_gradients
 from tfe.device import arithmetic
 
 
@@ -117,7 +117,7 @@ def test_batched_heads_and_draws_are_the_loops():
     for _ in range(3):
         gumbel = [-torch.empty(2, 4, 3, 7, 7, dtype=torch.float64).exponential_(
             generator=again).log() for _ in range(2)]
-        system.update(data, optimisers, noise)
+        system.update([data], optimisers, noise)
         step.two_phases(literal, data["features"], data["targets"], plain, gumbel)
     moved = step.Literal(12, 3, 2, 5).double()
     step.copy(system, moved)
@@ -136,7 +136,7 @@ def test_a_gradient_laid_out_otherwise_is_not_scrambled():
 
 def gradients(system, precision):
     system.precision = precision
-    found, _ = simultaneous_gradients(system, bench_batch(), torch.Generator().manual_seed(5))
+    found, _ = player_gradients(system, bench_batch(), torch.Generator().manual_seed(5))
     return torch.cat([g.flatten() for each in found.values() for g in each if g is not None])
 
 
@@ -170,7 +170,7 @@ def test_training_in_bf16_ends_near_that_in_fp32(method, backbone):
 
 
 def test_an_unknown_precision_is_refused():
-    with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
+    with pytest.raises(StudyError, match="precision is 'fp8': choose one of fp32, bf16"):
         arithmetic("fp8", "cpu")
 
 
@@ -188,7 +188,7 @@ def test_folded_batched_features_are_those_of_the_published_network():
 
 
 def test_an_encoder_of_unknown_precision_is_refused():
-    with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
+    with pytest.raises(StudyError, match="precision is 'fp8': choose one of fp32, bf16"):
         recipes.load("efficientnet-lite0", precision="fp8")
 
 

@@ -1,5 +1,7 @@
 """The full-size systems: at paper size without memory, and for real with narrow encoders."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from tfe import StudyError, backbones, systems
 from tfe.backbones import bike, towers
 from data.encoders.clip import Text
 from tfe.disentangler import Disentangler
-from tfe.training import _groups
+from tfe.training import PROFILES, _optimiser
 
 pytest.importorskip("transformers", reason="the full-size systems need the package transformers")
 C, T, B = 5, 16, 2
@@ -33,9 +35,9 @@ def batch(x=None, task="singlelabel"):
 def update(system, data=None, lr=1e-3):
     """One training step; `{parameter: moved?}`."""
     before = {name: p.detach().clone() for name, p in system.named_parameters()}
-    optimisers = {player: torch.optim.AdamW(_groups(system, p), lr=lr)
+    optimisers = {player: _optimiser(system, player, p, replace(PROFILES["smoke"], lr=lr))
                   for player, p in system.players().items()}
-    losses = system.train().update(data or batch(), optimisers, torch.Generator().manual_seed(0))
+    losses = system.train().update([data or batch()], optimisers, torch.Generator().manual_seed(0))
     assert all(torch.isfinite(loss) for loss in losses.values())
     return {name: not torch.equal(p, before[name]) for name, p in system.named_parameters()}
 

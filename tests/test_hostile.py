@@ -415,7 +415,7 @@ def test_a_table_s_name_is_no_path(command, folder, capsys):
 
 def test_a_rate_as_people_write_it_is_a_number(folder):
     new("method: tfe", "method: tfe, schedule: {lr: 1e-3}")(folder)
-    assert list(batch.read(folder / "batch.yaml").points())[1][2].plan().lr == 1e-3
+    assert list(batch.read(folder / "batch.yaml").points())[1].settings.plan().lr == 1e-3
 
 
 def test_a_damaged_checkpoint_is_told_before_its_batch(folder, capsys):

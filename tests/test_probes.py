@@ -89,7 +89,7 @@ def test_a_fresh_reader_finds_the_label_where_it_is_and_not_where_it_is_not(back
     z = torch.nn.functional.pad(torch.as_tensor(x), (0, system.backbone.dim - F))
     y, half = torch.as_tensor(targets, dtype=torch.float32), N // 2
     empty = torch.randn(z.shape, generator=torch.Generator().manual_seed(0))
-    guide = torch.zeros(half, z.shape[-1])
+    guide = torch.zeros(half, F)
     there, _ = probes.fresh(system.backbone, z[:half], z[half:], y[:half], y[half:], guide, guide)
     nothing, loss = probes.fresh(system.backbone, empty[:half], empty[half:], y[:half], y[half:],
                                  guide, guide)
@@ -107,6 +107,13 @@ def test_the_probe_reports_the_critics_own_loss_and_repeats():
     cosine = torch.cosine_similarity(z["z_s"], z["z_n"], dim=-1).mean().item()
     assert found["cosine"] == pytest.approx(cosine) and -1 <= cosine <= 1
     assert abs(found["dependence_permuted"]) < 0.2
+
+
+def test_readers_are_trained_once_and_answer_every_split_as_if_it_were_alone():
+    system, x, targets = trained(epochs=1)
+    train, splits = np.arange(40), {"val": np.arange(40, 60), "test": np.arange(60, N)}
+    assert probes.probe_splits(system, x, targets, train, splits) == {
+        split: probes.probe(system, x, targets, train, rows) for split, rows in splits.items()}
 
 
 def test_probing_changes_no_weight():
@@ -142,6 +149,18 @@ def test_erasure_is_what_a_loop_over_videos_finds(method, backbone):
             alone.append(whole - probability(x[row], row, sorted(first[:count])))
     assert found["comprehensiveness"] == pytest.approx(np.mean(without), abs=1e-5)
     assert found["sufficiency"] == pytest.approx(np.mean(alone), abs=1e-5)
+
+
+@pytest.mark.parametrize("task", ["singlelabel", "multilabel"])
+def test_falls_that_are_known_need_not_be_computed_again(task):
+    x, targets = toy()
+    targets[::7] = 0  # left out
+    system = systems.build("vanilla", "msqnet", C, F, task).eval()
+    with torch.no_grad():
+        falls = systems.leave_one_out(system, system.embed(torch.as_tensor(x))).numpy()
+    saliency = np.random.default_rng(0).random((N, T))
+    known, anew = (erasure(system, x, targets, saliency, given) for given in (falls, None))
+    assert known == pytest.approx(anew, abs=1e-6)
 
 
 def test_the_segments_that_carry_the_label_are_needed_and_enough():

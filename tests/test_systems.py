@@ -74,9 +74,15 @@ def test_the_attention_of_concept_spotting_is_a_distribution_over_time():
 
 def test_msqnet_attention_is_a_distribution_and_its_guide_has_no_gradient():
     system = made("vanilla", "msqnet")
-    x = torch.randn(B, T, 128, requires_grad=True)
+    x = system.embed(torch.randn(B, T, F))
     torch.testing.assert_close(system.classify(x)[1].sum(-1), torch.ones(B, C))
-    assert not system.backbone.context(x).requires_grad
+    assert x.requires_grad
+    (gradient,) = torch.autograd.grad(system.backbone.context(x).sum(), x, retain_graph=True)
+    assert gradient[..., :128].abs().max() == 0  # what trains is no part of the guide
+    embedding = list(system.backbone.embed.parameters())
+    of_guide = torch.autograd.grad(system.backbone.context(x).sum(), embedding, allow_unused=True,
+                                   materialize_grads=True)
+    assert all((each == 0).all() for each in of_guide)
 
 
 def test_oracle_keeps_the_true_segments_in_order_and_repeats_them():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tfe import StudyError, systems
-from tfe.adversary import losses, simultaneous_gradients
+from tfe.adversary import losses, player_gradients
 from tfe.disentangler import PlainStreams
 from tfe.training import PROFILES, fit, seed_everything
 
@@ -27,7 +27,7 @@ def batch():
 def signs(method, **game):
     """By player and approximator: the sign with which the loss of A_N enters, 0 for none."""
     system = made(method, **game)
-    gradients, _ = simultaneous_gradients(system, batch(), torch.Generator().manual_seed(1))
+    gradients, _ = player_gradients(system, batch(), torch.Generator().manual_seed(1))
     now = losses(system, batch(), torch.Generator().manual_seed(1))
     found = {}
     for player, parameters in system.players().items():

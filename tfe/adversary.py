@@ -15,7 +15,7 @@ from itertools import islice
 import torch
 
 from tfe.device import arithmetic
-from tfe.errors import one_of
+from tfe.errors import StudyError, one_of
 
 CHOICES = {"adversary": ("literal", "cap", "prior"), "schedule": ("two-phase", "one-pass", "reversal"),
            "encoder": ("disentangler", "salient", "approximators", "none"),
@@ -30,7 +30,8 @@ class Game:
         the loss of a critic that knows the class frequencies alone (`prior_entropy`). "prior": the
         cross-entropy between A_N's answer and the class frequencies: a reward for an ignorant A_N,
         not for a wrong one.
-    weight: w.
+    weight: w; over the first `ramp` of training, a part in 0..1, it rises from 0.
+    updates: steps of A for each of D, "two-phase" alone.
     schedule: "two-phase": A steps, then D, on fresh noise, against the A that has moved.
         "one-pass": both gradients from one forward pass, at 3/4 of the cost. "reversal": from one
         backward pass too, where the game is `reversible`, else as "one-pass".
@@ -44,6 +45,8 @@ class Game:
 
     adversary: str = "literal"
     weight: float = 1.0  # Eq. (12) prints none
+    ramp: float = 0.0
+    updates: int = 1
     schedule: str = "two-phase"
     encoder: str = "disentangler"
     disentangler: str = "eq4"
@@ -52,6 +55,13 @@ class Game:
     def __post_init__(self):
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)
+        if not 0 <= self.ramp <= 1 or self.updates < 1:
+            raise StudyError(f"ramp is {self.ramp} and updates {self.updates}: choose a ramp in 0..1 "
+                             "and 1 update or more")
+
+    def weight_at(self, progress):
+        """w at a part of training, 0..1."""
+        return self.weight * (min(1.0, progress / self.ramp) if self.ramp else 1.0)
 
     @property
     def reversible(self):
@@ -65,21 +75,21 @@ class Losses:
     """The losses of one forward pass in nats, scalars with gradients; `reward` is U of `Game`."""
 
     loss_s: torch.Tensor
-    loss_n: torch.Tensor
-    reward: torch.Tensor
+    loss_n: torch.Tensor = None  # without a critic there is none, and no reward
+    reward: torch.Tensor = None
 
 
 def losses(system, batch, generator=None, frozen=False, turn=None):
     """Run x -> D -> (A_S, A_N) on a batch and return its `Losses`, Eq. (7).
 
-    batch: `features (B, T, f)`, `targets (B, C)` and the training set's class frequencies, `prior
-    (C,)`. generator: draws the mask's noise. frozen: no gradient below A, all that phase 1 needs.
+    batch: `features (B, T, f)`, `targets (B, C)`, the training set's class frequencies `prior (C,)`
+    and, where it is one of several parts of a batch, its `share` of the videos. generator: draws the mask's noise. frozen: no gradient below A, all that phase 1 needs.
     turn: a factor on the gradient that L_N sends below A_N, for "reversal".
     """
     target = batch["targets"]
     with arithmetic(system.precision, target.device):
         with torch.set_grad_enabled(not frozen):
-            x, context = system.encode(batch["features"])
+            x, context = system.encode(batch["features"].to(target))
             z_s, z_n, _ = system.disentangler(x, generator)
         context_n = context
         if turn is not None:  # all that A_N is given, or a part of L_N's gradient would go unturned
@@ -95,20 +105,19 @@ def losses(system, batch, generator=None, frozen=False, turn=None):
 
 def _turned(x, factor):
     """x itself, whose gradient is multiplied by `factor`; what has no gradient stays as it is."""
-    if not (torch.is_tensor(x) and x.requires_grad):
-        return x
-    x = x.view_as(x)  # a tensor of its own: the hook is to touch nothing else
-    x.register_hook(lambda gradient: factor * gradient)
+    if torch.is_tensor(x) and x.requires_grad:
+        x = x.view_as(x)  # a tensor of its own: the hook is to touch nothing else
+        x.register_hook(lambda gradient: factor * gradient)
     return x
 
 
 def _reward(system, logits_n, videos_n, prior):
     """U, from A_N's logits `(B, C)` and its loss on each video `(B,)`."""
-    if system.game.adversary == "literal":
-        return -videos_n.mean()
+    if system.game.adversary == "prior":
+        return system.backbone.loss(logits_n, prior)
     if system.game.adversary == "cap":  # above c the clamp leaves D no gradient
-        return -videos_n.clamp(max=prior_entropy(system.backbone, prior)).mean()
-    return system.backbone.loss(logits_n, prior)
+        videos_n = videos_n.clamp(max=prior_entropy(system.backbone, prior))
+    return -videos_n.mean()
 
 
 def prior_entropy(backbone, prior):
@@ -117,19 +126,21 @@ def prior_entropy(backbone, prior):
     return backbone.loss(answer.unsqueeze(0), prior).item()  # a constant: nobody learns from it
 
 
-def simultaneous_gradients(system, batch, generator=None):
-    """Both players' gradients from one forward pass.
+def player_gradients(system, batch, generator=None, only=None):
+    """The players' gradients from one forward pass, each of its own objective.
 
-    Returns `{player: [gradient or None of each of its parameters]}` and the `Losses`. The players
-    share the graph, but each gets the gradient of its own objective.
+    Returns `{player: [gradient or None of each of its parameters]}`, of all players or of `only`
+    one, and the `Losses`.
     """
-    players = system.players()
+    players = {only: system.players()[only]} if only else system.players()
     if system.game.schedule == "reversal" and system.game.reversible:
         # Of L_S + L_N with L_N turned at z_N, A receives Eq. (5)'s gradient and D Eq. (4)'s.
-        now = losses(system, batch, generator, turn=-system.game.weight)
-        gradients = iter(_gradient(now.loss_s + now.loss_n, sum(players.values(), [])))
-        return {player: list(islice(gradients, len(p))) for player, p in players.items()}, now
-    now = losses(system, batch, generator)
+        now = losses(system, batch, generator, turn=-system.game.weight_at(system.progress))
+        both = iter(_gradient(now.loss_s + now.loss_n, sum(players.values(), [])))
+        return {player: list(islice(both, len(p))) for player, p in players.items()}, now
+    # A step of A alone needs no gradient below A, where the encoder is not A's.
+    frozen = only == "approximators" and system.game.encoder != "approximators"
+    now = losses(system, batch, generator, frozen)
     return {player: _gradient_of(system, now, player, p) for player, p in players.items()}, now
 
 
@@ -138,7 +149,8 @@ def _gradient_of(system, now, player, parameters):
     if getattr(system.game, player) == "eq5":
         objective = now.loss_s + now.loss_n  # Eq. (5)
     else:
-        objective = now.loss_s + system.game.weight * now.reward  # Eq. (4) where U = -L_N, w = 1
+        weight = system.game.weight_at(system.progress)
+        objective = now.loss_s + weight * now.reward  # Eq. (4) where U = -L_N, w = 1
     if player == "approximators" or system.game.encoder != "salient":
         return _gradient(objective, parameters)
     # The encoder's parameters come after D's own, and answer to L_S alone.
@@ -158,36 +170,51 @@ def _apply(optimiser, parameters, gradients):
     optimiser.step()
 
 
-def adversarial_update(system, batch, optimisers, generator=None):
-    """One step of both players, `{player: optimiser}`; returns `{"loss_s", "loss_n"}`, detached."""
-    players = system.players()
-    if system.game.schedule != "two-phase":
-        gradients, now = simultaneous_gradients(system, batch, generator)
-        for player, parameters in players.items():
-            _apply(optimisers[player], parameters, gradients[player])
-        return _detached(now)
-    for player, parameters in players.items():  # A first, if it is not frozen
-        # Where the encoder is not A's, phase 1 needs no gradient below A.
-        frozen = player == "approximators" and system.game.encoder != "approximators"
-        now = losses(system, batch, generator, frozen)  # anew for D: fresh noise, and A has moved
-        _apply(optimisers[player], parameters, _gradient_of(system, now, player, parameters))
-    return _detached(now)
+def adversarial_update(system, parts, optimisers, generator=None):
+    """One step of both players, `{player: optimiser}`; returns `{"loss_s", "loss_n"}`, detached.
+
+    parts: a batch of `losses`, or the parts of one, whose gradients are averaged by their shares.
+    """
+    game, turns = system.game, [None]  # None: both at once
+    if game.schedule == "two-phase":  # A first, if it is not frozen; fresh noise for each
+        turns = [player for player in system.players()
+                 for _ in range(game.updates if player == "approximators" else 1)]
+    for only in turns:
+        found, seen = _averaged((*player_gradients(system, part, generator, only), part)
+                                for part in parts)
+        for player, own in found.items():
+            _apply(optimisers[player], system.players()[player], own)
+    return seen
 
 
-def _detached(now):
-    # Tensors, not floats: reading a number off a GPU at every step would stall it.
-    return {"loss_s": now.loss_s.detach(), "loss_n": now.loss_n.detach()}
-
-
-def supervised_update(system, batch, optimisers):
+def supervised_update(system, parts, optimisers, generator=None):
     """One step of a system that plays no game; returns `{"loss_s"}`, detached."""
-    target = batch["targets"]
-    with arithmetic(system.precision, target.device):
-        logits, _, _ = system.classify(system.embed(batch["features"]))
-    loss = system.backbone.loss(logits.to(target), target)  # out of bf16 first
-    for optimiser in optimisers.values():
-        optimiser.zero_grad(set_to_none=True)  # at a gradient of 0 AdamW would still decay weights
-    loss.backward()
-    for optimiser in optimisers.values():
-        optimiser.step()
-    return {"loss_s": loss.detach()}
+    (player, parameters), = system.players().items()
+
+    def gradient(part):
+        target = part["targets"]
+        with arithmetic(system.precision, target.device):
+            logits, _, _ = system.classify(system.embed(part["features"].to(target)))
+        loss = system.backbone.loss(logits.to(target), target)  # out of bf16 first
+        return {player: _gradient(loss, parameters)}, Losses(loss), part
+
+    found, seen = _averaged(map(gradient, parts))
+    _apply(optimisers[player], parameters, found[player])
+    return seen
+
+
+def _averaged(parts):
+    """The mean by their shares of `({player: gradients}, Losses, part)`; a gradient None stays."""
+    total, seen = {}, {}
+    for found, now, part in parts:
+        share = part.get("share", 1.0)
+        for player, own in found.items():
+            own = [g if g is None or share == 1 else share * g for g in own]
+            total[player] = [g if t is None else t if g is None else t + g
+                             for t, g in zip(total[player], own)] if player in total else own
+        for name in ("loss_s", "loss_n"):
+            if (loss := getattr(now, name)) is not None:
+                # A tensor, not a float: reading a number off a GPU at every step would stall it.
+                seen[name] = seen.get(name, 0) + share * loss.detach()
+        now = loss = None  # lets this part's graph go before the next one's is built
+    return total, seen

@@ -1,6 +1,6 @@
 """Names to torch devices and precisions; StudyError where there is none."""
 
-from tfe.errors import StudyError
+from tfe.errors import StudyError, one_of
 
 
 def choose(name):
@@ -28,13 +28,9 @@ def choose(name):
 
 
 def arithmetic(precision, device):
-    """A context in which matrix products run in "fp32", or in "bf16" with weights kept in fp32.
-
-    Raises StudyError for another precision.
-    """
+    """A context in which matrix products run in "fp32", or in "bf16" with weights kept in fp32."""
     import torch
 
-    if precision not in ("fp32", "bf16"):
-        raise StudyError(f"precision {precision!r} is unknown: use fp32 or bf16")
+    one_of("precision", precision, ("fp32", "bf16"))
     # At "fp32" switched off, not left out: an autocast around it would go on otherwise.
     return torch.autocast(torch.device(device).type, torch.bfloat16, enabled=precision == "bf16")

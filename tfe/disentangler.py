@@ -20,7 +20,7 @@ class TemporalDisentanglement(nn.Module):
     wide ("narrow") or c = d ("full"), and Q = T query rows, or 1 where the query is shared.
     """
 
-    def __init__(self, dim, heads, k, tau=0.5, *, query="per_row", residual=True,
+    def __init__(self, dim, heads, k, tau=0.5, *, tau_end=None, query="per_row", residual=True,
                  head_width="narrow", head_ratio=0, normalise="none", test_mask="hard"):
         super().__init__()
         one_of("query", query, ("per_row", "shared"))
@@ -29,7 +29,8 @@ class TemporalDisentanglement(nn.Module):
         one_of("test_mask", test_mask, ("hard", "soft", "expected"))
         if head_width == "narrow" and dim % heads:
             raise StudyError(f"dim {dim} is no multiple of heads {heads}: choose one that is")
-        self.heads, self.k, self.tau = heads, k, tau
+        self.heads, self.k, self.tau, self.tau_end = heads, k, tau, tau if tau_end is None else tau_end
+        self.progress = 0.0  # the part of training that is over, as `training.fit` sets it
         self.query, self.residual = query, residual
         self.normalise, self.test_mask = normalise, test_mask
         self.width = dim // heads if head_width == "narrow" else dim
@@ -55,9 +56,10 @@ class TemporalDisentanglement(nn.Module):
     def mask(self, logits, generator=None):
         """The k-hot mask of Eq. (8): relaxed and random in training, fixed at test."""
         if self.training:
-            return relaxed_khot(logits, self.k, self.tau, generator)
+            tau = self.tau * (self.tau_end / self.tau)**self.progress
+            return relaxed_khot(logits, self.k, tau, generator)
         if self.test_mask == "soft":
-            return (logits / self.tau).softmax(dim=-1)
+            return (logits / self.tau_end).softmax(dim=-1)
         return fixed_khot(logits, self.k, self.test_mask)
 
     def forward(self, x, generator=None, both=True):
@@ -114,14 +116,13 @@ class Disentangler(nn.Module):
     Eq. (8)) or 1 (`"shared"`).
 
     What the paper leaves open, with the defaults' reasons in `results/choices.csv`:
-    `k` (an integer, or one per head), `tau`, `query`, `residual` (the `+ x` of Eqs. (6), (10),
-    (11)), `head_width` ("narrow": d/H; "full": d), `head_ratio` (hidden width of f_S, f_N; 0: the
-    identity), `ratio` (hidden width of f_DS, f_DN in multiples of d), `normalise` (of the mask's
-    rows: "none"; "count": m/k and (1-m)/(T-k); "sum": by the row's own sum), `test_mask`
-    ("hard": the k largest; "soft": one noiseless draw, sums to 1; "expected": the sampler's mean
-    as tau -> 0).
-
-    Raises StudyError for k outside 1..T, at the first forward pass in training.
+    `k` (an integer, or one per head), `tau` (and `tau_end`, to which it falls by a constant factor
+    a step), `query`, `residual` (the `+ x` of Eqs. (6), (10), (11)), `head_width` ("narrow": d/H;
+    "full": d), `head_ratio` (hidden width of f_S, f_N; 0: the identity), `ratio` (that of f_DS,
+    f_DN in multiples of d), `normalise` (of the mask's rows: "none"; "count": m/k and
+    (1-m)/(T-k); "sum": by the row's own sum), `test_mask` ("hard": the k largest; "soft": one
+    noiseless draw, sums to 1; "expected": the sampler's mean as tau -> 0). Raises StudyError for k
+    outside 1..T, at the first forward pass in training.
     """
 
     def __init__(self, dim, heads, k, tau=0.5, *, ratio=4, residual=True, **options):

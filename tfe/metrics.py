@@ -1,4 +1,4 @@
-"""Average precision and accuracy over a test set, and the two variants that the peers report.
+"""Average precision and accuracy over a test set.
 
 All values are shares in 0..1. Equal scores share their places: a metric must not depend on the
 order of the videos, and half-precision scores do tie.
@@ -16,7 +16,7 @@ def average_precision(targets, scores):
     scores are one threshold. A class without a positive has no recall: nan. Raises StudyError on
     nan scores or shapes that differ.
     """
-    targets, scores = _multilabel(targets, scores)
+    targets, scores = multilabel(targets, scores)
     order = np.argsort(-scores, axis=0)  # any order within a tie: it is one threshold
     ranked = np.take_along_axis(scores, order, axis=0)
     hits = np.take_along_axis(targets, order, axis=0)
@@ -30,11 +30,6 @@ def average_precision(targets, scores):
     gained = hits * np.take_along_axis(precision, group_end, axis=0)
     with np.errstate(invalid="ignore"):  # 0 / 0 is the nan that we promise
         return gained.sum(axis=0) / hits.sum(axis=0)
-
-
-def absent_classes(targets):
-    """Indices of the classes without a positive in targets `(N, C)`."""
-    return np.flatnonzero(~np.asarray(targets).astype(bool).any(axis=0))
 
 
 def mean_average_precision(targets, scores):
@@ -73,41 +68,6 @@ def accuracy(targets, scores):
     return float((drawn / best.sum(axis=1)).mean())
 
 
-def micro_per_batch(targets, scores, batch=32):
-    """MSQNet's number: in each batch AP over all (video, class) pairs pooled; then the mean.
-
-    A batch without a positive counts 0, as it does there. The number depends on the order of the
-    videos and on `batch`, and it ranks classes against each other: no macro mAP compares with it.
-    """
-    targets, scores = _multilabel(targets, scores)
-    return _over_batches(len(scores), batch, lambda part: np.nan_to_num(
-        average_precision(targets[part].ravel(), scores[part].ravel())[0]))
-
-
-def running_map(targets, scores, batch=256):
-    """BIKE's number: after each batch, macro mAP of all videos so far; then the mean of these.
-
-    A class not seen yet counts 0. Unlike that code, ties are shared here. The early values stem
-    from few videos, where AP is biased upwards: the mean lies off the mAP of the whole set.
-    """
-    targets, scores = _multilabel(targets, scores)
-    return _over_batches(len(scores), batch, lambda part: np.nan_to_num(
-        average_precision(targets[:part.stop], scores[:part.stop])).mean())  # all videos so far
-
-
-def _over_batches(videos, size, value):
-    """The mean of `value(slice)` over batches of consecutive videos, weighted by their size."""
-    if size < 1:
-        raise StudyError(f"batch: {size} is not a number of videos; give 1 or more")
-    batches = [slice(start, min(start + size, videos)) for start in range(0, videos, size)]
-    return float(np.average([value(part) for part in batches],
-                            weights=[part.stop - part.start for part in batches]))
-
-
-# What is called mAP: here, in MSQNet's public code (a340f6e), and in BIKE's (e8f6a8b).
-PEERS = {"macro": mean_average_precision, "msqnet": micro_per_batch, "bike": running_map}
-
-
 def _checked(scores):
     scores = np.asarray(scores, dtype=float)
     if not scores.size:
@@ -118,8 +78,8 @@ def _checked(scores):
     return scores
 
 
-def _multilabel(targets, scores):
-    """Both as `(N, C)`, targets as bool."""
+def multilabel(targets, scores):
+    """Targets and scores as `(N, C)`, targets as bool. Raises StudyError where they do not fit."""
     scores, targets = _checked(scores), np.asarray(targets)
     if targets.shape != scores.shape or scores.ndim not in (1, 2):
         raise StudyError(f"scores: shape {scores.shape} does not fit targets {targets.shape}; "

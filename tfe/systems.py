@@ -2,10 +2,12 @@
 
 Every system answers four calls, so that whatever trains, measures or draws one need not know which:
 `embed` (features to x), `classify` (x to logits, attention, read-out), `players` (who trains which
-parameters) and `update` (one training step).
+parameters) and `update` (one training step; of a batch in parts, see `tfe.adversary`).
 """
 
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 
 import torch
 from torch import nn
@@ -14,7 +16,7 @@ from tfe import backbones
 from tfe.adversary import Game, adversarial_update, supervised_update
 from tfe.backbones.pooling import POOLINGS, EmbeddedMeanPool, MeanPool
 from tfe.disentangler import Disentangler, PlainStreams
-from tfe.errors import StudyError
+from tfe.errors import StudyError, one_of
 from tfe.plus import ClasswiseDisentanglement, OwnRow
 
 # The methods that play a game, and which. Of Table 3's variants some train by Eq. (4) alone, some
@@ -33,42 +35,87 @@ DEFAULT_K = 4  # a quarter of T = 16, and what the planted actions fill of a vid
 
 
 def build(method, backbone, num_classes, feature_dim, task, *, game=None, disentangler=None,
-          head=None):
-    """The system that a row of the tables names.
+          head=None, depth="table4"):
+    """The system that a row of the tables names. StudyError for what cannot be combined.
 
-    method: one of METHODS; backbone: one of `backbones.NAMES`, or "none" for the poolings, for TFE
-    built into mean pooling and for tfe-plus. "oracle-mask" is the vanilla system, or mean pooling:
-    the oracle acts on the features. feature_dim: of stored features, None where frames come in;
-    task: "multilabel" or "singlelabel". `game`, `disentangler` and `head`: options other than the
-    defaults of `Game`, `Disentangler`, backbone or pooling. StudyError for what cannot be combined.
+    method: one of METHODS or a peer's; backbone: one of `backbones.NAMES`, or "none" for poolings,
+    peers, TFE built into mean pooling, and tfe-plus. "oracle-mask" is the vanilla system, or mean
+    pooling: the oracle acts on the features. feature_dim: of stored features, None where frames
+    come in; task: "multilabel" or "singlelabel". `game`, `disentangler` and `head`: options other
+    than the defaults of `Game`, `Disentangler`, backbone or pooling. depth: what stays below D:
+    "table4", what the printed layer counts leave; "last", every temporal layer (section 4.2).
     """
     _check(method, backbone)
+    one_of("depth", depth, ("table4", "last"))
     options = dict(feature_dim=feature_dim, task=task, **(head or {}))
+    if peer := _peer(method):
+        return Vanilla(peer(num_classes, **options))
     if method not in GAMES:
-        if backbone == "none":
-            return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **options))
-        return Vanilla(backbones.build(backbone, num_classes, **options))
+        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **options) if backbone == "none"
+                       else backbones.build(backbone, num_classes, **options))
     below = (EmbeddedMeanPool(num_classes, **options) if backbone == "none" else
-             backbones.build(backbone, num_classes, shallow=True, **options))
+             backbones.build(backbone, num_classes, shallow=depth == "table4", **options))
     kind = Plus if method == "tfe-plus" else PlainTFE if method in WITHOUT_TD else TFE
     return kind(below, game=replace(GAMES[method], **(game or {})), **(disentangler or {}))
 
 
 def _check(method, backbone):
-    """Raise StudyError for a method that is none, or that the backbone does not go with."""
-    if method not in METHODS:
-        raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}")
-    if method in (*POOLINGS, "tfe-plus") and backbone != "none":
+    """Raise StudyError for an unknown method, or one that the backbone does not go with."""
+    if method not in METHODS and not _peer(method):
+        raise StudyError(f"method {method!r} is unknown: choose one of {', '.join(METHODS)}, or a "
+                         "file of tfe/backbones/peers")
+    if (method in (*POOLINGS, "tfe-plus") or _peer(method)) and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
     if method == "vanilla" and backbone == "none":
         raise StudyError("method vanilla needs a backbone: choose one of "
                          f"{', '.join(backbones.NAMES)}")
 
 
+def _peer(method):
+    """The backbone class of a file in `backbones/peers/` that a method names, or None."""
+    name = method.replace("-", "_")
+    there = name.isidentifier() and find_spec(f"tfe.backbones.peers.{name}")
+    return import_module(f"tfe.backbones.peers.{name}").System if there else None
+
+
+def warm_start(system, weights):
+    """Begin `system` where a vanilla head, of which `weights` is the state, ended its training.
+
+    A vanilla system goes on as it is. TFE keeps the layers below D, and the head as A_S and as A_N
+    alike; D, and adapters, which that head has none of, begin as the identity. At first the system
+    thus answers as that head without the layers that D replaces. Raises StudyError where the head
+    is of another shape.
+    """
+    roles = {"backbone": ["backbone"], "approximator": ["approximator", "salient", "non_salient"]}
+    own, given = system.state_dict(), {}
+    for name, value in weights.items():
+        role, _, rest = name.partition(".")
+        given |= {name: value for to in roles.get(role, ()) if (name := f"{to}.{rest}") in own}
+    new = {name for name in own if name.startswith("disentangler.") or ".adapter." in name}
+    odd = [name for name in own if name not in new and (
+        name not in given or given[name].shape != own[name].shape)]
+    if odd:
+        raise StudyError(f"the system cannot begin at that head, which has no {odd[0]} of shape "
+                         f"{tuple(own[odd[0]].shape)}: start from a vanilla run of the same backbone")
+    system.load_state_dict(given, strict=False)
+    silent = []
+    if isinstance(system, TFE):
+        if not getattr(system.disentangler, "residual", True):
+            raise StudyError("a warm start needs D's residual: without it D cannot begin as the "
+                             "identity: set residual to true, or start cold")
+        silent = ["disentangler.f_ds.2", "disentangler.f_dn.2"]  # they answer 0 at first: z = x
+    for name, parameter in system.named_parameters():
+        if ".adapter." in name and name not in given:
+            (nn.init.eye_ if parameter.ndim == 2 else nn.init.zeros_)(parameter)
+        elif name.rpartition(".")[0] in silent:
+            nn.init.zeros_(parameter)
+
+
 class System(nn.Module):
     """What every system has: a backbone, which embeds features or frames as x `(B, T, d)`."""
 
     precision = "fp32"  # of a training step's matrix products; `training.fit` sets it
+    progress = 1.0  # the part of training that is over; `fit` sets it here and in D
 
     def __init__(self, backbone):
         super().__init__()
@@ -95,12 +142,9 @@ class Vanilla(System):
         return logits, attention, None
 
     def players(self):
-        """One player: every parameter, but for a frozen encoder's."""
         return {"all": trainable(self)}
 
-    def update(self, batch, optimisers, generator=None):
-        """One training step on a batch of `adversary.losses`; returns the losses, detached."""
-        return supervised_update(self, batch, optimisers)
+    update = supervised_update
 
 
 class TFE(System):
@@ -125,31 +169,27 @@ class TFE(System):
         return self.backbone.temporal(x, positions), self.backbone.context(x)
 
     def classify(self, x, positions=None):
-        """As `Vanilla.classify`, by A_S on z_S; third comes the mask's read-out `(B, T)`."""
+        """As `Vanilla.classify`, by A_S on z_S; third, of whole videos, the mask's `(B, T)`."""
         context = self.backbone.context(x)  # before `temporal`, which drops a guide
         x = self.backbone.temporal(x, positions)
         z_s, _, _ = self.disentangler(x, both=False)  # no prediction reads z_N
-        return *self.salient(z_s, context), self.disentangler.saliency(x)
+        readout = self.disentangler.saliency(x) if positions is None else None  # of parts: unread
+        return *self.salient(z_s, context), readout
 
     def players(self):
-        """Who trains which parameters, `{player: [parameter]}`, A first.
+        """Who trains which parameters, `{player: [parameter]}`, A first; frozen ones are no player.
 
-        The backbone below D belongs to one of the two, or to neither (`Game.encoder`); its
-        parameters come last. Frozen approximators are no player.
+        The backbone below D belongs to one of the two, or to neither (`Game.encoder`).
         """
-        approximators = [*self.salient.parameters(), *self.non_salient.parameters()]
-        disentangler, encoder = list(self.disentangler.parameters()), trainable(self.backbone)
-        if self.game.encoder == "approximators":
-            approximators += encoder
-        elif self.game.encoder in ("disentangler", "salient"):
-            disentangler += encoder  # last: `_gradient_of` splits there
-        if self.game.approximators == "frozen":
-            return {"disentangler": disentangler}
-        return {"approximators": approximators, "disentangler": disentangler}
+        players = {"approximators": [*self.salient.parameters(), *self.non_salient.parameters()],
+                   "disentangler": list(self.disentangler.parameters())}
+        owner = "disentangler" if self.game.encoder == "salient" else self.game.encoder
+        if owner in players:
+            players[owner] += trainable(self.backbone)  # last: `_gradient_of` splits there
+        return {player: parameters for player, parameters in players.items()
+                if getattr(self.game, player) != "frozen"}
 
-    def update(self, batch, optimisers, generator=None):
-        """One step of Eq. (12) on a batch of `adversary.losses`; returns the losses, detached."""
-        return adversarial_update(self, batch, optimisers, generator)
+    update = adversarial_update  # one step of Eq. (12)
 
 
 class PlainTFE(TFE):
@@ -179,19 +219,22 @@ def trainable(module):
 
 
 @torch.no_grad()
-def leave_one_out(system, x):
+def leave_one_out(system, x, whole=None):
     """How much each class's logit falls when a segment is left out, x `(B, T, d)` -> `(B, C, T)`.
 
     The headline read-out. It asks what the prediction depends on, not what attention shows.
-    x is what `embed` gives. Raises StudyError for a single segment.
+    Single-label logits are centred first: softmax does not see a number added to all of them. x
+    is what `embed` gives, whole its logits, if known. Raises StudyError for a single segment.
     """
+    def centred(logits):
+        return logits - logits.mean(1, keepdim=True) * (system.backbone.task == "singlelabel")
+
     if x.shape[1] < 2:
         raise StudyError("T is 1: leaving a segment out needs features of 2 segments or more")
     everything = torch.arange(x.shape[1], device=x.device)
-    whole = system.classify(x)[0]
-    falls = []
+    whole, falls = centred(system.classify(x)[0] if whole is None else whole), []
     for t in everything:
         kept = everything[everything != t]
         # Of logits: probabilities near 0 or 1 hide the fall. `kept` twice: places in time stay.
-        falls.append(whole - system.classify(x[:, kept], kept)[0])
+        falls.append(whole - centred(system.classify(x[:, kept], kept)[0]))
     return torch.stack(falls, dim=-1)

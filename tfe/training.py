@@ -20,6 +20,8 @@ class Schedule:
     """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2).
 
     precision: of the matrix products, "fp32" or "bf16"; weights, optimiser and losses stay in fp32.
+    critic_rate: a factor on the rate of A in a game. accumulate: into how many parts a batch is cut,
+    one in memory at a time, whose gradients are averaged before the step.
     """
 
     epochs: int
@@ -29,6 +31,8 @@ class Schedule:
     warmup_epochs: int
     betas: tuple = (0.9, 0.999)
     precision: str = "fp32"
+    critic_rate: float = 1.0
+    accumulate: int = 1
 
     def rate(self, epoch):
         """The factor on the learning rate at a (fractional) epoch."""
@@ -51,8 +55,8 @@ RUNAWAY = 2.0
 class History:
     """What happened: a row of mean losses (nats) per epoch, and how it ended (`status`).
 
-    "finished"; "runaway": A_N's loss ended above RUNAWAY times `prior_ce`, the loss of a critic
-    that knows the class frequencies alone; "diverged": a loss was not finite.
+    "runaway": A_N's loss ended above RUNAWAY times `prior_ce`, that of a critic that knows the
+    class frequencies alone; "diverged": a loss was not finite; else "finished".
     """
 
     rows: list
@@ -62,11 +66,11 @@ class History:
 
 def seed_everything(*seed):
     """Seed torch, turn deterministic algorithms on for the process, return the 63-bit seed."""
-    # Set before the first CUDA call, or cuBLAS is free to vary.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # before the first CUDA call
     word = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(word)
     torch.use_deterministic_algorithms(True, warn_only=True)  # some GPU kernels have no such form
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it would write all results twice
     return word
 
 
@@ -95,10 +99,12 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
     targets = torch.as_tensor(targets, dtype=torch.float32, device=device)
     if not len(features):
         raise StudyError("there is no training video: give videos.csv lines with split train")
+    if processes.world * schedule.accumulate > 1 and not system.backbone.separable:
+        raise StudyError("contrast within a batch needs all of the batch at once: train without "
+                         "torchrun, at accumulate 1, or set contrast to classes")
     # Clamped: a class in no or every video has infinite logits; a clamped prior need not sum to 1.
     prior = targets.mean(0).clamp(1e-3, 1 - 1e-3)
-    optimisers = {name: torch.optim.AdamW(_groups(system, parameters), lr=schedule.lr, fused=True,
-                                          betas=schedule.betas, weight_decay=schedule.weight_decay)
+    optimisers = {name: _optimiser(system, name, parameters, schedule)
                   for name, parameters in system.players().items()}
     game = getattr(system, "game", None)
     settings = {"seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)}
@@ -106,18 +112,23 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
     if checkpoint and (state := checkpoint.load(_state(settings, history, system, optimisers))):
         _restore(state, history, system, optimisers)
     processes.join(system, optimisers, len(history.rows))
-    batches = math.ceil(len(features) / schedule.batch_size)
     progress = tqdm(range(schedule.epochs), initial=len(history.rows), unit="epoch",
                     disable=processes.rank > 0 or None)  # None: tqdm hides off a terminal
     for epoch in range(len(history.rows), schedule.epochs):
         order, noise = _epoch_generators(seed, epoch, len(features), device, processes.rank)
         losses = []
-        chunks, shares = zip(*map(processes.part, order.split(schedule.batch_size)))
-        for step, (rows, x) in enumerate(zip(chunks, _inputs(features, chunks, (seed, epoch)))):
-            _set_rate(optimisers, schedule, epoch + (step + 1) / batches)  # + 1: never at rate 0
+        steps, shares = zip(*map(processes.part, order.split(schedule.batch_size)))
+        cut = [rows.chunk(schedule.accumulate) for rows in steps]
+        inputs = _inputs(features, [part for rows in cut for part in rows], (seed, epoch))
+        for step, rows in enumerate(steps):
+            now = epoch + (step + 1) / len(steps)  # + 1: never at rate 0
+            _set_rate(optimisers, schedule, now)
+            for module in (one for one in system.modules() if hasattr(one, "progress")):
+                module.progress = now / schedule.epochs
             processes.weight = shares[step]
-            batch = {"features": x.to(device).float(), "targets": targets[rows], "prior": prior}
-            losses.append(system.update(batch, optimisers, noise))
+            parts = [{"features": x, "targets": targets[part], "prior": prior,
+                      "share": len(part) / len(rows)} for part, x in zip(cut[step], inputs)]
+            losses.append(system.update(parts, optimisers, noise))
         row = {"epoch": epoch} | {name: processes.mean([step[name] for step in losses], shares)
                                   for name in losses[0]}
         history.rows.append(row)
@@ -146,19 +157,22 @@ def _epoch_generators(seed, epoch, videos, device, rank):
 
 
 def _inputs(features, chunks, key):
-    """What a system reads of each chunk of rows: features, or the frames of fresh clips."""
-    if torch.is_tensor(features):
-        return (features[rows] for rows in chunks)
-    return features.batches([rows.tolist() for rows in chunks], key)
+    """What a system reads of each chunk of rows: features, or the frames of fresh clips, float32."""
+    found = ((features[rows] for rows in chunks) if torch.is_tensor(features) else
+             features.batches([rows.tolist() for rows in chunks], key))
+    return (x.float() for x in found)
 
 
-def _groups(system, parameters):
-    """A player's parameters, grouped by the factor that the backbone puts on their rate."""
+def _optimiser(system, player, parameters, schedule):
+    """A player's AdamW, its parameters grouped by the factor that the backbone puts on their rate."""
     scale = {p: group["scale"] for group in system.backbone.param_groups()
              for p in group["params"]}
     factors = [scale.get(p, 1.0) for p in parameters]
-    return [{"params": [p for p, f in zip(parameters, factors) if f == factor], "scale": factor}
-            for factor in sorted(set(factors))]  # sorted: the order in checkpoints
+    own = schedule.critic_rate if player == "approximators" else 1.0
+    groups = [{"params": [p for p, f in zip(parameters, factors) if f == factor],
+               "scale": factor * own} for factor in sorted(set(factors))]  # the order in checkpoints
+    return torch.optim.AdamW(groups, lr=schedule.lr, fused=True, betas=schedule.betas,
+                             weight_decay=schedule.weight_decay)
 
 
 def _state(settings, history, system, optimisers):
@@ -213,9 +227,6 @@ class Processes:
         """
         if self.world == 1:
             return
-        if not system.backbone.separable:
-            raise StudyError("contrast within a batch needs all of the batch in one process: train "
-                             "without torchrun, or set contrast to classes")
         weights = sum(p.detach().double().sum() for p in system.parameters())  # fp32 would round
         mine = torch.stack([weights, torch.full_like(weights, epochs)])
         every = [torch.empty_like(mine) for _ in range(self.world)]
@@ -236,8 +247,7 @@ class Processes:
         """An epoch's mean loss, a float, from this process's loss and weight at each step."""
         losses = torch.stack(losses)
         if self.world > 1:
-            losses = losses * losses.new_tensor(weights)
-            distributed.all_reduce(losses)  # a sum: the weights of a step add up to 1
+            distributed.all_reduce(losses.mul_(losses.new_tensor(weights)))  # weights add up to 1
         return losses.mean().item()
 
     def _average(self, optimiser, *_):

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy.special import logit, softmax
 
 from data.common.generators import storyboard
+from book.evidence.printed_map import PEERS
 from tfe import metrics
 from tfe.errors import StudyError
 
@@ -22,9 +23,9 @@ COSINE = 0.1  # makes the scores as small as cosines between images and texts ar
 # (name, batch, what it makes of targets and scores). BIKE's code scores Charades by a softmax over
 # the classes, twice, of cosines; MSQNet's leaves out the videos without a label.
 MEASURES = (
-    ("macro", 0, metrics.PEERS["macro"]),
-    *(("msqnet", batch, metrics.PEERS["msqnet"]) for batch in (8, 16, 32, 64)),
-    *(("bike", batch, metrics.PEERS["bike"]) for batch in (64, 256)),
+    ("macro", 0, PEERS["macro"]),
+    *(("msqnet", batch, PEERS["msqnet"]) for batch in (8, 16, 32, 64)),
+    *(("bike", batch, PEERS["bike"]) for batch in (64, 256)),
     ("macro of class softmax", 0, lambda targets, scores: metrics.mean_average_precision(
         targets, softmax(softmax(COSINE * scores, axis=1), axis=1))),
     ("macro without empty videos", 0, lambda targets, scores: metrics.mean_average_precision(

@@ -14,6 +14,7 @@ from tfe import metrics
 from tfe.training import seed_everything
 
 STEPS, BATCH, RATE = 200, 32, 1e-3
+STREAMS = "z_s", "z_n", "x"
 
 
 @torch.no_grad()
@@ -35,34 +36,53 @@ def embeddings(system, features, batch_size=256):
 def fresh(backbone, train, test, targets, test_targets, context, test_context, seed=0):
     """The metric on `test` of an approximator trained afresh on `train`, and its loss in nats.
 
-    train, test: frozen embeddings `(N, T, d)`. The approximator is the backbone's own, with new
-    weights, so that nothing but training tells it from the critic A_N. The guide that MSQNet's
-    approximator takes beside z is withheld: it is computed from x and would tell the label past z.
-    Texts (a tuple of tensors) are given as they are: they know nothing of x.
+    train, test: frozen embeddings `(N, T, d)`; see `reader` and `read`.
+    """
+    return read(backbone, reader(backbone, train, targets, context, seed), test, test_targets,
+                test_context)
+
+
+def reader(backbone, z, targets, context, seed=0):
+    """An approximator trained afresh on frozen embeddings z `(N, T, d)`, its weights kept still.
+
+    It is the backbone's own, with new weights, so that nothing but training tells it from the
+    critic A_N. The guide that MSQNet's approximator takes beside z is withheld: it is computed from
+    x and would tell the label past z. Texts (a tuple of tensors) are given as they are: they know
+    nothing of x.
     """
     seed_everything(seed)
-    reader = backbone.make_approximator().to(train.device)
-    optimiser = torch.optim.AdamW(reader.parameters(), lr=RATE, weight_decay=0.0)
-    guided = torch.is_tensor(context)
-    withheld = torch.zeros_like(context) if guided else context
+    new = backbone.make_approximator().to(z.device)
+    # Fused: one call a step in place of ten for each of many small weights.
+    optimiser = torch.optim.AdamW(new.parameters(), lr=RATE, weight_decay=0.0, fused=True)
     for _ in range(STEPS):
-        rows = torch.randint(len(train), (BATCH,)).to(train.device)
-        guide = withheld[rows] if guided else withheld
+        rows = torch.randint(len(z), (BATCH,)).to(z.device)
         optimiser.zero_grad(set_to_none=True)
-        backbone.loss(reader(train[rows], guide)[0], targets[rows]).backward()
+        logits = new(z[rows], withheld(context, BATCH))[0]
+        backbone.loss(logits, targets[rows]).backward()
         optimiser.step()
-    reader.eval()
-    with torch.no_grad():
-        guide = torch.zeros_like(test_context) if guided else test_context
-        logits = reader(test, guide)[0]
-        loss = backbone.loss(logits, test_targets).item()
-        scores = backbone.scores(logits).cpu().numpy()
+    return new.eval().requires_grad_(False)
+
+
+def read(backbone, reader, z, targets, context):
+    """The metric of a reader on z `(N, T, d)`, in 0..1, and its loss in nats."""
+    logits = reader(z, withheld(context, len(z)))[0]
     measure = metrics.mean_average_precision if backbone.task == "multilabel" else metrics.accuracy
-    return measure(test_targets.cpu().numpy(), scores), loss
+    return (measure(targets.cpu().numpy(), backbone.scores(logits).cpu().numpy()),
+            backbone.loss(logits, targets).item())
+
+
+def withheld(context, videos):
+    """What a reader is told beside z: texts, or zeros `(videos, ...)` in place of a guide."""
+    return (context.new_zeros(videos, *context.shape[1:]) if torch.is_tensor(context) else context)
 
 
 def probe(system, features, targets, train, test):
-    """The answers to all three questions, as a flat dict; `train` and `test` are rows.
+    """The answers to all three questions on the videos `test`, a flat dict; see `probe_splits`."""
+    return probe_splits(system, features, targets, train, {"test": test})["test"]
+
+
+def probe_splits(system, features, targets, train, splits):
+    """The answers to all three questions, `{split: flat dict}`; splits: `{split: rows}`.
 
     `probe_z_s`, `probe_z_n`, `probe_x`: the metric of a fresh reader in 0..1, each with its `_loss`;
     `critic_loss`: that of A_N itself on the same videos; `dependence` and `dependence_permuted`:
@@ -71,15 +91,22 @@ def probe(system, features, targets, train, test):
     """
     device = next(system.parameters()).device
     y = torch.as_tensor(np.asarray(targets), dtype=torch.float32, device=device)
-    seen, held = (embeddings(system, features[rows]) for rows in (train, test))
+    seen = embeddings(system, features[train])
+    # Trained once, asked in every split.
+    readers = {name: reader(system.backbone, seen[name], y[train], seen["context"])
+               for name in STREAMS}
+    return {split: _answers(system, readers, embeddings(system, features[rows]), y[rows])
+            for split, rows in splits.items()}
+
+
+@torch.no_grad()
+def _answers(system, readers, held, targets):
     found = {}
-    for name in ("z_s", "z_n", "x"):
-        value, loss = fresh(system.backbone, seen[name], held[name], y[train], y[test],
-                            seen["context"], held["context"])
+    for name, new in readers.items():
+        value, loss = read(system.backbone, new, held[name], targets, held["context"])
         found |= {f"probe_{name}": value, f"probe_{name}_loss": loss}
-    with torch.no_grad():
-        logits = system.non_salient(held["z_n"], held["context"])[0]
-        found["critic_loss"] = system.backbone.loss(logits, y[test]).item()
+    logits = system.non_salient(held["z_n"], held["context"])[0]
+    found["critic_loss"] = system.backbone.loss(logits, targets).item()
     salient, rest = (held[name].mean(1).cpu().numpy() for name in ("z_s", "z_n"))
     shuffled = np.random.default_rng(0).permutation(len(rest))
     found["dependence"] = squared_loss_information(salient, rest)

@@ -61,7 +61,7 @@ def publish(name):
     agreed = {"seed": set(grid.seeds)}
     if not sweep:
         agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}
-        lacking = {row for row, _, _ in grid.points()} - set(frame.row)
+        lacking = {point.row for point in grid.points()} - set(frame.row)
         if lacking:
             raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
                              "in full before you publish it")

@@ -35,6 +35,7 @@ from tfe.device import choose
 from tfe.errors import StudyError
 
 
+LINKS = ("against", "from")  # what in a row names another row
 MOST = 500_000_000  # parameters of a system: with its optimiser it would not fit a GPU
 
 
@@ -42,7 +43,8 @@ MOST = 500_000_000  # parameters of a system: with its optimiser it would not fi
 class Batch:
     """A batch file: its table's name, the data, and rows x grid x seeds of runs.
 
-    A row is a dict: `row`, its name; `against`, the row to compare with; and fields of `Settings`.
+    A row is a dict: `row`, its name; `against`, the row to compare with; `from`, the row of a vanilla
+    head at whose end, seed by seed, it begins (a warm start); and fields of `Settings`.
     The grid is `{"disentangler.k": [2, 4], ...}`, "a.b" being entry b of the dict a.
     """
 
@@ -66,15 +68,27 @@ class Batch:
         return folder / "fold1" if self.folds else folder
 
     def points(self):
-        """Yield `(row's name, its baseline's name or None, Settings)`, rows x grid, with seed 0."""
+        """Yield a `Point` for each of rows x grid, with seed 0."""
         usual = {"profile": self.profile, "device": self.device}
         for row in self.rows:
-            given = {key: value for key, value in row.items() if key not in ("row", "against")}
+            given = {key: value for key, value in row.items() if key not in ("row", *LINKS)}
+            given |= {"start": "warm"} if "from" in row else {}
             for values in product(*self.grid.values()):
                 point = dict(zip(self.grid, values))
                 suffix = "".join(f", {key} {value}" for key, value in point.items())
-                yield (row["row"] + suffix, row.get("against") and row["against"] + suffix,
-                       checked(Settings, usual | _with(given, point), f"row {row['row']}"))
+                others = (row.get(link) and row[link] + suffix for link in LINKS)
+                yield Point(row["row"] + suffix, *others, checked(
+                    Settings, usual | _with(given, point), f"row {row['row']}"))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A row of a batch at one point of its grid; `against` and `begin`: names of other rows."""
+
+    row: str
+    against: str | None
+    begin: str | None
+    settings: Settings
 
 
 def _with(given, point):
@@ -99,12 +113,14 @@ class Run:
     splits: tuple
     folder: Path
     against: str | None = None
+    begin: "Run | None" = None  # the run at whose end it begins
 
     @property
     def parameters(self):
         """What papermill hands to the notebook."""
         return {**asdict(self.settings), "data": self.data, "encoder": self.encoder,
-                "splits": list(self.splits), "out": str(self.folder)}
+                "splits": list(self.splits), "out": str(self.folder),
+                "begin": str(self.begin.folder) if self.begin else ""}
 
     @property
     def metrics(self):
@@ -150,10 +166,17 @@ def _refuse_ambiguous(batch):
         raise StudyError(f"rows x grid x seeds are more than {RUNS:,} runs: write fewer")
     if "seed" in {*batch.grid, *(key for row in batch.rows for key in row)}:
         raise StudyError("write `seeds: [...]` for the batch, no `seed` for a row")
-    for row in batch.rows:
-        if row.get("against", row["row"]) not in names:
-            raise StudyError(f"row {row['row']}: `against` must name another row")
-    points = [name for name, _, _ in batch.points()]
+    for row, link in product(batch.rows, LINKS):
+        if row.get(link, row["row"]) not in names:
+            raise StudyError(f"row {row['row']}: `{link}` must name another row")
+    begins = {row["row"]: row["from"] for row in batch.rows if "from" in row}
+    for row, begin in begins.items():
+        while begin in begins and begin != row:
+            begin = begins[begin]
+        if begin == row:
+            raise StudyError(f"row {row}: `from` leads back to the row itself: name a row that "
+                             "begins cold")
+    points = [point.row for point in batch.points()]
     if len(set(points)) < len(points):
         raise StudyError("two points of rows x grid have one name: write each value of a grid once")
 
@@ -169,21 +192,27 @@ def plan(batch, dataset, encoder):
     folds = [(fold, store.open_features(fold, encoder)) for fold in folds]
     splits = [_splits(batch, *fold) for fold in folds]
     choose(batch.device)
-    runs = []
     for where, (fold, features) in zip(splits, folds):
         _refuse_unscorable(fold, features, where)
-    for row, against, settings in batch.points():
-        if settings.method == "oracle-mask" and (reason := _untrue(dataset)):
-            print(f"{row}: left out, because {dataset.name} {reason}")
+    points, runs = {point.row: point for point in batch.points()}, {}
+
+    def run(point, seed):
+        if (point.row, seed) not in runs:
+            which = seed % len(folds)
+            begin = run(points[point.begin], seed) if point.begin else None
+            runs[point.row, seed] = _run(point, seed, begin, encoder, splits[which], *folds[which])
+            checkpoint.check(runs[point.row, seed].folder)
+        return runs[point.row, seed]
+
+    ordered = []
+    for point in points.values():
+        if point.settings.method == "oracle-mask" and (reason := _untrue(dataset)):
+            print(f"{point.row}: left out, because {dataset.name} {reason}")
             continue
         for fold, features in folds:
-            _rehearse(row, settings, fold, features)
-        for seed in batch.seeds:
-            which = seed % len(folds)
-            runs.append(_run(row, against, replace(settings, seed=seed), encoder, splits[which],
-                             *folds[which]))
-            checkpoint.check(runs[-1].folder)
-    return runs
+            _rehearse(point, points.get(point.begin), fold, features)
+        ordered += [run(point, seed) for seed in batch.seeds]
+    return ordered
 
 
 def _untrue(dataset):
@@ -218,12 +247,13 @@ def _refuse_unscorable(dataset, features, splits):
         raise StudyError(f"{path}: all videos of split train are of one class: add others")
 
 
-def _run(row, against, settings, encoder, splits, dataset, features):
+def _run(point, seed, begin, encoder, splits, dataset, features):
+    settings = replace(point.settings, seed=seed)
     code = provenance.sources(BOOK / "run.py", (settings.backbone, settings.method))
-    identity = json.dumps([asdict(settings), encoder, dataset.key, features.key, code,
-                           metadata.version("torch")], sort_keys=True)
-    return Run(row, settings, str(dataset.folder.resolve()), encoder, splits,
-               LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16], against)
+    identity = json.dumps([asdict(settings), begin and begin.folder.name, encoder, dataset.key,
+                           features.key, code, metadata.version("torch")], sort_keys=True)
+    return Run(point.row, settings, str(dataset.folder.resolve()), encoder, splits,
+               LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16], point.against, begin)
 
 
 def _splits(batch, dataset, features):
@@ -236,19 +266,22 @@ def _splits(batch, dataset, features):
     return tuple(split for split in batch.splits if split in there)
 
 
-def _rehearse(row, settings, dataset, features):
+def _rehearse(point, begin, dataset, features):
     """Build a row's system and show it two videos: what fails here would fail in every run."""
     try:
-        _tried(json.dumps(asdict(settings)), len(dataset.classes), features.folder, dataset.task)
+        _tried(json.dumps(asdict(point.settings)), begin and json.dumps(asdict(begin.settings)),
+               len(dataset.classes), features.folder, dataset.task)
     except Exception as error:  # whatever an option of the wrong kind makes torch raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise StudyError(f"row {row} with features of T = {features.x.shape[1]}: {reason}: correct "
+        raise StudyError(f"row {point.row} with features of T = {features.x.shape[1]}: {reason}: correct "
                          "the batch file, or make other features") from None
 
 
 @cache
-def _tried(given, classes, folder, task):
+def _tried(given, begin, classes, folder, task):
     settings = Settings(**json.loads(given))
+    if (settings.start == "warm") != bool(begin):
+        raise StudyError("a warm start needs `from: <row>`, the vanilla row to begin at")
     settings.plan()
     first = np.load(folder / "features.npy", mmap_mode="r", allow_pickle=False)[:2]
     x = torch.from_numpy(np.array(protocols.views(first, settings.protocol)[0], np.float32))
@@ -258,6 +291,9 @@ def _tried(given, classes, folder, task):
     if size > MOST:
         raise StudyError(f"the system would have {size:,} parameters, more than {MOST:,}")
     system = settings.build(classes, x.shape[2], task)
+    if begin:
+        systems.warm_start(system, Settings(**json.loads(begin)).build(
+            classes, x.shape[2], task).state_dict())
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), system.embed(x))
 
@@ -266,9 +302,16 @@ def execute(runs, workers=None, slurm=None, after=lambda run: None):
     """Run what has not run yet, call `after` with each that ended; return `(run, reason)` of failures.
 
     On all cores of this machine, or as a job array of the Slurm partition `slurm` ("local": as jobs
-    of this machine).
+    of this machine). What others begin at runs before them.
     """
-    todo = {run.folder: run for run in runs if run.metrics is None}
+    begins = {run.begin.folder: run.begin for run in runs if run.begin and run.metrics is None}
+    failed = execute(list(begins.values()), workers, slurm, after) if begins else []
+    lost = {run.folder for run, _ in failed} | {
+        folder for folder in begins if not (folder / "checkpoint.safetensors").is_file()}
+    todo = {run.folder: run for run in runs if run.metrics is None
+            and run.folder not in {one.folder for one, _ in failed}}
+    for run in [run for run in todo.values() if run.begin and run.begin.folder in lost]:
+        failed.append((todo.pop(run.folder), f"it begins at row {run.begin.row}, which did not finish"))
     jobs = [(folder, _parameters(run)) for folder, run in todo.items()]
     if not workers and any(choose(run.settings.device).type == "cuda" for run in todo.values()):
         workers = 4  # they share its memory
@@ -278,7 +321,6 @@ def execute(runs, workers=None, slurm=None, after=lambda run: None):
             _papermill, jobs, "runs", partition=slurm, at_once=workers or pool.cores()))
     else:
         results = pool.each(_papermill, jobs, "runs", "run", workers)
-    failed = []
     for (folder, _), reason in results:
         failed += [(todo[folder], reason)] if reason else []
         after(todo[folder])

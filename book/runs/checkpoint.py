@@ -70,6 +70,16 @@ def tensors(path):
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}
 
 
+def weights(folder):
+    """The weights in a run's checkpoint, the state of its system.
+
+    Raises StudyError where it is missing or damaged.
+    """
+    return {name.removeprefix("system."): value
+            for name, value in tensors(Path(folder) / "checkpoint.safetensors")[0].items()
+            if name.startswith("system.")}
+
+
 def check(folder):
     """Raise StudyError where a run's checkpoint, if there is one, is damaged."""
     path = Path(folder) / "checkpoint.safetensors"

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save_file
 
 from book.runs import protocols
-from book.runs.checkpoint import tensors
+from book.runs.checkpoint import tensors, weights
 from book.runs.settings import Settings
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -62,9 +62,7 @@ def of_run(key, row=None):
     path = folder / "checkpoint.safetensors"
     if not path.is_file():
         raise StudyError(f"{path} is missing: the run diverged before its first epoch ended")
-    weights = {name.removeprefix("system."): value for name, value in tensors(path)[0].items()
-               if name.startswith("system.")}
-    return Head(_built(card, weights, path), card)
+    return Head(_built(card, weights(folder), path), card)
 
 
 def _parameters(path):

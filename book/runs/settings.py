@@ -32,6 +32,8 @@ class Plan(training.Schedule):
 
     epochs: Annotated[int, Field(ge=1, le=100_000)]
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    accumulate: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    critic_rate: Annotated[float, Field(gt=0, le=1000)] = 1.0
     lr: Annotated[float, Field(gt=0, le=1000)]
     weight_decay: Annotated[float, Field(ge=0, le=1000)]
     warmup_epochs: Annotated[int, Field(ge=0, le=100_000)]
@@ -56,6 +58,10 @@ class Settings:
     head: Options = field(default_factory=dict)  # of the backbone, or of the pooling
     schedule: dict = field(default_factory=dict)  # of tfe.training.Schedule
     protocol: str = "single-view"  # a name of book.runs.protocols
+    depth: Literal["table4", "last"] = "table4"  # what stays below D, of tfe.systems.build
+    start: Literal["cold", "warm"] = "cold"  # warm: where a vanilla run of the same seed ended
+    measures: list[Literal["erasure", "probes"]] = field(
+        default_factory=lambda: ["erasure", "probes"])  # beside the metric and fidelity
 
     @classmethod
     def of(cls, names, where="settings"):
@@ -66,7 +72,7 @@ class Settings:
     def build(self, classes, feature_dim, task):
         """The system to train, as `tfe.systems.build` makes it."""
         return systems.build(self.method, self.backbone, classes, feature_dim, task, game=self.game,
-                             disentangler=self.disentangler, head=self.head)
+                             disentangler=self.disentangler, head=self.head, depth=self.depth)
 
     def plan(self):
         """The `Schedule` to train by: the profile's, with this run's changes."""

@@ -41,7 +41,7 @@ def _step(size):
     targets = (torch.rand(size["B"], 20) < 0.1).float()
     batch = {"features": torch.randn(size["B"], size["T"], size["d"]), "targets": targets,
              "prior": targets.mean(0).clamp(1e-3)}
-    return lambda: adversary.simultaneous_gradients(system, batch)
+    return lambda: adversary.player_gradients(system, batch)
 
 
 def _pairs(points):

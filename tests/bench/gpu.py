@@ -26,7 +26,7 @@ def gradients(size):
     targets = (torch.rand(size, CLASSES, device="cuda") < 0.05).float()
     batch = {"features": torch.randn(size, 16, WIDTH, device="cuda"), "targets": targets,
              "prior": targets.mean(0).clamp(1e-3)}
-    return lambda: adversary.simultaneous_gradients(system, batch)
+    return lambda: adversary.player_gradients(system, batch)
 
 
 def copies():

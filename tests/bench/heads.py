@@ -41,7 +41,7 @@ def training(name):
         system.train()
         optimisers = {player: torch.optim.AdamW(p, 5e-5, weight_decay=0.2, fused=True)
                       for player, p in system.players().items()}
-        return lambda: system.update(batch, optimisers, None)
+        return lambda: system.update([batch], optimisers, None)
     return Case(step(vanilla), step(tfe))
 
 

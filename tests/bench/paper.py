@@ -55,7 +55,7 @@ def step(system, batch):
     system.train()
 
     def call():
-        losses = system.update(batch, optimisers, noise)
+        losses = system.update([batch], optimisers, noise)
         assert all(torch.isfinite(loss) for loss in losses.values())
     return call
 

@@ -28,7 +28,7 @@ def ours(schedule, precision="fp32"):
     optimisers = {name: torch.optim.AdamW(p, 5e-5, weight_decay=0.2, fused=True)
                   for name, p in system.players().items()}
     noise, data = torch.Generator().manual_seed(0), batch()
-    return lambda: system.update(data, optimisers, noise), system
+    return lambda: system.update([data], optimisers, noise), system
 
 
 def literal():
@@ -43,11 +43,11 @@ def literal():
 
 def gradients(precision):
     """A call that takes both players' gradients of one pass, without the optimisers; and the system."""
-    from tfe.adversary import simultaneous_gradients
+    from tfe.adversary import player_gradients
 
     system = ours("reversal", precision)[1]
     noise, data = torch.Generator().manual_seed(0), batch()
-    return lambda: simultaneous_gradients(system, data, noise), system
+    return lambda: player_gradients(system, data, noise), system
 
 
 def products(system, dtype):

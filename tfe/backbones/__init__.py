@@ -102,4 +102,4 @@ class FeatureEmbedding(nn.Sequential):
     """
 
     def __init__(self, feature_dim, dim):
-        super().__init__(nn.LayerNorm(feature_dim), nn.Linear(feature_dim, dim, bias=False))
+        super().__init__(nn.LayerNorm(feature_dim), nn.Linear(feature_dim, dim), nn.ReLU())

@@ -3,8 +3,9 @@
 from math import log
 
 import torch
-from einops import einsum, rearrange, repeat
+from einops import einsum, rearrange
 from torch import nn
+from torch.nn import functional as F
 
 from tfe.backbones import Backbone, FeatureEmbedding, towers
 
@@ -22,11 +23,11 @@ SHALLOW = {"small": dict(encoder_layers=1, decoder_layers=1),
 class System(Backbone):
     """MSQNet: encoder over segments, decoder from class queries, group-wise linear head.
 
-    In the small preset the class queries are learnt and the guide is the mean of x; the guide
-    carries no gradient, as the frozen guide of the original carries none. With a `tower` what comes
-    in is frames `(B, T, 3, R, R)`, 0 to 255, or, where `feature_dim` is given, what the tower and
-    the frozen CLIP guide make of them, side by side. x is then `(B, T, d + g)`, the guide behind,
-    and one set of queries, random until `set_text` makes it CLIP's text, serves every approximator.
+    x is `(B, T, d + g)`: the embeddings, and behind them the guide, which nobody trains. In the
+    small preset the class queries are learnt, and the guide is the stored features, normalised.
+    With a `tower` what comes in is frames `(B, T, 3, R, R)`, 0 to 255, or, where `feature_dim` is
+    given, what the tower and the frozen CLIP guide make of them, side by side; one set of queries,
+    random until `set_text` makes it CLIP's text, serves every approximator.
     """
 
     prompt = "{}"  # the class name alone
@@ -35,7 +36,7 @@ class System(Backbone):
                  task="multilabel", dropout=0.1, tower=None, guide=None, **encoder):
         super().__init__(num_classes, dim, task)
         self.embed = (GuidedEmbedding(dim, tower, guide, feature_dim, **encoder) if tower else
-                      FeatureEmbedding(feature_dim, dim, **encoder))  # it has none: refused
+                      GuidedFeatures(feature_dim, dim, **encoder))  # it has none: refused
         self.dropout = nn.Dropout(dropout)
         layer = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.encoder = nn.TransformerEncoder(layer, encoder_layers, nn.LayerNorm(dim),
@@ -47,7 +48,8 @@ class System(Backbone):
             self.join = nn.Linear(dim + self.embed.guide_dim, dim, bias=False)
 
     def make_approximator(self):
-        return QueryDecoder(self.num_classes, self.dim, own_queries=not self.tower, **self.decoder)
+        guide_dim = 0 if self.tower else self.embed.guide_dim  # a tower's queries are joined here
+        return QueryDecoder(self.num_classes, self.dim, guide_dim=guide_dim, **self.decoder)
 
     def temporal(self, x, positions=None):
         x = x[..., :self.dim]  # what lies behind is the guide, for `context`
@@ -55,13 +57,23 @@ class System(Backbone):
         return self.encoder(self.dropout(x + sinusoids(positions, self.dim).to(x)))
 
     def context(self, x):
-        if not self.tower:
-            return x.mean(dim=1).detach()
-        return self.join(guided(self.queries, x[..., self.dim:].mean(dim=1).detach()))
+        guide = x[..., self.dim:].mean(dim=1)
+        return joined(self.join, self.queries, guide) if self.tower else guide
 
     def set_text(self, text):
         """Begin the queries at the pooled class embeddings of a `weights.Text`."""
         self.queries.data.copy_(text.pooled)  # a start, not a training step: outside the graph
+
+
+class GuidedFeatures(FeatureEmbedding):
+    """Stored features `(B, T, g)` to `(B, T, d + g)`: segments, and behind them the guide."""
+
+    def __init__(self, feature_dim, dim):
+        super().__init__(feature_dim, dim)
+        self.guide_dim = feature_dim
+
+    def forward(self, features):
+        return torch.cat([super().forward(features), F.layer_norm(features, features.shape[-1:])], -1)
 
 
 class GuidedEmbedding(nn.Module):
@@ -90,32 +102,32 @@ class GuidedEmbedding(nn.Module):
         return torch.cat([self.linear(both[..., :width]), both[..., width:]], dim=-1)
 
 
-def guided(queries, guide):
-    """Each class's query joined with its video's guide: `(C, d)`, `(B, g)` -> `(B, C, d + g)`."""
-    return torch.cat([repeat(queries, "c d -> b c d", b=len(guide)),
-                      repeat(guide, "b d -> b c d", c=len(queries))], dim=-1)
+def joined(linear, queries, guide):
+    """`linear` of each class's query beside its video's guide: `(C, d)`, `(B, g)` -> `(B, C, d)`."""
+    of_query, of_guide = linear.weight.split([queries.shape[1], guide.shape[1]], dim=1)
+    return F.linear(queries, of_query) + rearrange(F.linear(guide, of_guide), "b d -> b 1 d")
 
 
 class QueryDecoder(nn.Module):
     """Class queries joined with the guide, decoded against segments; one weight vector per class.
 
-    z `(B, T, d)`, guide `(B, d)` (without `own_queries` the joined queries `(B, C, d)`) -> logits
+    z `(B, T, d)`, guide `(B, g)` (or, at `guide_dim` 0, the joined queries `(B, C, d)`) -> logits
     `(B, C)`, last cross-attention `(B, C, T)`.
     """
 
-    def __init__(self, num_classes, dim, heads, layers, dropout, own_queries=True):
+    def __init__(self, num_classes, dim, heads, layers, dropout, guide_dim):
         super().__init__()
-        self.own_queries = own_queries
-        if own_queries:
+        self.guide_dim = guide_dim
+        if guide_dim:
             self.queries = nn.Parameter(torch.randn(num_classes, dim))
-            self.join = nn.Linear(2 * dim, dim, bias=False)
+            self.join = nn.Linear(dim + guide_dim, dim, bias=False)
         layer = AttendingDecoderLayer(dim, heads, 4 * dim, dropout, batch_first=True)
         self.decoder = nn.TransformerDecoder(layer, layers, nn.LayerNorm(dim))
         self.weight = nn.Parameter(torch.randn(num_classes, dim) / dim**0.5)  # logits of size 1
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def forward(self, z, context):
-        queries = self.join(guided(self.queries, context)) if self.own_queries else context
+        queries = joined(self.join, self.queries, context) if self.guide_dim else context
         decoded = self.decoder(queries, z)
         logits = einsum(decoded, self.weight, "b c d, c d -> b c") + self.bias
         return logits, self.decoder.layers[-1].attention
