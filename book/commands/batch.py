@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from book.evidence import phase, report
 from book.evidence.publish import beside_committed
-from book.runs import batch
+from book.runs import batch, multiverse
 from data.files.dataset import open_dataset
 from data.files.paths import LOCAL
 from data.files.schema import SEEDS, read_yaml
@@ -32,6 +32,8 @@ def arguments(parser):
     parser.add_argument("--device", help="cpu, cuda or auto")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one a core; on a GPU, "
                         "which they share, four)")
+    parser.add_argument("--config", type=configs, metavar="N", help="of a file that draws "
+                        "configurations, these alone: 37, or 0,3,7")
     parser.add_argument("--slurm", metavar="PARTITION", help="as a job array on this partition of "
                         "Slurm; \"local\": as jobs of this machine")
 
@@ -49,9 +51,18 @@ def seeds(text):
     return chosen
 
 
+def configs(text):
+    """The configurations that "37" or "0,3,7" names."""
+    return seeds(text if "," in text else f"{text},")
+
+
 def run(options):
-    if "sweep" in read_yaml(options.file):
-        return run_sweep(options)
+    given = read_yaml(options.file)
+    if "sweep" in given or "axes" in given:
+        return (run_sweep if "sweep" in given else run_multiverse)(options)
+    if options.config is not None:
+        raise StudyError(f"--config is not for {options.file}, which draws no configurations: leave "
+                         "it out")
     grid = batch.read(options.file, dataset=options.data and str(Path(options.data).resolve()),
                       encoder=options.encoder, seeds=options.seeds, profile=options.profile,
                       device=options.device)
@@ -89,12 +100,23 @@ def say_row(run, runs):
 
 
 def run_sweep(options):
-    for name in ("data", "encoder", "seeds", "profile", "device", "slurm"):
-        if getattr(options, name):
-            raise StudyError(f"--{name} is not for {options.file}, whose runs share a process and "
-                             "make their own features: change the file instead")
+    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
     lines = phase.run(phase.read(options.file), options.workers)
     print(lines.to_markdown(index=False, floatfmt=".3f"))
+
+
+def run_multiverse(options):
+    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm")
+    verse = multiverse.read(options.file)
+    frame = multiverse.run(verse, options.workers, options.config)
+    print(multiverse.means(frame).reset_index().to_markdown(index=False, floatfmt=".3f"))
+
+
+def _refuse(options, *names):
+    for name in names:
+        if getattr(options, name):
+            raise StudyError(f"--{name} is not for {options.file}, whose runs share a process: change "
+                             "the file instead")
 
 
 def features_of(dataset, usual):

@@ -1,0 +1,86 @@
+"""One fit without a notebook: for searches of many hundreds, whose rows stand in one table.
+
+The way is that of `book/run.ipynb`: train on the split train, measure what was not trained on.
+"""
+
+import hashlib
+import json
+import time
+from dataclasses import asdict
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+
+from book.runs import checkpoint, provenance
+from book.runs.settings import Settings
+from data.files import store
+from data.files.dataset import open_dataset
+from data.files.paths import LOCAL, atomic
+from tfe import evaluation, systems, training
+
+STARTS = LOCAL / "starts"  # trained vanilla heads that fits begin at
+
+
+@cache
+def opened(data, encoder):
+    """What fits share: the dataset, its features x `(N, T, f)`, targets, truth, rows, and a key."""
+    dataset = open_dataset(data)
+    features = store.open_features(dataset, encoder)
+    return (dataset, features.x, dataset.targets(features.video_ids),
+            dataset.truth(features.video_ids, features.x.shape[1]),
+            dataset.rows(features.video_ids), (dataset.key, features.key))
+
+
+def key(settings, data, encoder, begin=None):
+    """A fit's key: the hash of its settings, its data, the code it runs, and its start's key."""
+    code = provenance.sources(__file__, (settings.backbone, settings.method))
+    identity = [asdict(settings), begin and key(begin, data, encoder), opened(data, encoder)[-1], code,
+                metadata.version("torch")]
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fit(settings, data, encoder, splits, begin=None):
+    """Train one system and measure it on `splits`: `(a row for each split, the system)`.
+
+    begin: the settings of the vanilla head that it begins at, if its start is warm; that head is
+    trained where no fit has done so yet.
+    """
+    torch.set_num_threads(1)
+    dataset, x, targets, truth, rows, _ = opened(data, encoder)
+    training.seed_everything(settings.seed)
+    system = settings.build(len(dataset.classes), x.shape[2], dataset.task)
+    if begin:
+        systems.warm_start(system, start(begin, data, encoder))
+    begun = time.perf_counter()
+    history = training.fit(system, x[rows["train"]], targets[rows["train"]], settings.plan(),
+                           seed=settings.seed, device=settings.device)
+    ended = {"status": history.status, "loss_n": history.rows[-1].get("loss_n"),
+             "uninformed": history.prior_ce, "seconds": time.perf_counter() - begun}
+    if history.status == "diverged":
+        return [{"split": split, **ended} for split in splits], system
+    return [{"split": split, **_measured(system, split, data, encoder), **ended}
+            for split in splits], system
+
+
+def _measured(system, split, data, encoder):
+    dataset, x, targets, truth, rows, _ = opened(data, encoder)
+    at = rows[split]
+    found = evaluation.measure(evaluation.predict(system, x[at], targets[at]), targets[at],
+                               None if truth is None else truth[at], dataset.task)
+    fidelity = {name: found.get(name, {}).get("auc") for name in ("fidelity", "attention_fidelity")}
+    return {"value": 100 * found["value"], "fidelity_auc": fidelity["fidelity"],
+            "attention_auc": fidelity["attention_fidelity"]}
+
+
+def start(settings, data, encoder):
+    """The weights of a trained vanilla head, from the file that an earlier fit left or anew."""
+    path = STARTS / f"{key(settings, data, encoder)}.safetensors"
+    if not path.is_file():
+        _, system = fit(settings, data, encoder, ())
+        with atomic(path) as temporary:
+            save_file({name: value.contiguous() for name, value in system.state_dict().items()},
+                      temporary)
+    return checkpoint.tensors(Path(path))[0]

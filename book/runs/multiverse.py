@@ -1,0 +1,227 @@
+"""The multiverse: many readings of one method, drawn at random and tuned alike on `val`.
+
+A file (`book/batches/multiverse.yaml`) names the axes on which the paper's text leaves room, and the
+methods that are searched over them. Configuration n of a method takes on each of its axes the value
+that the file's seed draws for (n, axis): methods that share an axis share the draw, so that their
+differences are paired.
+
+Three stages: every configuration once on `val`; the best of each method with more seeds; and the two
+configurations that the rules in the file choose, with fresh seeds, on the splits held back till then.
+"""
+
+import zlib
+from dataclasses import field, replace
+from functools import partial
+from typing import Annotated, Literal
+
+import numpy as np
+import pandas as pd
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from book.runs import fits
+from book.runs.settings import Settings
+from data.common import pool
+from data.files.paths import DATA, LOCAL, RESULTS, write_text
+from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
+from tfe.errors import StudyError
+
+KINDS = ("printed", "silent", "departs")  # what the paper says of a value
+COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", "value", "fidelity_auc",
+           "attention_auc", "status", "loss_n", "uninformed", "seconds", "key"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Value:
+    """A value of an axis: its name, what the paper says of it, and the settings that make it."""
+
+    value: Text
+    kind: Literal[KINDS]
+    set: dict
+
+
+@dataclass(frozen=True, config=STRICT)
+class Method:
+    """A method to search: fields of `Settings` that stay, and the axes that do not."""
+
+    row: Text
+    backbone: str
+    method: str
+    axes: Annotated[list[Text], Field(min_length=1)]
+    settings: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Multiverse:
+    """A file of readings; `starts`: the settings of the vanilla heads where warm starts begin."""
+
+    table: Name
+    dataset: Name
+    encoder: Name
+    draws: Seed
+    configurations: PositiveInt
+    seed: Seed
+    best: PositiveInt
+    more_seeds: Seeds
+    final_seeds: Seeds
+    final_splits: list[Text]
+    starts: dict[str, dict]
+    axes: Annotated[dict[str, Annotated[list[Value], Field(min_length=1)]], Field(min_length=1)]
+    methods: Annotated[list[Method], Field(min_length=1)]
+
+    def values(self, method, config):
+        """The value of each axis of a method in configuration `config`, `{axis: Value}`."""
+        return {axis: self.axes[axis][np.random.default_rng(
+            [self.draws, config, zlib.crc32(axis.encode())]).integers(len(self.axes[axis]))]
+            for axis in method.axes}
+
+    def settings(self, method, config, seed):
+        """`(Settings, those of its start or None)` of a configuration."""
+        given = dict(method.settings)
+        for value in self.values(method, config).values():
+            given = _merged(given, value.set)
+        given = {"backbone": method.backbone, "method": method.method, "seed": seed, **given}
+        begin = None
+        if given.get("start") == "warm":
+            begin = Settings(method.backbone, "vanilla", seed=seed,
+                             **self.starts[method.backbone])
+        return checked(Settings, given, f"{method.row}, configuration {config}"), begin
+
+
+def _merged(one, other):
+    """Two dicts of settings, and the dicts in them, as one."""
+    return one | {key: {**one.get(key, {}), **value} if isinstance(value, dict) else value
+                  for key, value in other.items()}
+
+
+def read(path):
+    """The `Multiverse` of a file. StudyError in one line for what in it is missing or unknown."""
+    found = checked(Multiverse, read_yaml(path), path)
+    for method in found.methods:
+        for axis in method.axes:
+            if axis not in found.axes:
+                raise StudyError(f"{path}: {method.row[:80]} names the axis {axis[:80]!r}, which is "
+                                 f"none: choose of {', '.join(found.axes)}"[:400])
+        if method.backbone not in found.starts and any("start" in value.set for axis in method.axes
+                                                       for value in found.axes[axis]):
+            raise StudyError(f"{path}: {method.row[:80]} may begin warm: name the vanilla head of "
+                             f"{method.backbone[:80]} in `starts`")
+        for config in range(found.configurations):
+            try:
+                settings, begin = found.settings(method, config, found.seed)
+                settings.plan()
+            except StudyError as error:
+                raise StudyError(f"{path}: {error}") from None
+    return found
+
+
+def run(verse, workers=None, configs=None):
+    """Run what has not run yet, stage by stage; return the rows as a frame.
+
+    Rows are written to `results/local/` as they come, and those that are committed in `results/`
+    count as done while their key holds. configs: of the first stage these alone, and no other stage.
+    """
+    data = str(DATA / verse.dataset)
+    rows = {row["key"] + row["split"]: row for folder in (RESULTS, LOCAL)
+            for row in _stored(folder / f"{verse.table}.csv")}
+    jobs = _jobs(verse, "search", {method.row: configs or range(verse.configurations)
+                                   for method in verse.methods}, [verse.seed], ["val"])
+    frame = _complete(verse, jobs, rows, data, workers)
+    if configs:
+        return frame
+    jobs += _jobs(verse, "best", best(frame, verse.best), verse.more_seeds, ["val"])
+    frame = _complete(verse, jobs, rows, data, workers)
+    picked = {row: sorted({number for number in by_rule.values()})
+              for row, by_rule in chosen(verse, frame).items()}
+    jobs += _jobs(verse, "final", picked, verse.final_seeds, verse.final_splits)
+    return _complete(verse, jobs, rows, data, workers)
+
+
+def _jobs(verse, stage, configs, seeds, splits):
+    """Configuration by configuration over all methods: what is there is comparable at any time."""
+    by_row = {method.row: method for method in verse.methods}
+    most = max((number for numbers in configs.values() for number in numbers), default=-1)
+    return [(stage, by_row[row], config, seed, splits) for config in range(most + 1)
+            for row, numbers in configs.items() if config in numbers for seed in seeds]
+
+
+def _complete(verse, jobs, rows, data, workers):
+    """Do the jobs that have no row yet; write all rows after each; return those of the jobs."""
+    planned = {}
+    for stage, method, config, seed, splits in jobs:
+        settings, begin = verse.settings(method, config, seed)
+        name = fits.key(settings, data, verse.encoder, begin)
+        facts = {"backbone": method.backbone, "method": method.row, "config": config,
+                 "stage": stage, "seed": seed, "key": name,
+                 **{axis: value.value for axis, value in verse.values(method, config).items()}}
+        planned[name] = (facts, settings, begin, splits)
+    waiting = [(name, *planned[name][1:]) for name in planned
+               if any(name + split not in rows for split in planned[name][3])]
+    print(f"{verse.table}: {len(planned)} fits, {len(planned) - len(waiting)} done already", flush=True)
+    one = partial(_fit, data=data, encoder=verse.encoder)
+    for (name, *_), measured in pool.each(one, waiting, "fits", "fit", workers):
+        for row in measured:
+            rows[name + row["split"]] = {**planned[name][0], **row}
+        _write(verse, rows)
+    # A row keeps the stage that asked for it first.
+    return _frame(verse, [row for row in rows.values() if row["key"] in planned])
+
+
+def _fit(job, data, encoder):
+    name, settings, begin, splits = job
+    return fits.fit(settings, data, encoder, splits, begin)[0]
+
+
+def _stored(path):
+    if not path.is_file():
+        return []
+    frame = pd.read_csv(path, dtype={"key": str, "method": str})
+    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+
+
+def _frame(verse, rows):
+    order = [method.row for method in verse.methods]
+    frame = pd.DataFrame(rows, columns=[*COLUMNS, *verse.axes])
+    return frame.sort_values(["method", "config", "seed", "split"], kind="stable",
+                             key=lambda c: c.map(order.index) if c.name == "method" else c)
+
+
+def _write(verse, rows):
+    write_text(LOCAL / f"{verse.table}.csv", _frame(verse, rows.values()).to_csv(
+        index=False, lineterminator="\n", float_format="%.6g"))
+
+
+def means(frame):
+    """The mean over seeds of what a frame measured on `val`, one line a method and configuration."""
+    on_val = frame[(frame.split == "val") & frame.value.notna()]
+    return on_val.groupby(["method", "config"], sort=False).agg(
+        value=("value", "mean"), fidelity_auc=("fidelity_auc", "mean"), seeds=("seed", "nunique"))
+
+
+def best(frame, many):
+    """The configurations of each method that are best on `val`, `{method: [config]}`."""
+    lines = means(frame).reset_index()
+    return {row: part.nlargest(many, "value").config.tolist()
+            for row, part in lines.groupby("method", sort=False)}
+
+
+def chosen(verse, frame, within=1.0):
+    """The configurations that go on to the test, `{method: {rule: config}}`, of those with all seeds.
+
+    "recognition": the highest mean on `val`. "fidelity": the highest fidelity among those whose mean
+    on `val` lies within `within` points of the vanilla head's best, tuned alike.
+    """
+    lines = means(frame).reset_index()
+    lines = lines[lines.seeds == 1 + len(verse.more_seeds)]
+    backbone = {method.row: method.backbone for method in verse.methods}
+    vanilla = {method.backbone: lines[lines.method == method.row].value.max()
+               for method in verse.methods if method.method == "vanilla"}
+    found = {}
+    for row, part in lines.groupby("method", sort=False):
+        part = part.set_index("config")
+        found[row] = {"recognition": int(part.value.idxmax())}
+        level = vanilla.get(backbone[row], part.value.max())
+        near = part[part.value >= level - within]
+        if len(near):
+            found[row]["fidelity"] = int(near.fidelity_auc.idxmax())
+    return found
