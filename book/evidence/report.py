@@ -6,7 +6,7 @@ import pandas as pd
 
 from book import plots
 from book.evidence.strips import is_closed, strips
-from book.evidence.summary import summary
+from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
 from book.runs import provenance
 from data.files import reading
@@ -16,13 +16,15 @@ from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
 FEWEST = 3  # seeds of an interval: of two, 95% t intervals span twelve standard errors
 FEW = f"Of fewer than {FEWEST} seeds no interval is printed: they do not tell the spread. "
+EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
+         "one-sided tests at 5 %. ")
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
 FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
-           "device,commit").split(",")
+           "device,commit,start,depth,below,key").split(",")
 
 
 def table(name, dataset, runs, splits):
@@ -51,11 +53,21 @@ def table(name, dataset, runs, splits):
                 "k": (given.disentangler.get("k", DEFAULT_K)
                       if given.method in GAMES and given.method not in WITHOUT_TD else None),
                 "value": 100 * measured["value"] if measured else None, "paper": None,
+                "start": given.start, "key": run.folder.name, **_reading(run),
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
                 **{f"fidelity_{key}": found.get(key) for key in ("mass", "auc", "pointing")},
                 **{key: found.get(key) for key in ("chance_mass", "chance_pointing")}})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _reading(run):
+    """What of a TFE row the paper leaves open: what stays below D, and whose gradient trains it."""
+    if run.settings.method not in GAMES:
+        return {}
+    below = run.settings.game.get("encoder", GAMES[run.settings.method].encoder)
+    return {"depth": run.settings.depth, "below": {"disentangler": "D", "salient": "L_S",
+                                                   "approximators": "A", "none": "nobody"}[below]}
 
 
 def measures(runs, splits):
@@ -99,6 +111,7 @@ def page(name, frame, lines, dataset, folds=1):
         f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
+        + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + "None of these numbers stands beside the paper's: the data are others.")

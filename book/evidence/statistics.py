@@ -27,34 +27,38 @@ def mean_interval(values, level=0.95):
     return float(values.mean()), float(interval.low), float(interval.high)
 
 
-def paired(a, b, level=0.95, power=0.8):
+def paired(a, b, level=0.95, power=0.8, margin=None):
     """Paired t comparison of `a` minus `b`, two (S,) lists of values by the same seeds.
 
     Returns a dict: `difference` (mean of a - b), `low`, `high` (t interval), `p` (two-sided),
     `smallest_effect` (the true difference that S seeds of this spread would detect with
     probability `power` at 1 - `level`) and `improvement`, P(a run of a > a run of b), ties
-    half, over all S x S pairs of runs. One seed leaves all but `difference` and
-    `improvement` nan. Raises StudyError where the lengths differ.
+    half, over all S x S pairs of runs. With a `margin` also `equal`: whether two one-sided t tests
+    at 1 - level say that the true difference lies within it. One seed leaves all but `difference`
+    and `improvement` nan. Raises StudyError where the lengths differ.
     """
     a, b = _runs(a, "a"), _runs(b, "b")
     if len(a) != len(b):
         raise StudyError(f"a, b: {len(a)} and {len(b)} runs cannot be paired; "
                          "give one value a seed in both, in the same order")
     mean, low, high = mean_interval(a - b, level)
-    return {"difference": mean, "low": low, "high": high,
+    # Both tests reject where the interval at 1 - 2 (1 - level) lies within the margin.
+    inner = mean_interval(a - b, 2 * level - 1)[1:]
+    equal = {} if margin is None else {"equal": bool(-margin < inner[0] and inner[1] < margin)}
+    return {"difference": mean, "low": low, "high": high, **equal,
             # Without spread there is no p: equal runs say nothing of other seeds.
             "p": float(_t_test(a - b).pvalue) if low < high else float("nan"),
             "smallest_effect": float(_standard_error(a - b) * detectable(len(a), level, power)),
             "improvement": float((np.sign(a[:, None] - b[None, :]).mean() + 1) / 2)}
 
 
-def paired_by_seed(a, b):
+def paired_by_seed(a, b, margin=None):
     """`paired` over the seeds that both have; None where there is none.
 
     a, b: Series of a row's values, by seed; NaN is a run without a value.
     """
     both = pd.concat([a, b], axis=1, keys=("a", "b")).dropna()
-    return None if both.empty else {**paired(both.a, both.b), "seeds": len(both),
+    return None if both.empty else {**paired(both.a, both.b, margin=margin), "seeds": len(both),
                                     "means": (both.a.mean(), both.b.mean())}
 
 

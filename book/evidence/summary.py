@@ -6,6 +6,8 @@ import pandas as pd
 from book.evidence import statistics
 from tfe import metrics
 
+# Differences below these say that two rows are equal, fixed beforehand (results/plan.md): points, AUC.
+MARGINS = {"value": 1.0, "fidelity_auc": 0.02}
 REPEATS = 200  # of the bootstrap: its standard deviation is then known to a twentieth
 
 
@@ -14,7 +16,7 @@ def summary(frame, runs):
 
     `low`, `high` are t intervals over seeds on these test videos; `video_low`, `video_high` count
     the draw of test videos as well. Differences are paired by seed; `holm` corrects their p values
-    for all differences of the table. `loss_n` is the mean final L_N in nats, `uninformed` the loss
+    for all differences of the table; `equal` says that two one-sided tests place one within `MARGINS`. `loss_n` is the mean final L_N in nats, `uninformed` the loss
     of a critic that knows the class frequencies alone; `collapsed`, in tables that have such runs,
     counts those that answer every video alike.
     """
@@ -76,7 +78,8 @@ def _mean(cell, column, names, most):
 
 def _difference(cell, other, column, prefix):
     """The paired difference of a row to its baseline over the seeds that both have."""
-    pair = statistics.paired_by_seed(*(table.set_index("seed")[column] for table in (cell, other)))
+    pair = statistics.paired_by_seed(*(table.set_index("seed")[column] for table in (cell, other)),
+                                     margin=MARGINS[column])
     names = {"low": "difference_low", "high": "difference_high"}
     return {prefix + names.get(name, name): value for name, value in (pair or {}).items()
             if name not in ("seeds", "means")}

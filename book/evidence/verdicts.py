@@ -8,12 +8,15 @@ from book.evidence import statistics
 def interval(line, name, sign="", digits=1):
     """`62.1 [61.0, 63.2]`: entry `name` of a line, and its two ends `name_low` and `name_high`.
 
-    The ends of `value` are called `low` and `high`. What the line has not is left out.
+    The ends of `value` are called `low` and `high`. What the line has not is left out. A paired
+    difference ends in "=" where the rows are equal within the margins (`summary.MARGINS`).
     """
     form, prefix = f"{sign}.{digits}f", "" if name == "value" else f"{name}_"
     middle, low, high = (line.get(key) for key in (name, f"{prefix}low", f"{prefix}high"))
     words = [f"{middle:{form}}"] if pd.notna(middle) else []
     words += [f"[{low:{form}}, {high:{form}}]"] if pd.notna(low) else []
+    equal = line.get(name.replace("difference", "equal")) if name.endswith("difference") else None
+    words += ["="] if pd.notna(equal) and equal else []
     return " ".join(words)
 
 

@@ -27,8 +27,8 @@ from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yam
 from tfe.errors import StudyError
 
 KINDS = ("printed", "silent", "departs")  # what the paper says of a value
-COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", "value", "fidelity_auc",
-           "attention_auc", "status", "loss_n", "uninformed", "seconds", "key"]
+MEASURED = ["value", "fidelity_auc", "attention_auc", "status", "loss_n", "uninformed", "seconds"]
+COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", *MEASURED, "key"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -122,19 +122,19 @@ def run(verse, workers=None, configs=None):
     count as done while their key holds. configs: of the first stage these alone, and no other stage.
     """
     data = str(DATA / verse.dataset)
-    rows = {row["key"] + row["split"]: row for folder in (RESULTS, LOCAL)
-            for row in _stored(folder / f"{verse.table}.csv")}
+    done = {(row["key"], row["split"]): {name: row[name] for name in MEASURED}
+            for folder in (RESULTS, LOCAL)
+            for row in read_table(folder / f"{verse.table}.csv").to_dict("records")}
     jobs = _jobs(verse, "search", {method.row: configs or range(verse.configurations)
                                    for method in verse.methods}, [verse.seed], ["val"])
-    frame = _complete(verse, jobs, rows, data, workers)
+    frame = _complete(verse, jobs, done, data, workers)
     if configs:
         return frame
     jobs += _jobs(verse, "best", best(frame, verse.best), verse.more_seeds, ["val"])
-    frame = _complete(verse, jobs, rows, data, workers)
-    picked = {row: sorted({number for number in by_rule.values()})
-              for row, by_rule in chosen(verse, frame).items()}
+    frame = _complete(verse, jobs, done, data, workers)
+    picked = {row: set(by_rule.values()) for row, by_rule in chosen(verse, frame).items()}
     jobs += _jobs(verse, "final", picked, verse.final_seeds, verse.final_splits)
-    return _complete(verse, jobs, rows, data, workers)
+    return _complete(verse, jobs, done, data, workers)
 
 
 def _jobs(verse, stage, configs, seeds, splits):
@@ -145,50 +145,48 @@ def _jobs(verse, stage, configs, seeds, splits):
             for row, numbers in configs.items() if config in numbers for seed in seeds]
 
 
-def _complete(verse, jobs, rows, data, workers):
-    """Do the jobs that have no row yet; write all rows after each; return those of the jobs."""
-    planned = {}
+def _complete(verse, jobs, done, data, workers):
+    """Fit what is not done, and write the rows of all jobs after each fit; return them as a frame."""
+    lines, waiting = [], {}
     for stage, method, config, seed, splits in jobs:
         settings, begin = verse.settings(method, config, seed)
-        name = fits.key(settings, data, verse.encoder, begin)
-        facts = {"backbone": method.backbone, "method": method.row, "config": config,
-                 "stage": stage, "seed": seed, "key": name,
-                 **{axis: value.value for axis, value in verse.values(method, config).items()}}
-        planned[name] = (facts, settings, begin, splits)
-    waiting = [(name, *planned[name][1:]) for name in planned
-               if any(name + split not in rows for split in planned[name][3])]
-    print(f"{verse.table}: {len(planned)} fits, {len(planned) - len(waiting)} done already", flush=True)
+        key = fits.key(settings, data, verse.encoder, begin)  # configurations may be equal
+        lines += [{"backbone": method.backbone, "method": method.row, "config": config,
+                   "stage": stage, "seed": seed, "split": split, "key": key,
+                   **{axis: value.value for axis, value in verse.values(method, config).items()}}
+                  for split in splits]
+        if any((key, split) not in done for split in splits):
+            waiting[key] = (settings, begin, tuple(splits))
+    print(f"{verse.table}: {len(jobs)} fits, {len(waiting)} to do", flush=True)
     one = partial(_fit, data=data, encoder=verse.encoder)
-    for (name, *_), measured in pool.each(one, waiting, "fits", "fit", workers):
-        for row in measured:
-            rows[name + row["split"]] = {**planned[name][0], **row}
-        _write(verse, rows)
-    # A row keeps the stage that asked for it first.
-    return _frame(verse, [row for row in rows.values() if row["key"] in planned])
+    for (key, *_), measured in pool.each(one, [(key, *job) for key, job in waiting.items()],
+                                         "fits", "fit", workers):
+        done |= {(key, row["split"]): row for row in measured}
+        _write(verse, lines, done)  # at once: an interruption loses the fits in hand alone
+    return _write(verse, lines, done)
 
 
 def _fit(job, data, encoder):
-    name, settings, begin, splits = job
+    _, settings, begin, splits = job
     return fits.fit(settings, data, encoder, splits, begin)[0]
 
 
-def _stored(path):
+def read_table(path):
+    """The rows of a multiverse as they were written, a frame; none where there is no file."""
     if not path.is_file():
-        return []
-    frame = pd.read_csv(path, dtype={"key": str, "method": str})
-    return frame.astype(object).where(frame.notna(), None).to_dict("records")
+        return pd.DataFrame(columns=COLUMNS)
+    frame = pd.read_csv(path, dtype=str)
+    numbers = ["config", "seed", *(name for name in MEASURED if name != "status")]
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
-def _frame(verse, rows):
-    order = [method.row for method in verse.methods]
-    frame = pd.DataFrame(rows, columns=[*COLUMNS, *verse.axes])
-    return frame.sort_values(["method", "config", "seed", "split"], kind="stable",
-                             key=lambda c: c.map(order.index) if c.name == "method" else c)
-
-
-def _write(verse, rows):
-    write_text(LOCAL / f"{verse.table}.csv", _frame(verse, rows.values()).to_csv(
-        index=False, lineterminator="\n", float_format="%.6g"))
+def _write(verse, lines, done):
+    """Write what of the lines is done to `results/local/`; return it as it is read again."""
+    path = LOCAL / f"{verse.table}.csv"
+    frame = pd.DataFrame([line | done[line["key"], line["split"]] for line in lines
+                          if (line["key"], line["split"]) in done], columns=[*COLUMNS, *verse.axes])
+    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return read_table(path)  # a resumed search chooses by the same digits
 
 
 def means(frame):

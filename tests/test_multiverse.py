@@ -1,0 +1,132 @@
+"""The multiverse: draws, pairs, stages and choices, on a tiny dataset with two methods."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from book.runs import fits, multiverse
+from data import planted
+from data.files.paths import BOOK
+from tfe.errors import StudyError
+
+FILE = BOOK / "batches" / "multiverse.yaml"
+TINY = {
+    "table": "tiny", "dataset": "toy", "encoder": "planted", "draws": 1, "configurations": 3,
+    "seed": 9, "best": 1, "more_seeds": [10], "final_seeds": [20, 21], "final_splits": ["test"],
+    "starts": {"bike": {"profile": "smoke"}},
+    "axes": {
+        "start": [{"value": "warm", "kind": "printed", "set": {"start": "warm", "depth": "last"}},
+                  {"value": "cold", "kind": "silent", "set": {}}],
+        "rate": [{"value": name, "kind": "silent", "set": {"schedule": {"lr": rate}}}
+                 for name, rate in (("slow", 1e-4), ("fast", 1e-2))],
+        "k": [{"value": str(k), "kind": "silent", "set": {"disentangler": {"k": k}}} for k in (2, 4)]},
+    "methods": [
+        {"row": "BIKE", "backbone": "bike", "method": "vanilla", "axes": ["rate"],
+         "settings": {"profile": "smoke"}},
+        {"row": "BIKE+TFE", "backbone": "bike", "method": "tfe", "axes": ["start", "rate", "k"],
+         "settings": {"profile": "smoke"}}]}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Folders of their own, a toy dataset in them, and what `multiverse.run` gives for the file."""
+    folder = tmp_path_factory.mktemp("multiverse")
+    planted.main(["--features-only", "--out", str(folder / "toy"), "--train", "16", "--val", "8",
+                  "--test", "8", "--shifted", "0"])
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("DATA", "LOCAL", "RESULTS"):
+            patch.setattr(multiverse, name, folder if name == "DATA" else folder / name.lower())
+        patch.setattr(fits, "STARTS", folder / "starts")
+        patch.setattr(multiverse.pool, "each", lambda function, items, *_: (
+            (item, function(item)) for item in items))  # this process alone
+        yield folder, multiverse.run(written(folder, TINY))
+
+
+def written(folder, content):
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return multiverse.read(path)
+
+
+def test_the_file_of_the_book_has_the_space_that_the_plan_names():
+    verse = multiverse.read(FILE)
+    assert verse.configurations == 120 and verse.best == 20 and len(verse.final_seeds) == 10
+    assert {method.row for method in verse.methods} == {
+        "MSQNet", "BIKE", "MSQNet+TFE", "BIKE+TFE", "MSQNet+TFE, no adversary",
+        "BIKE+TFE, no adversary", "gated MIL"}
+    assert {value.kind for values in verse.axes.values() for value in values} == {
+        "printed", "silent", "departs"}
+
+
+def test_draws_are_those_of_the_seed_and_shared_by_methods_that_share_an_axis():
+    verse = multiverse.read(FILE)
+    by_row = {method.row: method for method in verse.methods}
+    with_, without = by_row["BIKE+TFE"], by_row["BIKE+TFE, no adversary"]
+    shared = set(with_.axes) & set(without.axes)
+    assert {"start", "depth", "k", "rate", "epochs"} <= shared
+    for config in range(120):
+        one, other = (verse.values(method, config) for method in (with_, without))
+        assert all(one[axis] == other[axis] for axis in shared)
+    for axis in with_.axes:  # every value is drawn, none nearly always
+        drawn = [verse.values(with_, config)[axis].value for config in range(120)]
+        counts = pd.Series(drawn).value_counts()
+        assert len(counts) == len(verse.axes[axis]) and counts.min() > 60 / len(counts)
+
+
+def test_three_stages_and_their_seeds(world):
+    _, frame = world
+    search = frame[frame.stage == "search"]
+    assert len(search) == 6 and set(search.split) == {"val"} and set(search.seed) == {9}
+    again = frame[frame.stage == "best"]
+    assert set(again.seed) == {10} and again.groupby("method").config.nunique().tolist() == [1, 1]
+    final = frame[frame.stage == "final"]
+    assert set(final.split) == {"test"} and set(final.seed) == {20, 21}
+    assert (search.groupby("method").config.nunique() == 3).all()
+
+
+def test_what_is_done_is_not_done_again_and_the_table_says_the_same(world, monkeypatch):
+    folder, frame = world
+    monkeypatch.setattr(multiverse, "_fit", lambda job, **_: pytest.fail("a fit was done again"))
+    pd.testing.assert_frame_equal(multiverse.run(written(folder, TINY)), frame)
+
+
+def test_one_configuration_by_its_number_alone(world):
+    folder, frame = world
+    alone = multiverse.run(written(folder, TINY), configs=[1])
+    assert set(alone.config) == {1}
+    both = frame[(frame.stage == "search") & (frame.config == 1)]
+    assert alone.value.tolist() == pytest.approx(both.value.tolist(), rel=1e-5)
+
+
+def test_a_warm_fit_begins_at_the_vanilla_head_of_its_seed(world):
+    folder, frame = world
+    begun = frame[(frame.method == "BIKE+TFE") & (frame.start == "warm")]
+    assert len(begun) and len(list((folder / "starts").glob("*.safetensors"))) == begun.seed.nunique()
+
+
+def test_the_rules_of_choice():
+    verse = multiverse.read(FILE)
+    lines = [(row, config, seed, value, auc)
+             for seed in (verse.seed, *verse.more_seeds)
+             for row, config, value, auc in (
+                 ("MSQNet", 0, 80, .5), ("MSQNet", 1, 70, .9), ("MSQNet+TFE", 0, 81, .6),
+                 ("MSQNet+TFE", 1, 79.2, .8), ("MSQNet+TFE", 2, 78.9, .9))]
+    lines.append(("MSQNet+TFE", 3, verse.seed, 99, 1.0))  # one seed is too few to be chosen
+    frame = pd.DataFrame(lines, columns=["method", "config", "seed", "value", "fidelity_auc"])
+    found = multiverse.chosen(verse, frame.assign(split="val"))
+    assert found == {"MSQNet": {"recognition": 0, "fidelity": 0},
+                     "MSQNet+TFE": {"recognition": 0, "fidelity": 1}}
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"methods": [TINY["methods"][0] | {"axes": ["depths"]}]}, "names the axis 'depths', which is none"),
+    ({"axes": TINY["axes"] | {"k": [{"value": "2", "kind": "guessed", "set": {}}]}}, "kind"),
+    ({"axes": TINY["axes"] | {"k": [{"value": "2", "kind": "silent", "set": {"kk": 1}}]}}, "kk"),
+    ({"starts": {}}, "may begin warm"),
+    ({"configurations": 0}, "configurations"),
+    ({"axes": TINY["axes"] | {"rate": [{"value": "0", "kind": "silent",
+                                        "set": {"schedule": {"lr": 0.0}}}]}}, "lr")])
+def test_a_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path, change, said):
+    with pytest.raises(StudyError, match=said) as error:
+        written(tmp_path, TINY | change)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
