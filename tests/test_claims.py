@@ -23,9 +23,20 @@ def lines(tmp_path, name="toy", **rows):
 @pytest.mark.parametrize("rows, verdict", [
     ({"a": (1, 2), "b": (.1, 3)}, "confirmed"), ({"a": (1, 2), "b": (-1, 3)}, "narrowed"),
     ({"a": (1, 2), "b": (-3, -1)}, "narrowed"), ({"a": (-1, 2), "b": (-3, -1)}, "refuted"),
-    ({"a": (-1, 2), "b": (-3, 1)}, "not testable here")])
+    ({"a": (-1, 2), "b": (-3, 1)}, "not reproduced here")])
 def test_a_claim_on_several_rows(tmp_path, rows, verdict):
     assert claims.raises("toy", list(rows))(lines(tmp_path, **rows))[0] == verdict
+
+
+@pytest.mark.parametrize("warm, below, cold, verdict", [
+    ((1, 2), (1, 3), (2, 3), "confirmed"), ((1, 2), (-1, 1), (-3, -2), "depends on the reading"),
+    ((-2, -1), (-4, -2), (-9, -1), "refuted"), ((-1, 1), (-4, -2), (-9, -1), "not reproduced here"),
+    ((-1, 1), (-1, 2), (-2, 1), "not reproduced here")])
+def test_a_claim_falls_only_where_every_reading_contradicts(tmp_path, warm, below, cold, verdict):
+    folder = lines(tmp_path, **dict(zip((row.format("BIKE") for row in rules.READINGS.values()),
+                                        (warm, below, cold))))
+    found, words = rules.in_readings(lambda rows: rules.raises("toy", rows), "BIKE")(folder)
+    assert found == verdict and all(reading in words for reading in rules.READINGS)
 
 
 def test_the_claimed_direction_counts(tmp_path):
@@ -50,13 +61,17 @@ def test_the_fall_under_a_shift_is_test_minus_shifted():
 
 def test_the_gain_is_tfe_minus_vanilla_of_the_same_backbone_and_seed():
     table = pd.DataFrame([{"row": m, "backbone": "bike", "method": m, "seed": 1, "split": "test",
-                           "value": v} for m, v in (("tfe", 61.0), ("vanilla", 64.0))])
-    assert claims.gain(table).to_dict("records") == [{"row": "bike", "seed": 1, "value": -3.0}]
+                           "value": v} for m, v in (("BIKE+TFE", 61.0), ("BIKE", 64.0))])
+    assert claims.gain(table).to_dict("records") == [{"seed": 1, "row": "BIKE", "value": -3.0}]
+    warm = pd.concat([table, table.assign(row="BIKE trained on", value=66.0),
+                      table.iloc[:1].assign(row="BIKE+TFE from scratch", value=50.0)])
+    assert claims.gain(warm).value.tolist() == [-5.0]
+    assert claims.gain(warm, cold=True).value.tolist() == [-14.0]
 
 
 @pytest.mark.parametrize("cosines, verdict", [
     ([.01, -.02, .02, 0, .01], "confirmed"), ([.7, .71, .69, .7, .72], "refuted"),
-    ([-.3, .4, 0, .2, -.2], "not testable here")])
+    ([-.3, .4, 0, .2, -.2], "not reproduced here")])
 def test_orthogonality(cosines, verdict):
     assert claims.orthogonal(pd.DataFrame({"probes_cosine": cosines}))[0] == verdict
 
@@ -70,7 +85,7 @@ def test_the_best_row(tmp_path):
 
     assert judged(a=(-3, -1), b=(-2, -1)) == "confirmed"
     assert judged(a=(-3, -1), b=(-2, 1)) == "narrowed"
-    assert judged(a=(-3, 1), b=(-2, 1)) == "not testable here"
+    assert judged(a=(-3, 1), b=(-2, 1)) == "not reproduced here"
     assert judged(a=(-3, -1), b=(1, 2)) == "refuted"
 
 
@@ -117,26 +132,26 @@ def two_tables(tmp_path, whole, cut):
         pd.DataFrame([{"row": method, "method": method, "backbone": "msqnet", "split": "test",
                        "seed": seed, "value": value}
                       for seed, tfe in enumerate(values)
-                      for method, value in (("vanilla", 50.0), ("tfe", tfe))]
+                      for method, value in (("MSQNet", 50.0), ("MSQNet+TFE", tfe))]
                      ).to_csv(tmp_path / f"{name}.csv", index=False)
-    return rules.coarser("msqnet", "whole", "cut")(tmp_path)
+    return rules.coarser("MSQNet", "whole", "cut")(tmp_path)
 
 
 def test_a_gain_is_coarser_where_it_is_larger_on_whole_videos(tmp_path):
     verdict, words = two_tables(tmp_path, [53, 54, 55], [50, 51, 52.5])
     assert verdict == "confirmed" and "+2.83" in words and "3 seeds" in words
     assert two_tables(tmp_path, [43, 44, 45], [50, 51, 52.5])[0] == "refuted"
-    assert two_tables(tmp_path, [43, 54, 45], [50, 44, 52])[0] == "not testable here"
+    assert two_tables(tmp_path, [43, 54, 45], [50, 44, 52])[0] == "not reproduced here"
 
 
-@pytest.mark.parametrize("excess, verdict", [(0.3, "refuted"), (0.0, "not testable here")])
+@pytest.mark.parametrize("excess, verdict", [(0.3, "refuted"), (0.0, "not reproduced here")])
 def test_dependence_above_that_of_permuted_pairs_refutes_independence(excess, verdict):
     noise = np.random.default_rng(0).normal(0, 0.02, (5, 2))
     runs = pd.DataFrame(noise + [excess, 0], columns=claims.DEPENDENCE)
     assert rules.independent(runs)[0] == verdict
 
 
-@pytest.mark.parametrize("stated, verdict", [("holds", "refuted"), ("fails", "not testable here")])
+@pytest.mark.parametrize("stated, verdict", [("holds", "refuted"), ("fails", "not reproduced here")])
 def test_a_statement_contradicts_a_claim_only_where_it_holds(tmp_path, stated, verdict):
     pd.DataFrame([{"statement": "B.x: all is kept", "verdict": stated}]).to_csv(
         tmp_path / "theorems.csv", index=False)

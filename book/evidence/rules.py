@@ -9,7 +9,13 @@ from scipy.stats import spearmanr
 
 from book.evidence import statistics
 
-CONFIRMED, REFUTED, NARROWED, UNTESTED = "confirmed", "refuted", "narrowed", "not testable here"
+CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
+DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
+VERDICTS = CONFIRMED, NARROWED, DEPENDS, UNSEEN, REFUTED, UNTESTED
+# Rows that hold one claim in the readings that the text allows, by what makes the reading.
+HEADS = "MSQNet", "BIKE", "Text4Vis"
+READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N below D",
+            "from scratch": "{}+TFE from scratch"}
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
            "table4": "make reproduce-table4"}
 
@@ -29,7 +35,7 @@ def sign(low, high, wanted=1):
         return UNTESTED
     if wanted * low > 0 and wanted * high > 0:
         return CONFIRMED
-    return REFUTED if wanted * low < 0 and wanted * high < 0 else UNTESTED
+    return REFUTED if wanted * low < 0 and wanted * high < 0 else UNSEEN
 
 
 def together(verdicts):
@@ -38,7 +44,14 @@ def together(verdicts):
         return CONFIRMED
     if CONFIRMED in verdicts:
         return NARROWED
-    return REFUTED if REFUTED in verdicts else UNTESTED
+    return next((v for v in (REFUTED, UNSEEN) if v in verdicts), UNTESTED)
+
+
+def across(verdicts):
+    """One verdict of several readings: refuted only where every reading contradicts."""
+    if len(set(verdicts)) == 1:
+        return verdicts[0]
+    return DEPENDS if {CONFIRMED, NARROWED} & set(verdicts) else UNSEEN
 
 
 def compared(ours, other, wanted=1, digits=2):
@@ -52,7 +65,7 @@ def raises(name, rows, prefix="", wanted=1):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
     Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
-    the contrary, and not testable here where the seeds tell nothing apart.
+    the contrary, and not reproduced here where the seeds tell nothing apart.
     """
     def judge(folder):
         lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
@@ -68,6 +81,16 @@ def raises(name, rows, prefix="", wanted=1):
     return judge
 
 
+def in_readings(rule, *heads):
+    """The claim that `rule(rows)` judges, in every reading of `READINGS`, of these heads."""
+    def judge(folder):
+        found = {reading: rule([row.format(head) for head in heads])(folder)
+                 for reading, row in READINGS.items()}
+        return (across([verdict for verdict, _ in found.values()]),
+                ". ".join(f"{reading} ({verdict}): {words}" for reading, (verdict, words) in found.items()))
+    return judge
+
+
 def on_test(table):
     """The runs on the test split."""
     return table[table.split == "test"]
@@ -79,13 +102,22 @@ def fall(table):
     return (wide.test - wide.shifted).rename("value").reset_index()
 
 
-def gain(table):
-    """Each TFE run minus the vanilla run of its seed and backbone: rows are the backbones."""
-    table = on_test(table)
-    wide = table[table.method.isin(["tfe", "vanilla"])].pivot_table(
-        index=["backbone", "seed"], columns="method", values="value")
-    return (wide.tfe - wide.vanilla).rename("value").reset_index().rename(
-        columns={"backbone": "row"})
+def gain(table, cold=False):
+    """Each TFE run minus the head of its seed that it is held against: rows are the heads.
+
+    Held against that head trained on, where the table has it. cold: TFE from scratch, against the
+    head that begins there too.
+    """
+    wide = on_test(table).pivot_table(index="seed", columns="row", values="value")
+    gains = {}
+    for head in HEADS:
+        ours, base = f"{head}+TFE", f"{head} trained on"
+        if cold or base not in wide:
+            ours, base = (f"{ours} from scratch" if f"{ours} from scratch" in wide else ours), head
+        if {ours, base} <= set(wide):
+            gains[head] = wide[ours] - wide[base]
+    found = pd.DataFrame(gains).stack().rename("value").rename_axis(["seed", "row"])
+    return found.reset_index()
 
 
 def paired(name, ours, other, wanted=1, of=on_test):
@@ -120,7 +152,7 @@ def less_in_rest(runs):
 def independent(runs):
     """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
     verdict, words = compared(runs["probes_dependence"], runs["probes_dependence_permuted"], digits=3)
-    return (REFUTED if verdict == CONFIRMED else UNTESTED), (
+    return (REFUTED if verdict == CONFIRMED else UNSEEN), (
         f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
         f"pairs by {words}")
 
@@ -131,7 +163,7 @@ def orthogonal(runs):
     words = f"mean cosine {mean:.2f} [{low:.2f}, {high:.2f}]"
     if -0.1 <= low and high <= 0.1:
         return CONFIRMED, words
-    return (REFUTED if low > 0.1 or high < -0.1 else UNTESTED), words
+    return (REFUTED if low > 0.1 or high < -0.1 else UNSEEN), words
 
 
 def correlation(name):
@@ -142,7 +174,7 @@ def correlation(name):
         found = spearmanr(lines.value, lines.auc)
         words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
         if not found.pvalue <= 0.05:  # nor where there is none
-            return UNTESTED, words
+            return UNSEEN, words
         return (CONFIRMED if found.statistic > 0 else REFUTED), words
     return judge
 
@@ -159,20 +191,20 @@ def largest(name, row):
         if above:
             return REFUTED, words
         return (CONFIRMED if len(below) == len(others) else
-                NARROWED if below else UNTESTED), words
+                NARROWED if below else UNSEEN), words
     return judge
 
 
 def coarser(backbone, whole="table1", clips="coarse"):
     """The claim that TFE gains more where training has whole videos than where it has clips of them."""
     def judge(folder):
-        gains = pd.concat([gain(load(folder, name)).set_index(["row", "seed"]).value.rename(name)
+        gains = pd.concat([gain(load(folder, name), cold=True).set_index(["row", "seed"]).value.rename(name)
                            for name in (whole, clips)], axis=1).dropna()
         gains = gains[gains.index.isin([backbone], level="row")]
         if gains.empty:
             raise LookupError(f"not run: no seed of {backbone} stands in both tables")
         verdict, words = compared(gains[whole], gains[clips])
-        return verdict, (f"gain on whole videos {gains[whole].mean():+.2f}, on clips "
+        return verdict, (f"from scratch, gain on whole videos {gains[whole].mean():+.2f}, on clips "
                          f"{gains[clips].mean():+.2f}; the first minus the second {words}, "
                          f"{len(gains)} seeds")
     return judge
@@ -186,5 +218,5 @@ def contradicted(statement):
         if found.empty:
             raise LookupError(f"not run: theorems.csv has no statement {statement}: make theorems")
         row = found.iloc[0]
-        return (REFUTED if row.verdict == "holds" else UNTESTED), f"{row.statement} ({row.verdict})"
+        return (REFUTED if row.verdict == "holds" else UNSEEN), f"{row.statement} ({row.verdict})"
     return judge
