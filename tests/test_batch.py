@@ -14,7 +14,7 @@ from book.evidence import publish
 from book.commands import batch as command
 from data import planted
 from book.evidence import phase, report, statistics, summary
-from book.runs import batch, products
+from book.runs import batch, multiverse, products
 from data.files import paths, store
 from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
@@ -417,6 +417,8 @@ def test_the_batch_files_of_the_book_are_sound(path):
     if "sweep" in read_yaml(path):
         grid = phase.read(path)
         assert grid.points()
+    elif "axes" in read_yaml(path):
+        grid = multiverse.read(path)
     else:
         grid = batch.read(path)
         for settings in (point.settings for point in grid.points()):

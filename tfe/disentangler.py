@@ -56,7 +56,7 @@ class TemporalDisentanglement(nn.Module):
     def mask(self, logits, generator=None):
         """The k-hot mask of Eq. (8): relaxed and random in training, fixed at test."""
         if self.training:
-            tau = self.tau * (self.tau_end / self.tau)**self.progress
+            tau = self.tau**(1 - self.progress) * self.tau_end**self.progress
             return relaxed_khot(logits, self.k, tau, generator)
         if self.test_mask == "soft":
             return (logits / self.tau_end).softmax(dim=-1)

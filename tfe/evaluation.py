@@ -11,8 +11,8 @@ from tfe.systems import leave_one_out
 def predict(system, features, targets, batch_size=256):
     """What a trained system says of features `(N, T, f)`, or of `clips.Clips`; float32 arrays.
 
-    scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out; attention `(N, T)`, the
-    system's own: of TFE its mask's, else its attention's mean over the true classes.
+    scores `(N, C)`; leave_one_out `(N, C, T)`, the headline read-out; class_attention `(N, T)`, the
+    approximator's (A_S's), mean over true classes; attention `(N, T)`: TFE's mask's, else the same.
     """
     system.eval()  # the mask without noise, and no dropout
     device = next(system.parameters()).device
@@ -23,25 +23,26 @@ def predict(system, features, targets, batch_size=256):
         target = torch.as_tensor(targets[rows], dtype=torch.float32, device=device)
         x = system.embed(x)  # once: what leave_one_out drops are its rows, not the encoder's input
         logits, attention, mask = system.classify(x)
-        if mask is None:  # a vanilla system or a pooling
-            mask = system.backbone.saliency(attention, target)
-        parts.append((system.backbone.scores(logits), leave_one_out(system, x, logits), mask))
-    names = "scores", "leave_one_out", "attention"
+        by_class = system.backbone.saliency(attention, target)
+        parts.append((system.backbone.scores(logits), leave_one_out(system, x, logits),
+                      by_class if mask is None else mask, by_class))
+    names = "scores", "leave_one_out", "attention", "class_attention"
     return {name: torch.cat(each).float().cpu().numpy() for name, each in zip(names, zip(*parts))}
 
 
 def measure(predictions, targets, truth, task):
     """The metric in 0..1, and fidelity where `truth (N, C, T)` is known; a flat dict.
 
-    `fidelity` reads leave_one_out by true class, `attention_fidelity` the system's own attention by
-    video, against the segments that show any action.
+    `fidelity` reads leave_one_out by true class, `attention_fidelity` and `class_attention_fidelity`
+    the two attentions by video, against the segments that show any action.
     """
     scores, many = predictions["scores"], task == "multilabel"
     value = (metrics.mean_average_precision if many else metrics.accuracy)(targets, scores)
     measured = {"metric": "map" if many else "accuracy", "value": value, "videos": len(targets)}
     if many:
-        measured["absent_classes"] = int((~np.asarray(targets).any(0)).sum())  # no part of the mAP
+        measured["absent_classes"] = int((~np.any(targets, axis=0)).sum())  # no part of the mAP
     if truth is not None:
         measured["fidelity"] = fidelity.score(predictions["leave_one_out"], truth, targets > 0)
-        measured["attention_fidelity"] = fidelity.score(predictions["attention"], truth.any(1))
+        for name in ("attention", "class_attention"):
+            measured[f"{name}_fidelity"] = fidelity.score(predictions[name], truth.any(1))
     return measured

@@ -67,8 +67,7 @@ def _check(method, backbone):
     if (method in (*POOLINGS, "tfe-plus") or _peer(method)) and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
     if method == "vanilla" and backbone == "none":
-        raise StudyError("method vanilla needs a backbone: choose one of "
-                         f"{', '.join(backbones.NAMES)}")
+        raise StudyError(f"method vanilla needs a backbone: one of {', '.join(backbones.NAMES)}")
 
 
 def _peer(method):

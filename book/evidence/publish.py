@@ -79,7 +79,7 @@ def publish(name):
 
 
 def publish_heads(name):
-    """Write the first seed's head of every row of a batch to `results/heads/`; yield the folders.
+    """Write the first seed's head of the rows that ship to `results/heads/`; yield the folders.
 
     Raises StudyError where the batch has not been run here.
     """
@@ -87,7 +87,8 @@ def publish_heads(name):
 
     grid = batch.read(BOOK / "batches" / f"{named(name)}.yaml")
     dataset = open_dataset(grid.folder)
-    runs = batch.plan(replace(grid, seeds=grid.seeds[:1]), dataset, grid.encoder)
+    runs = [run for run in batch.plan(replace(grid, seeds=grid.seeds[:1]), dataset, grid.encoder)
+            if run.row in heads.SHIPPED]
     if any(run.metrics is None for run in runs):
         raise StudyError(f"{name}: not all rows have run here with seed {grid.seeds[0]}: run "
                          f"`python -m book batch {BOOK.name}/batches/{name}.yaml` first")

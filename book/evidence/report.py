@@ -80,7 +80,7 @@ def measures(runs, splits):
     for run in runs:
         for split in splits:
             found = run.metrics["splits"].get(split, {}) if run.metrics else {}
-            for group in ("attention_fidelity", "erasure", "probes"):
+            for group in ("attention_fidelity", "class_attention_fidelity", "erasure", "probes"):
                 lines += [{"row": run.row, "method": run.settings.method, "split": split,
                            "seed": run.settings.seed,
                            "measure": f"{group.removesuffix('_fidelity')}_{name}", "value": value}

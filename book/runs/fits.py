@@ -70,9 +70,11 @@ def _measured(system, split, data, encoder):
     at = rows[split]
     found = evaluation.measure(evaluation.predict(system, x[at], targets[at]), targets[at],
                                None if truth is None else truth[at], dataset.task)
-    fidelity = {name: found.get(name, {}).get("auc") for name in ("fidelity", "attention_fidelity")}
-    return {"value": 100 * found["value"], "fidelity_auc": fidelity["fidelity"],
-            "attention_auc": fidelity["attention_fidelity"]}
+    auc = {name: found.get(name, {}).get("auc") for name in (
+        "fidelity", "attention_fidelity", "class_attention_fidelity")}
+    return {"value": 100 * found["value"], "fidelity_auc": auc["fidelity"],
+            "attention_auc": auc["attention_fidelity"],
+            "class_attention_auc": auc["class_attention_fidelity"]}
 
 
 def start(settings, data, encoder):

@@ -27,7 +27,8 @@ from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yam
 from tfe.errors import StudyError
 
 KINDS = ("printed", "silent", "departs")  # what the paper says of a value
-MEASURED = ["value", "fidelity_auc", "attention_auc", "status", "loss_n", "uninformed", "seconds"]
+MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc", "status", "loss_n",
+            "uninformed", "seconds"]
 COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", *MEASURED, "key"]
 
 
