@@ -71,10 +71,17 @@ class Multiverse:
     methods: Annotated[list[Method], Field(min_length=1)]
 
     def values(self, method, config):
-        """The value of each axis of a method in configuration `config`, `{axis: Value}`."""
-        return {axis: self.axes[axis][np.random.default_rng(
-            [self.draws, config, zlib.crc32(axis.encode())]).integers(len(self.axes[axis]))]
-            for axis in method.axes}
+        """The value of each axis of a method in configuration `config`, `{axis: Value}`.
+
+        TFE's even configurations draw among what the text prints or leaves open: printed readings.
+        """
+        drawn = {}
+        for axis in method.axes:
+            draw = np.random.default_rng([self.draws, config, zlib.crc32(axis.encode())])
+            allowed = [value for value in self.axes[axis]
+                       if method.method != "tfe" or config % 2 or value.kind != "departs"]
+            drawn[axis] = allowed[draw.integers(len(allowed))]
+        return drawn
 
     def settings(self, method, config, seed):
         """`(Settings, those of its start or None)` of a configuration."""
