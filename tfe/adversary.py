@@ -55,9 +55,9 @@ class Game:
     def __post_init__(self):
         for name, choices in CHOICES.items():
             one_of(name, getattr(self, name), choices)
-        if not 0 <= self.ramp <= 1 or self.updates < 1:
-            raise StudyError(f"ramp is {self.ramp} and updates {self.updates}: choose a ramp in 0..1 "
-                             "and 1 update or more")
+        if not 0 <= self.ramp <= 1 or self.updates not in range(1, 1000):
+            raise StudyError(f"ramp is {self.ramp} and updates {self.updates}: choose a ramp in "
+                             "0..1 and 1 to 999 updates")
 
     def weight_at(self, progress):
         """w at a part of training, 0..1."""
@@ -83,8 +83,9 @@ def losses(system, batch, generator=None, frozen=False, turn=None):
     """Run x -> D -> (A_S, A_N) on a batch and return its `Losses`, Eq. (7).
 
     batch: `features (B, T, f)`, `targets (B, C)`, the training set's class frequencies `prior (C,)`
-    and, where it is one of several parts of a batch, its `share` of the videos. generator: draws the mask's noise. frozen: no gradient below A, all that phase 1 needs.
-    turn: a factor on the gradient that L_N sends below A_N, for "reversal".
+    and, of one of several parts of a batch, its `share` of the videos. generator: draws the mask's
+    noise. frozen: no gradient below A, all that phase 1 needs. turn: a factor on the gradient that
+    L_N sends below A_N, for "reversal".
     """
     target = batch["targets"]
     with arithmetic(system.precision, target.device):

@@ -29,7 +29,10 @@ class TemporalDisentanglement(nn.Module):
         one_of("test_mask", test_mask, ("hard", "soft", "expected"))
         if head_width == "narrow" and dim % heads:
             raise StudyError(f"dim {dim} is no multiple of heads {heads}: choose one that is")
-        self.heads, self.k, self.tau, self.tau_end = heads, k, tau, tau if tau_end is None else tau_end
+        self.heads, self.k = heads, k
+        self.tau, self.tau_end = tau, tau if tau_end is None else tau_end
+        if not min(self.tau, self.tau_end) > 0:
+            raise StudyError(f"tau is {tau}, at the end {self.tau_end}: choose temperatures above 0")
         self.progress = 0.0  # the part of training that is over, as `training.fit` sets it
         self.query, self.residual = query, residual
         self.normalise, self.test_mask = normalise, test_mask
@@ -56,7 +59,7 @@ class TemporalDisentanglement(nn.Module):
     def mask(self, logits, generator=None):
         """The k-hot mask of Eq. (8): relaxed and random in training, fixed at test."""
         if self.training:
-            tau = self.tau**(1 - self.progress) * self.tau_end**self.progress
+            tau = self.tau * (self.tau_end / self.tau)**self.progress
             return relaxed_khot(logits, self.k, tau, generator)
         if self.test_mask == "soft":
             return (logits / self.tau_end).softmax(dim=-1)

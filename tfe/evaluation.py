@@ -33,8 +33,8 @@ def predict(system, features, targets, batch_size=256):
 def measure(predictions, targets, truth, task):
     """The metric in 0..1, and fidelity where `truth (N, C, T)` is known; a flat dict.
 
-    `fidelity` reads leave_one_out by true class, `attention_fidelity` and `class_attention_fidelity`
-    the two attentions by video, against the segments that show any action.
+    `fidelity` reads leave_one_out by true class, `attention_fidelity` and
+    `class_attention_fidelity` the attentions by video, against segments that show any action.
     """
     scores, many = predictions["scores"], task == "multilabel"
     value = (metrics.mean_average_precision if many else metrics.accuracy)(targets, scores)

@@ -72,9 +72,9 @@ def _check(method, backbone):
 
 def _peer(method):
     """The backbone class of a file in `backbones/peers/` that a method names, or None."""
-    name = method.replace("-", "_")
-    there = name.isidentifier() and find_spec(f"tfe.backbones.peers.{name}")
-    return import_module(f"tfe.backbones.peers.{name}").System if there else None
+    name = f"tfe.backbones.peers.{method.replace('-', '_')}"
+    there = method.replace("-", "").isalnum() and method[0] != "-" and find_spec(name)
+    return import_module(name).System if there else None
 
 
 def warm_start(system, weights):

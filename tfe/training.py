@@ -20,8 +20,8 @@ class Schedule:
     """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2).
 
     precision: of the matrix products, "fp32" or "bf16"; weights, optimiser and losses stay in fp32.
-    critic_rate: a factor on the rate of A in a game. accumulate: into how many parts a batch is cut,
-    one in memory at a time, whose gradients are averaged before the step.
+    critic_rate: a factor on the rate of A in a game. accumulate: into how many parts a batch is
+    cut, one in memory at a time, whose gradients are averaged before the step.
     """
 
     epochs: int
@@ -170,7 +170,7 @@ def _optimiser(system, player, parameters, schedule):
     factors = [scale.get(p, 1.0) for p in parameters]
     own = schedule.critic_rate if player == "approximators" else 1.0
     groups = [{"params": [p for p, f in zip(parameters, factors) if f == factor],
-               "scale": factor * own} for factor in sorted(set(factors))]  # the order in checkpoints
+               "scale": factor * own} for factor in sorted(set(factors))]  # as in checkpoints
     return torch.optim.AdamW(groups, lr=schedule.lr, fused=True, betas=schedule.betas,
                              weight_decay=schedule.weight_decay)
 

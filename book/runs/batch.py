@@ -164,8 +164,9 @@ def _refuse_ambiguous(batch):
             raise StudyError(f"{what} names one twice, which would count twice: write each once")
     if len(names) * len(batch.seeds) * prod(map(len, batch.grid.values())) > RUNS:
         raise StudyError(f"rows x grid x seeds are more than {RUNS:,} runs: write fewer")
-    if "seed" in {*batch.grid, *(key for row in batch.rows for key in row)}:
-        raise StudyError("write `seeds: [...]` for the batch, no `seed` for a row")
+    for key, instead in (("seed", "`seeds: [...]` for the batch"), ("start", "`from: <row>`")):
+        if key in {*batch.grid, *(key for row in batch.rows for key in row)}:
+            raise StudyError(f"write {instead}, no `{key}` for a row")
     for row, link in product(batch.rows, LINKS):
         if row.get(link, row["row"]) not in names:
             raise StudyError(f"row {row['row']}: `{link}` must name another row")

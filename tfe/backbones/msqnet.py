@@ -73,7 +73,8 @@ class GuidedFeatures(FeatureEmbedding):
         self.guide_dim = feature_dim
 
     def forward(self, features):
-        return torch.cat([super().forward(features), F.layer_norm(features, features.shape[-1:])], -1)
+        guide = F.layer_norm(features, features.shape[-1:])
+        return torch.cat([super().forward(features), guide], dim=-1)
 
 
 class GuidedEmbedding(nn.Module):
