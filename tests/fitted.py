@@ -39,14 +39,17 @@ def noiseless():
     return patch("torch.Tensor.exponential_", lambda noise, generator=None: noise.fill_(1.0))
 
 
-def stored(case, folder=None, noise=0.0):
+def stored(case, folder=None, noise=0.0, plan=PLAN):
     """Rows of the history of a fit on stored features; `noise` is MSQNet's dropout, 0: none at all."""
     with nullcontext() if noise else noiseless():
-        return fit(*made(case, noise), PLAN, seed=0, checkpoint=folder and Checkpoint(folder)).rows
+        return fit(*made(case, noise), plan, seed=0, checkpoint=folder and Checkpoint(folder)).rows
 
 
-def exact(case, processes):
-    """The weights, flat, after three updates in float64, where rounding cannot hide an error."""
+def exact(case, processes, parts=1):
+    """The weights, flat, after an epoch in float64, where rounding cannot hide an error.
+
+    parts: into how many each batch is cut.
+    """
     system, x, targets = made(case)
     system.double().train()
     x, targets = torch.from_numpy(x), torch.from_numpy(targets)
@@ -55,8 +58,13 @@ def exact(case, processes):
     with noiseless():
         for batch in torch.arange(11).split(5):
             rows, processes.weight = processes.part(batch)
-            system.update([{"features": x[rows], "targets": targets[rows], "prior": targets.mean(0)}],
-                          optimisers)
+            system.update([{"features": x[part], "targets": targets[part], "prior": targets.mean(0),
+                            "share": len(part) / len(rows)} for part in rows.chunk(parts)], optimisers)
+    return flat(system)
+
+
+def flat(system):
+    """All weights of a system, one after another."""
     return torch.cat([p.detach().flatten() for p in system.parameters()]).tolist()
 
 

@@ -4,6 +4,7 @@ from itertools import product
 
 import pytest
 import torch
+from fitted import noiseless
 
 from tfe import StudyError, systems
 from tfe.adversary import CHOICES, Game, losses, prior_entropy, player_gradients
@@ -117,21 +118,80 @@ def state(module):
     return {name: value.clone() for name, value in module.state_dict().items()}
 
 
-def test_two_phases_move_a_first_and_then_d_against_the_moved_a():
+@pytest.mark.parametrize("updates", [1, 3])
+def test_two_phases_move_a_first_and_then_d_against_the_moved_a(updates):
     """By hand: A steps along grad(L_S + L_N), and D then along grad(L_S - L_N) of fresh noise."""
-    system, twin, data = made(), made(), batch()
+    system, twin, data = made(updates=updates), made(), batch()
     system.update([data], sgd(system), noise())
-    draws = noise()
-    first, players = losses(twin, data, draws), twin.players()
-    for p, g in zip(players["approximators"], torch.autograd.grad(
-            first.loss_s + first.loss_n, players["approximators"])):
-        p.data -= 0.1 * g
+    draws, players = noise(), twin.players()
+    for _ in range(updates):
+        first = losses(twin, data, draws)
+        for p, g in zip(players["approximators"], torch.autograd.grad(
+                first.loss_s + first.loss_n, players["approximators"])):
+            p.data -= 0.1 * g
     second = losses(twin, data, draws)
     for p, g in zip(players["disentangler"], torch.autograd.grad(
             second.loss_s - second.loss_n, players["disentangler"])):
         p.data -= 0.1 * g
     for name, value in twin.state_dict().items():
         torch.testing.assert_close(system.state_dict()[name], value)
+
+
+@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("sizes", [[2, 2], [3, 1], [1, 1, 1, 1]])
+def test_the_gradients_of_parts_add_up_to_those_of_the_batch(schedule, sizes):
+    data, found = batch(), []
+    parts = [data | {"features": x, "targets": y, "share": len(x) / B} for x, y in zip(
+        data["features"].split(sizes), data["targets"].split(sizes))]
+    for cut in ([data], parts):
+        system = made(schedule=schedule, adversary="cap" if schedule == "one-pass" else "literal")
+        with noiseless():
+            seen = system.update(cut, sgd(system))
+        moved = [p for player in system.players().values() for p in player]
+        found.append({"losses": torch.stack([seen["loss_s"], seen["loss_n"]]), **state(system),
+                      **{f"gradient {n}": p.grad for n, p in enumerate(moved)}})
+    whole, added = found
+    for name, value in whole.items():
+        torch.testing.assert_close(added[name], value, atol=1e-12, rtol=0)
+    assert any(value.abs().max() > 1e-3 for name, value in whole.items() if "gradient" in name)
+
+
+@pytest.mark.parametrize("weight, ramp, at", [
+    (0.7, 0.5, {0: 0, 0.25: 0.35, 0.5: 0.7, 0.75: 0.7, 1: 0.7}), (2.0, 1.0, {0: 0, 0.5: 1, 1: 2}),
+    (0.7, 0.0, {0: 0.7, 0.5: 0.7, 1: 0.7})])
+def test_the_weight_rises_from_0_over_the_ramp_and_stays(weight, ramp, at):
+    game = Game(weight=weight, ramp=ramp)
+    assert {progress: game.weight_at(progress) for progress in at} == pytest.approx(at)
+
+
+@pytest.mark.parametrize("schedule", CHOICES["schedule"])
+@pytest.mark.parametrize("progress", [0.0, 0.1, 0.4, 0.9])
+def test_on_the_ramp_a_game_is_that_of_the_smaller_weight(schedule, progress):
+    ramped = made(schedule=schedule, weight=0.8, ramp=0.4)
+    ramped.progress = progress
+    plain = made(schedule=schedule, weight=0.8 * min(1, progress / 0.4))
+    found, expected = (player_gradients(system, batch(), noise())[0] for system in (ramped, plain))
+    for player in expected:
+        for ours, theirs in zip(found[player], expected[player], strict=True):
+            assert ours is theirs is None or (ours - theirs).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("options", [{"ramp": -0.1}, {"ramp": 1.5}, {"ramp": float("nan")},
+                                     {"updates": 0}])
+def test_a_ramp_beyond_training_and_no_update_are_refused(options):
+    with pytest.raises(StudyError, match="choose a ramp in 0..1 and 1 update or more"):
+        Game(**options)
+
+
+@pytest.mark.parametrize("schedule, steps", [("two-phase", [3, 1]), ("one-pass", [1, 1])])
+def test_a_steps_as_often_as_it_says_for_a_step_of_d(schedule, steps):
+    system = made(schedule=schedule, updates=3)
+    optimisers, taken = sgd(system), []
+    for player, optimiser in optimisers.items():
+        optimiser.register_step_pre_hook(lambda *_, player=player: taken.append(player))
+    system.update([batch()], optimisers, noise())
+    assert [taken.count(player) for player in ("approximators", "disentangler")] == steps
+    assert taken[-1] == "disentangler"  # against the A that has moved
 
 
 @pytest.mark.parametrize("encoder", CHOICES["encoder"])

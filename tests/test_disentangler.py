@@ -5,6 +5,7 @@ import torch
 
 from tfe import Disentangler, StudyError, hard_khot
 from tfe.disentangler import TemporalDisentanglement
+from tfe.khot import relaxed_khot
 
 B, T, D, H, K = 2, 6, 8, 2, 3
 
@@ -108,6 +109,33 @@ def test_training_masks_are_random_and_test_masks_are_not(x):
     d.train()
     assert not torch.equal(d(x)[2], d(x)[2])
     assert torch.equal(*(d(x, torch.Generator().manual_seed(5))[2] for _ in range(2)))
+
+
+@pytest.mark.parametrize("progress, tau", [(0.0, 2.0), (0.5, 0.5), (1.0, 0.125)])
+def test_the_temperature_falls_by_a_constant_factor(x, progress, tau):
+    split = made(tau=2.0, tau_end=0.125).split.train()
+    split.progress = progress
+    logits = split.logits(x)
+    expected = relaxed_khot(logits, K, tau, torch.Generator().manual_seed(3))
+    torch.testing.assert_close(split.mask(logits, torch.Generator().manual_seed(3)), expected)
+
+
+def test_without_an_end_the_temperature_stays_to_the_bit(x):
+    split = made(tau=0.3).split.train()
+    masks = []
+    for split.progress in (0.0, 0.37, 1.0):
+        masks.append(split.mask(split.logits(x), torch.Generator().manual_seed(3)))
+    expected = relaxed_khot(split.logits(x), K, 0.3, torch.Generator().manual_seed(3))
+    assert all(torch.equal(mask, expected) for mask in masks)
+
+
+@pytest.mark.parametrize("tau_end, tau", [(None, 2.0), (0.125, 0.125)])
+@pytest.mark.parametrize("progress", [0.0, 1.0])
+def test_the_soft_mask_at_test_has_the_last_temperature(x, tau_end, tau, progress):
+    split = made(tau=2.0, tau_end=tau_end, test_mask="soft").split
+    split.progress = progress
+    logits = split.logits(x)
+    torch.testing.assert_close(split.mask(logits), (logits / tau).softmax(-1))
 
 
 def test_saliency_is_the_mean_of_the_softmax_of_eq_9(x):

@@ -171,6 +171,18 @@ def test_an_approximators_own_layer_begins_as_the_identity():
                                plain.classify(plain.embed(frames()))[0])
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_at_full_size_a_warm_start_answers_as_its_head_too(name):
+    head = made("vanilla", name).eval()
+    torch.manual_seed(1)
+    system = systems.build("tfe", name, C, None, "singlelabel", head={"preset": "narrow"},
+                           depth="last").eval()
+    systems.warm_start(system, head.state_dict())
+    with torch.no_grad():
+        expected, answered = (one.classify(one.embed(frames()))[0] for one in (head, system))
+    torch.testing.assert_close(answered, expected, atol=1e-6, rtol=1e-6)
+
+
 def test_options_win_over_what_stays_below_tfe():
     system = made("tfe", "bike", blocks=1, adapter=False)
     assert len(system.backbone.blocks) == 1 and not list(system.salient.adapter.parameters())

@@ -76,7 +76,7 @@ def test_with_noise_a_run_repeats_and_resumes_but_is_another_than_that_of_one(se
 
 def test_what_several_processes_cannot_do_is_one_line(several):
     told = several[2][0]
-    assert told["contrast"].startswith("contrast within a batch needs all of the batch in one process")
+    assert told["contrast"].startswith("contrast within a batch needs all of the batch at once: train without torchrun")
     assert told["others"].startswith("the processes begin at different epochs or with different weights")
 
 

@@ -1,7 +1,9 @@
 """Training: repeats to the bit, resumes to the bit, tells when it went wrong."""
 
 import math
+from dataclasses import replace
 
+import fitted
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from safetensors import safe_open
 from book.runs.checkpoint import Checkpoint
 from tfe import StudyError, systems
 from tfe.device import choose
-from tfe.training import PROFILES, Schedule, fit, seed_everything
+from tfe.training import PROFILES, Processes, Schedule, _optimiser, _set_rate, fit, seed_everything
 
 PLAN = Schedule(epochs=4, batch_size=5, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
 
@@ -46,10 +48,16 @@ def test_one_seed_one_result(method, backbone):
     assert not same(first, trained(1, method=method, backbone=backbone)[0])
 
 
-@pytest.mark.parametrize("after", [1, 3])
-def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, after):
-    whole, history = trained()
-    system, steps = made(), []
+# Whatever moves while a run goes on must stand at the same place when it goes on again.
+MOVING = {"game": {"ramp": 0.8, "updates": 2}, "disentangler": {"tau": 2.0, "tau_end": 0.1}}
+
+
+@pytest.mark.parametrize("after, options", [(1, {}), (3, {}), (2, MOVING)])
+def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, after, options):
+    plan = replace(PLAN, accumulate=2, critic_rate=3.0) if options else PLAN
+    whole = made(**options)
+    history = fit(whole, *data(), plan, seed=0)
+    system, steps = made(**options), []
     update = system.update
 
     def unplugged(*arguments):
@@ -60,9 +68,9 @@ def test_an_interrupted_run_resumes_to_the_same_bits(tmp_path, after):
 
     system.update = unplugged
     with pytest.raises(KeyboardInterrupt):
-        fit(system, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
-    resumed = made(seed=5)  # the checkpoint holds all there is to know
-    again = fit(resumed, *data(), PLAN, seed=0, checkpoint=Checkpoint(tmp_path))
+        fit(system, *data(), plan, seed=0, checkpoint=Checkpoint(tmp_path))
+    resumed = made(seed=5, **options)  # the checkpoint holds all there is to know
+    again = fit(resumed, *data(), plan, seed=0, checkpoint=Checkpoint(tmp_path))
     assert same(whole, resumed) and again.rows == history.rows
     assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint.safetensors"]
 
@@ -76,9 +84,76 @@ def test_a_finished_run_trains_no_more(tmp_path):
 
 
 def test_the_loss_falls():
-    _, history = trained(plan=Schedule(30, 5, 3e-3, 0.0, 1), method="vanilla")
+    _, history = trained(plan=Schedule(15, 5, 3e-3, 0.0, 1), method="vanilla", backbone="bike")
     assert history.status == "finished"
     assert history.rows[-1]["loss_s"] < 0.5 * history.rows[0]["loss_s"]
+
+
+@pytest.mark.parametrize("parts", [2, 4])
+@pytest.mark.parametrize("case", fitted.CASES)
+def test_a_batch_in_parts_is_the_batch(case, parts):
+    """Of 11 videos in batches of 5 the parts are uneven, and the last batch is one part."""
+    whole, cut = fitted.stored(case), fitted.stored(case, plan=replace(fitted.PLAN, accumulate=parts))
+    for row, same_row in zip(whole, cut, strict=True):
+        assert row == pytest.approx(same_row, abs=1e-6, rel=0)
+    exact = [fitted.exact(case, Processes("cpu"), cut_into) for cut_into in (1, parts)]
+    np.testing.assert_allclose(*exact, rtol=0, atol=1e-10)
+    assert not np.allclose(exact[0], fitted.flat(fitted.made(case)[0]), rtol=0, atol=1e-4)  # moved
+
+
+def test_a_contrast_within_a_batch_is_not_cut():
+    def contrasting():
+        return systems.build("vanilla", "bike", 3, 10, "singlelabel", head={"contrast": "batch"})
+
+    x, targets = data()[0], np.eye(3)[np.arange(12) % 3]
+    with pytest.raises(StudyError, match="needs all of the batch at once: .*at accumulate 1, or set "
+                                         "contrast to classes"):
+        fit(contrasting(), x, targets, replace(PLAN, accumulate=2), seed=0)
+    assert fit(contrasting(), x, targets, replace(PLAN, epochs=1), seed=0).status == "finished"
+
+
+def test_the_critic_rate_is_a_factor_on_the_rate_of_a_alone():
+    """The first step of AdamW is linear in the rate: A moves three times as far, D as before."""
+    def steps(rate):
+        system = made(backbone="bike", game={"schedule": "one-pass"})
+        before = {name: p.detach().clone() for name, p in system.named_parameters()}
+        with fitted.noiseless():
+            fit(system, *data(), Schedule(1, 12, 1e-2, 0.2, 1, critic_rate=rate), seed=0)
+        return {name: p.detach() - before[name] for name, p in system.named_parameters()}
+
+    usual, faster = steps(1.0), steps(3.0)
+    for name, step in usual.items():
+        factor = 3 if name.startswith(("salient", "non_salient")) else 1
+        torch.testing.assert_close(faster[name], factor * step, atol=1e-6, rtol=1e-4)
+    system = made("vanilla")  # no game, no critic
+    groups = _optimiser(system, "all", system.players()["all"], replace(PLAN, critic_rate=3.0))
+    assert [group["scale"] for group in groups.param_groups] == [1.0]
+
+
+def test_the_critic_rate_composes_with_that_of_a_tower():
+    system = made(backbone="bike", game={"encoder": "approximators"})
+    system.backbone.embed.part = "vision"  # as published weights are marked
+    plan = replace(PLAN, critic_rate=3.0)
+    optimisers = {player: _optimiser(system, player, p, plan) for player, p in system.players().items()}
+    _set_rate(optimisers, plan, plan.warmup_epochs)  # at the full rate
+    rates = {id(p): group["lr"] for optimiser in optimisers.values()
+             for group in optimiser.param_groups for p in group["params"]}
+    for module, factor in ((system.backbone.embed, 0.3), (system.salient, 3), (system.disentangler, 1)):
+        for parameter in module.parameters():
+            assert rates[id(parameter)] == pytest.approx(factor * plan.lr)
+
+
+def test_the_part_of_training_that_is_over_reaches_the_game_and_the_mask():
+    system, seen = made(), []
+    update = system.update
+
+    def watched(*arguments):
+        seen.append((system.progress, system.disentangler.split.progress))
+        return update(*arguments)
+
+    system.update = watched
+    fit(system, *data(), PLAN, seed=0)  # three batches in each of four epochs
+    assert seen == [(pytest.approx(step / 12),) * 2 for step in range(1, 13)]
 
 
 def test_a_loss_that_is_not_finite_is_reported_as_diverged(tmp_path):
