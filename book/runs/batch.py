@@ -172,11 +172,13 @@ def _refuse_ambiguous(batch):
             raise StudyError(f"row {row['row']}: `{link}` must name another row")
     begins = {row["row"]: row["from"] for row in batch.rows if "from" in row}
     for row, begin in begins.items():
-        while begin in begins and begin != row:
+        passed = {row}
+        while begin in begins and begin not in passed:
+            passed.add(begin)
             begin = begins[begin]
-        if begin == row:
-            raise StudyError(f"row {row}: `from` leads back to the row itself: name a row that "
-                             "begins cold")
+        if begin in passed:
+            raise StudyError(f"row {row}: `from` leads back to row {begin}: name a row that begins "
+                             "cold")
     points = [point.row for point in batch.points()]
     if len(set(points)) < len(points):
         raise StudyError("two points of rows x grid have one name: write each value of a grid once")
@@ -293,8 +295,10 @@ def _tried(given, begin, classes, folder, task):
         raise StudyError(f"the system would have {size:,} parameters, more than {MOST:,}")
     system = settings.build(classes, x.shape[2], task)
     if begin:
-        systems.warm_start(system, Settings(**json.loads(begin)).build(
-            classes, x.shape[2], task).state_dict())
+        head = Settings(**json.loads(begin))
+        if head.backbone != settings.backbone:  # shapes alone would not tell Text4Vis from BIKE
+            raise StudyError(f"`from` names a head of {head.backbone}: name one of {settings.backbone}")
+        systems.warm_start(system, head.build(classes, x.shape[2], task).state_dict())
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), system.embed(x))
 
@@ -308,7 +312,8 @@ def execute(runs, workers=None, slurm=None, after=lambda run: None):
     begins = {run.begin.folder: run.begin for run in runs if run.begin and run.metrics is None}
     failed = execute(list(begins.values()), workers, slurm, after) if begins else []
     lost = {run.folder for run, _ in failed} | {
-        folder for folder in begins if not (folder / "checkpoint.safetensors").is_file()}
+        folder for folder, run in begins.items() if (run.metrics or {}).get("status") == "diverged"
+        or not (folder / "checkpoint.safetensors").is_file()}
     todo = {run.folder: run for run in runs if run.metrics is None
             and run.folder not in {one.folder for one, _ in failed}}
     for run in [run for run in todo.values() if run.begin and run.begin.folder in lost]:
