@@ -1,8 +1,10 @@
 """Batches and reports on a tiny synthetic dataset: run once, go on after failures, add up."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -159,6 +161,181 @@ def test_a_grid_crosses_its_values(data, local, tmp_path):
         {"tau": 0.1}, {"tau": 0.5}, {"k": 4, "tau": 0.1}, {"k": 4, "tau": 0.5}]
 
 
+CHAIN = """
+table: toy
+dataset: {data}
+encoder: planted
+profile: smoke
+seeds: [0, 1]
+rows:
+  - {{row: Twice, backbone: bike, method: tfe, depth: last, from: Longer}}
+  - {{row: Once, backbone: bike, method: tfe, from: BIKE, against: BIKE}}
+  - {{row: Longer, backbone: bike, method: vanilla, from: BIKE}}
+  - {{row: Cold, backbone: bike, method: tfe}}
+  - {{row: BIKE, backbone: bike, method: vanilla, {more}}}
+"""
+
+
+def chain(tmp_path, data, more="schedule: {lr: 0.002}", old="", new=""):
+    """A batch whose rows begin at one another, written in another order than they run."""
+    path = tmp_path / "chain.yaml"
+    path.write_text(CHAIN.format(data=data, more=more).replace(old, new))
+    return path
+
+
+def planned(path, data):
+    return batch.plan(batch.read(path), open_dataset(data), "planted")
+
+
+@pytest.fixture
+def waves(monkeypatch, tmp_path):
+    """Runs that only say that they ran, in place of notebooks; what ran at a time, in order."""
+    monkeypatch.setattr(batch, "LOCAL", tmp_path / "runs")
+    found = []
+
+    def all_at_once(function, jobs, *_, **__):
+        jobs, found_now = list(jobs), []
+        found.append(found_now)
+        for job in jobs:
+            found_now.append(job[0])
+            yield job, function(job)
+
+    def papermill(job):
+        folder, parameters = job
+        if parameters["begin"]:  # what it begins at is there already
+            assert (Path(parameters["begin"]) / "checkpoint.safetensors").is_file()
+        folder.mkdir(parents=True)
+        if (reason := papermill.reason(parameters)) != "diverged" and reason:
+            return reason
+        for name in ("checkpoint.safetensors", "run.ipynb"):
+            (folder / name).touch()
+        products.save_metrics(folder, {
+            "splits": {split: {} for split in parameters["splits"]}, "status": reason or "finished",
+            "features": {}, "receipt": {}, "seconds": 0.0, "prior_ce": 0.0, "history": []})
+
+    papermill.reason = lambda parameters: None
+    monkeypatch.setattr(batch, "_papermill", papermill)
+    monkeypatch.setattr(batch.pool, "each", all_at_once)
+    monkeypatch.setattr(batch.cluster, "run", lambda function, jobs, *_, **__: (
+        (job, reason, None) for job, reason in all_at_once(function, jobs)))
+    return SimpleNamespace(found=found, papermill=papermill)
+
+
+def named(waves, runs):
+    """The rows and seeds of each wave."""
+    names = {run.folder: (run.row, run.settings.seed) for run in runs}
+    return [sorted(names[folder] for folder in wave) for wave in waves.found if wave]
+
+
+@pytest.mark.parametrize("slurm", [None, "gpu"])
+def test_what_others_begin_at_runs_before_them_and_once(waves, data, tmp_path, slurm):
+    runs, ended = planned(chain(tmp_path, data), data), []
+    assert batch.execute(runs, slurm=slurm, after=lambda run: ended.append(run.folder)) == []
+    assert named(waves, runs) == [
+        [(row, seed) for row in rows for seed in (0, 1)]
+        for rows in (["BIKE"], ["Longer"], ["Cold", "Once", "Twice"])]
+    assert sorted(ended) == sorted({run.folder for run in runs}) and len(ended) == 10
+    waves.found.clear()
+    assert batch.execute(runs, slurm=slurm) == [] and not any(waves.found)
+
+
+def test_a_run_begins_in_the_folder_of_its_own_seed(data, tmp_path):
+    runs = {(run.row, run.settings.seed): run for run in planned(chain(tmp_path, data), data)}
+    for (row, seed), run in runs.items():
+        start = {"Twice": "Longer", "Once": "BIKE", "Longer": "BIKE"}.get(row)
+        given = run.parameters
+        assert given["start"] == ("warm" if start else "cold")
+        assert given["begin"] == (str(runs[start, seed].folder) if start else "")
+        assert run.begin == (runs[start, seed] if start else None)
+        assert run.against == ("BIKE" if row == "Once" else None)
+
+
+def test_a_grid_begins_at_the_same_point(data, tmp_path):
+    path = chain(tmp_path, data)
+    path.write_text(path.read_text() + "grid: {schedule.epochs: [1, 2]}\n")
+    assert {point.row: point.begin for point in batch.read(path).points()}["Once, schedule.epochs 2"] == (
+        "BIKE, schedule.epochs 2")
+
+
+def test_another_start_is_another_run(data, tmp_path):
+    """The key of a start is part of that of what begins there, over two steps as over one."""
+    first, other = ({(run.row, run.settings.seed): run.folder
+                     for run in planned(chain(tmp_path, data, f"schedule: {{lr: {rate}}}"), data)}
+                    for rate in (0.002, 0.003))
+    assert {row for row, seed in first if first[row, seed] != other[row, seed]} == {
+        "BIKE", "Longer", "Once", "Twice"}
+    cold = planned(chain(tmp_path, data, old=", from: BIKE, against", new=", against"), data)
+    assert {run.folder for run in cold if run.row == "Once"} == {
+        run.folder for run in cold if run.row == "Cold"}
+
+
+def test_those_who_begin_at_a_failed_run_fail_in_a_line_and_the_others_go_on(waves, data, tmp_path):
+    waves.papermill.reason = lambda given: "broken" if (
+        given["method"], given["begin"], given["seed"]) == ("vanilla", "", 0) else None
+    runs = planned(chain(tmp_path, data), data)
+    failed = {(run.row, run.settings.seed): reason for run, reason in batch.execute(runs)}
+    assert failed == {("BIKE", 0): "broken", **{
+        (row, 0): f"it begins at row {start}, which did not finish"
+        for row, start in (("Longer", "BIKE"), ("Once", "BIKE"), ("Twice", "Longer"))}}
+    assert {(run.row, run.settings.seed) for run in runs if run.metrics} == {
+        ("Cold", 0), *((run.row, 1) for run in runs)}
+
+
+@pytest.mark.parametrize("lost", ["diverged", "deleted"])
+def test_nothing_begins_at_a_run_that_has_no_end(waves, data, tmp_path, lost):
+    """One that diverged may have left the checkpoint of an earlier epoch."""
+    runs = planned(chain(tmp_path, data), data)
+    starts = [run for run in runs if run.row == "BIKE"]
+    if lost == "diverged":
+        waves.papermill.reason = lambda given: None if given["begin"] else "diverged"
+    assert batch.execute(starts) == []
+    if lost == "deleted":
+        for run in starts:
+            (run.folder / "checkpoint.safetensors").unlink()
+    failed = batch.execute([run for run in runs if run.row == "Once"])
+    assert [reason for _, reason in failed] == ["it begins at row BIKE, which did not finish"] * 2
+
+
+@pytest.mark.parametrize("old, new, said", [
+    ("from: BIKE, against", "start: warm, against", "a warm start needs `from: <row>`"),
+    ("from: BIKE, against", "from: Cold, against", "row Once .*no salient"),
+    ("backbone: bike, method: tfe, from: BIKE", "backbone: msqnet, method: tfe, from: BIKE",
+     "row Once .*`from` names a head of bike: name one of msqnet"),
+    ("backbone: bike, method: tfe, from: BIKE", "backbone: text4vis, method: tfe, from: BIKE",
+     "row Once .*`from` names a head of bike: name one of text4vis"),
+    ("from: BIKE, against", "head: {dim: 64}, from: BIKE, against", "row Once .*of shape"),
+    ("from: BIKE, against", "disentangler: {residual: false}, from: BIKE, against",
+     "row Once .*a warm start needs D's residual")])
+def test_a_start_that_does_not_fit_is_one_line_before_any_run(data, tmp_path, capsys, old, new, said):
+    path = chain(tmp_path, data, old=old, new=new)
+    assert main(["batch", str(path)]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and re.search(said, lines[0])
+
+
+def test_a_warm_run_that_learns_nothing_answers_as_its_start_did(ran, data, local, tmp_path):
+    """From end to end: the vanilla run of the other batch is shared, and begun at."""
+    path = tmp_path / "warm.yaml"
+    path.write_text(f"""
+table: warm
+dataset: {data}
+encoder: planted
+profile: smoke
+seeds: [1]
+rows:
+  - {{row: BIKE, backbone: bike, method: vanilla}}
+  - {{row: TFE, backbone: bike, method: tfe, depth: last, from: BIKE, against: BIKE, measures: [],
+     schedule: {{lr: 1.0e-30, weight_decay: 0}}}}
+""")
+    head, warm = planned(path, data)
+    assert head.metrics and warm.metrics is None
+    assert main(["batch", str(path)]) == 0
+    before, after = (np.load(run.folder / "predictions.npz", allow_pickle=False) for run in (head, warm))
+    for name in ("test.scores", "test.leave_one_out"):
+        np.testing.assert_allclose(after[name], before[name], atol=1e-5)
+    assert not {"erasure", "probes"} & warm.metrics["splits"]["test"].keys()
+
+
 def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path, capsys):
     shutil.copytree(data, tmp_path / "d")
     (tmp_path / "d" / "segments.csv").unlink()
@@ -178,6 +355,12 @@ def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path,
     (f"{GOOD}\nrows: [{{row: a, backbone: 3, method: tfe}}]", "row a: backbone: Input should be"),
     (f"{GOOD}\ngrid: {{nope.k: [1]}}\nrows: [{{row: a, backbone: bike, method: tfe}}]",
      "unknown key 'nope'"),
+    *((f"{GOOD}\nrows: [{{row: a, from: {begin}}}, {{row: b}}]", "row a: `from` must name another row")
+      for begin in ("[b]", "{b: b}", "null", "3", "c", "''")),
+    (f"{GOOD}\nrows: [{{row: a, from: a}}]", "`from` leads back to row a"),
+    (f"{GOOD}\nrows: [{{row: a, from: b}}, {{row: b, from: a}}]", "`from` leads back to row a"),
+    (f"{GOOD}\nrows: [{{row: a, from: b}}, {{row: b, from: c}}, {{row: c, from: b}}]",
+     "row a: `from` leads back to row b"),
     (GOOD.replace(": t", ": ../t") + "\nrows: [{row: a}]", "table: String should match"),
     (f"colour: red\n{GOOD}\nrows: [{{row: a}}]", "unknown key 'colour'")])
 def test_a_bad_batch_file_is_one_line_and_exit_2(tmp_path, capsys, text, said):
