@@ -121,8 +121,7 @@ def test_the_temperature_falls_by_a_constant_factor(x, progress, tau):
 
 
 def test_without_an_end_the_temperature_stays_to_the_bit(x):
-    split = made(tau=0.3).split.train()
-    masks = []
+    split, x, masks = made(tau=0.3).split.float().train(), x.float(), []
     for split.progress in (0.0, 0.37, 1.0):
         masks.append(split.mask(split.logits(x), torch.Generator().manual_seed(3)))
     expected = relaxed_khot(split.logits(x), K, 0.3, torch.Generator().manual_seed(3))
