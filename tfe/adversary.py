@@ -4,9 +4,8 @@ The approximators A_S and A_N learn to read the labels off z_S and z_N: they min
 Eq. (5). The disentangler D minimises L_S - L_N, Eq. (4): z_S is to show the labels, z_N to hide
 them. What each player minimises is put together in `_gradient_of`.
 
--L_N has no lower bound: D may make A_N confidently wrong instead of uninformed. `Game` therefore
-offers two bounded rewards beside it. In none of the three is a fooled critic proof of removed
-information: only a reader trained afresh on z_N tells.
+-L_N has no lower bound: D may make A_N confidently wrong instead of uninformed. `Game` has two
+bounded rewards beside it. A fooled critic never proves that information is gone: ask a fresh one.
 """
 
 from dataclasses import dataclass

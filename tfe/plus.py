@@ -1,8 +1,7 @@
 """TFE with one k-hot mask per class over the T segments, instead of a T x T mask per head.
 
-What the evidence asked for: a mask that *is* an attention over time (one query, not one per
-segment), a z_S that holds the masked segments and nothing else (no residual), a label read from its
-own mask, and an adversary whose reward is bounded. Everything else is Eqs. (7), (8) and (12).
+The mask *is* an attention over time (one query), z_S holds the masked segments alone (no residual),
+each label is read from its own mask, and the adversary is bounded. Else it is Eqs. (7), (8), (12).
 """
 
 import torch

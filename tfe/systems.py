@@ -66,7 +66,7 @@ def _check(method, backbone):
                          "file of tfe/backbones/peers")
     if (method in (*POOLINGS, "tfe-plus") or _peer(method)) and backbone != "none":
         raise StudyError(f"method {method} has no backbone: set backbone to none")
-    if method == "vanilla" and backbone == "none":
+    if (method, backbone) == ("vanilla", "none"):
         raise StudyError(f"method vanilla needs a backbone: one of {', '.join(backbones.NAMES)}")
 
 

@@ -42,13 +42,11 @@ class Schedule:
         return 0.5 * (1 + math.cos(math.pi * min(1, rest)))
 
 
-# "paper" is section 4.2. Of "default", the rate was chosen on `val` of the planted set
-# (book/batches/tune.yaml), and the epochs so that Table 1 takes a quarter of an hour on two cores.
+# "paper" is section 4.2. Of "default" the epochs are such that Table 1 takes a quarter of an hour.
 PROFILES = {"smoke": Schedule(epochs=2, batch_size=16, lr=1e-3, weight_decay=0.2, warmup_epochs=1),
             "default": Schedule(20, 32, lr=1e-3, weight_decay=0.2, warmup_epochs=2),
             "paper": Schedule(100, 256, lr=5e-5, weight_decay=0.2, warmup_epochs=5)}
-# By what factor A_N's last loss must exceed the uninformed critic's for the status "runaway".
-RUNAWAY = 2.0
+RUNAWAY = 2.0  # the factor above the uninformed critic's loss at which A_N's is "runaway"
 
 
 @dataclass
