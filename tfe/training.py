@@ -19,9 +19,8 @@ from tfe.errors import StudyError
 class Schedule:
     """How long and how fast: AdamW, linear warm-up, cosine decay to zero (section 4.2).
 
-    precision: of the matrix products, "fp32" or "bf16"; weights, optimiser and losses stay in fp32.
-    critic_rate: a factor on the rate of A in a game. accumulate: into how many parts a batch is
-    cut, one in memory at a time, whose gradients are averaged before the step.
+    precision: of the matrix products, "fp32" or "bf16"; all else stays in fp32. critic_rate: a factor
+    on A's rate. accumulate: parts of a batch, one in memory at a time; their gradients are averaged.
     """
 
     epochs: int
