@@ -177,9 +177,9 @@ def test_on_the_ramp_a_game_is_that_of_the_smaller_weight(schedule, progress):
 
 
 @pytest.mark.parametrize("options", [{"ramp": -0.1}, {"ramp": 1.5}, {"ramp": float("nan")},
-                                     {"updates": 0}])
+                                     {"updates": 0}, {"updates": 2.5}])
 def test_a_ramp_beyond_training_and_no_update_are_refused(options):
-    with pytest.raises(StudyError, match="choose a ramp in 0..1 and 1 update or more"):
+    with pytest.raises(StudyError, match="choose a ramp in 0..1 and 1 to 999 updates"):
         Game(**options)
 
 
