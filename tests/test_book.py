@@ -95,7 +95,7 @@ def test_every_script_has_its_notebook_and_no_notebook_is_alone(tool):
 
 def test_every_chapter_is_known_to_the_tool(tool):
     headed = {path for path in BOOK.glob("*.py")
-              if path.read_text(encoding="utf-8").startswith("# ---\n# jupyter:")}
+              if path.read_text(encoding="utf-8").startswith("# %% [markdown]\n")}
     assert headed == set(tool.chapters())
 
 
