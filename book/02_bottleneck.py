@@ -20,7 +20,7 @@
 import matplotlib.pyplot as plt
 import numpy as np
 
-from book import plots
+from book import plots, sliders
 from book.theory.bottleneck import (blahut_arimoto, curve,
                                     gaussian_bottleneck, gaussian_spectrum,
                                     gaussian_table, plane)
@@ -263,10 +263,10 @@ def frame(b):
 
 # %% tags=["nbval-ignore-output"]
 dials = [0.5, 0.9, 1.1, 1.4, 1.6, 2, 2.5, 3, 4, 6, 10]
-plots.slide([frame(b) for b in dials], "beta",
-            "The best point of each curve at one weight, in bits; dotted, a"
-            " line of slope 1/beta. On the left it leaves the origin at the"
-            " critical weight and slides; on the right it jumps.")
+sliders.show([frame(b) for b in dials], "beta",
+             "The best point of each curve at one weight, in bits; dotted, a"
+             " line of slope 1/beta. On the left it leaves the origin at the"
+             " critical weight and slides; on the right it jumps.")
 
 # %% [markdown]
 # Two lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$

@@ -42,7 +42,7 @@ import numpy as np
 import pandas as pd
 
 from book.theory import toys
-from book.theory.budget import conditional_laws
+from book.theory.statements_budget import conditional_laws
 from book.theory.statements import tables
 from book import plots
 from book.theory import search

@@ -36,7 +36,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from book import plots
+from book import plots, sliders
 from tfe.khot import hard_khot, inclusion, relaxed_khot
 
 plots.style()
@@ -216,9 +216,9 @@ def draw_at(t):
     return f"tau = {t:g}", fig, f"At {t:g} the three rows sum to {sums}."
 
 
-plots.slide([draw_at(t) for t in taus], "temperature",
-            "One draw of Eq. (8) for three budgets; bright is kept. Cold"
-            " masks are 0/1, warm ones keep only the order.")
+sliders.show([draw_at(t) for t in taus], "temperature",
+             "One draw of Eq. (8) for three budgets; bright is kept. Cold"
+             " masks are 0/1, warm ones keep only the order.")
 
 # %% [markdown]
 # And the other dial, the budget $k$, in the cold limit: what training
@@ -238,9 +238,9 @@ def budget(k):
                              f" segments on average, the test {k}.")
 
 
-plots.slide([budget(n) for n in range(1, 9)], "k",
-            "How likely Eq. (8) is to include each of 8 segments (bars),"
-            " and the top k that the test keeps (line), by budget.")
+sliders.show([budget(n) for n in range(1, 9)], "k",
+             "How likely Eq. (8) is to include each of 8 segments (bars),"
+             " and the top k that the test keeps (line), by budget.")
 
 # %% [markdown]
 # ## Row sums, in training and at test

@@ -32,7 +32,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from book import plots
+from book import plots, sliders
 from book.evidence import rules, statistics
 from book.evidence.verdicts import bar, interval, readable
 from data.common.generators.features import planted_features
@@ -127,9 +127,9 @@ def at(rho):
         f"{m} {s} {v:.0f}" for (m, s), v in means.items())
 
 
-plots.slide([(f"rho = {r:g}", *at(r)) for r in sorted(fits.rho.unique())],
-            "shortcut", "mAP of every fit as the scene becomes a shortcut,"
-            " planted features (synthetic), a dot a seed.")
+sliders.show([(f"rho = {r:g}", *at(r)) for r in sorted(fits.rho.unique())],
+             "shortcut", "mAP of every fit as the scene becomes a shortcut,"
+             " planted features (synthetic), a dot a seed.")
 
 # %% [markdown]
 # [Chapter 5](05_budget.ipynb) says what to expect: a context that predicts

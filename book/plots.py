@@ -1,15 +1,11 @@
 """The figures: one style, and one way to show a figure with its caption and alt text."""
 
 import io
-import json
-from base64 import b64encode
-from html import escape
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
-from IPython.display import HTML, Image, Markdown, display
-from PIL.Image import open as open_picture
+from IPython.display import Image, Markdown, display
 
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
@@ -38,46 +34,15 @@ def show(fig, name, caption, alt):
     the page's text is narrowed before it is drawn, so that its letters keep their size.
     """
     fig.set_figwidth(min(fig.get_figwidth(), PAGE))
-    display(Image(_png(fig), alt=alt, metadata={"name": name}))
+    display(Image(png(fig), alt=alt, metadata={"name": name}))
     display(Markdown(f"**Figure ({name}).** {caption}"))
 
 
-def slide(frames, name, caption):
-    """Display precomputed frames, `(value, fig, alt)` each, under one slider: no kernel needed.
-
-    The slider is a plain range input, so that it answers to the keyboard; a screen reader hears
-    `value`. Where scripts are off, the middle frame stands alone.
-    """
-    middle = len(frames) // 2
-    pictures = "".join(
-        f'<img src="data:image/png;base64,{b64encode(_small_png(fig)).decode()}" '
-        f'alt="{escape(alt)}"{"" if number == middle else " hidden"}>'
-        for number, (_, fig, alt) in enumerate(frames))
-    values = escape(json.dumps([value for value, _, _ in frames]))
-    display(HTML(f"""<figure class="slide">{pictures}
-<figcaption><label>{name} <input type="range" min="0" max="{len(frames) - 1}" value="{middle}"
-aria-valuetext="{frames[middle][0]}" data-values="{values}" oninput="{escape(_SLIDE)}"></label>
-<output>{frames[middle][0]}</output></figcaption></figure>"""))
-    display(Markdown(f"**Figure ({name}).** {caption}"))
-
-
-_SLIDE = """const figure = this.closest('figure'), value = JSON.parse(this.dataset.values)[this.value];
-figure.querySelectorAll('img').forEach((image, i) => image.hidden = i != this.value);
-figure.querySelector('output').value = value; this.setAttribute('aria-valuetext', value);"""
-
-
-def _png(fig, **options):
+def png(fig, **options):
+    """The bytes of a figure as PNG, the same for the same figure; the figure is closed."""
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", metadata={"Software": None}, **options)
     plt.close(fig)
-    return buffer.getvalue()
-
-
-def _small_png(fig):
-    """A frame among many, in 32 colours: a quarter of the bytes."""
-    buffer = io.BytesIO()
-    picture = open_picture(io.BytesIO(_png(fig, dpi=96))).convert("RGB")
-    picture.quantize(32).save(buffer, format="png", optimize=True)
     return buffer.getvalue()
 
 

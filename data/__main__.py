@@ -77,16 +77,16 @@ def parser():
 def features(options):
     import pandas as pd
 
-    from data.encoders import features, skips
+    from data.encoders import features, skips, store_key
     from data.files.dataset import open_dataset
 
     dataset = open_dataset(options.data)
-    own = features.of_the_users_own(dataset, options.encoder)
+    own = store_key.of_the_users_own(dataset, options.encoder)
     if own:
         print(f"features of {dataset.name}: those in {own} are used as they are")
         return
-    settings = features.as_stored(
-        features.settings_of(options.encoder, options.resolution, options.segments), dataset,
+    settings = store_key.as_stored(
+        store_key.settings_of(options.encoder, options.resolution, options.segments), dataset,
         options.engine, options.device)
     made, kept, skipped = features.extract(dataset, settings, options.device, options.workers,
                                            options.feed, options.strict)

@@ -119,11 +119,11 @@ def complete(folder, counts, features_only):
 def render_missing(folder, stories):
     """Render the videos that are not there yet, on every core."""
     from data.common.generators.render import write_into
-    from data.common.pool import each
+    from data.common.pool import over_cores
 
     videos = folder / "videos"
     missing = [story for story in stories if not (videos / f"{story.video_id}.mp4").is_file()]
-    for _ in each(partial(write_into, videos), missing, "rendering", "video"):
+    for _ in over_cores(partial(write_into, videos), missing, "rendering", "video"):
         pass
 
 

@@ -20,7 +20,7 @@ from data import planted
 from data.common.generators import render, storyboard
 from tfe.errors import StudyError
 from data.files.paths import DATA
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.files.dataset import write_dataset
 
 DEFAULTS = ["--out", str(DATA / "planted-trimmed"), "--name", "planted-trimmed",
@@ -65,7 +65,7 @@ def main(arguments=None):
         print(f"{options.out}: all {len(wanted)} videos are there, nothing to do")
         return
     missing = [clip for clip in clips if not (videos / f"{clip.video_id}.mp4").is_file()]
-    for _ in each(partial(write_into, videos), missing, "rendering", "clip"):
+    for _ in over_cores(partial(write_into, videos), missing, "rendering", "clip"):
         pass
     planted.render_missing(options.out, whole)
     write_tables(options.out, clips, whole, settings)

@@ -10,13 +10,13 @@ import pytest
 
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
-from data.encoders import engines, features, parts
+from data.encoders import engines, features, parts, store_key
 from data.files import store
 from data.files.dataset import open_dataset, write_dataset
 from tfe import StudyError
 from data.__main__ import main
 
-SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
+SETTINGS = store_key.settings_of("efficientnet-lite0", resolution=32, segments=4)
 
 
 @pytest.fixture(scope="session")
@@ -32,14 +32,14 @@ def clips(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def one_worker_is_this_process(monkeypatch):
     """What asks for one worker needs no process of its own, which takes seconds to start."""
-    def each(function, items, what, unit, workers=None, initializer=None, initargs=(), do=parts.pool.each,
-             **more):
+    def over_cores(function, items, what, unit, workers=None, initializer=None, initargs=(),
+                   do=parts.pool.over_cores, **more):
         if workers != 1 or not initializer:
             return do(function, items, what, unit, workers, initializer, initargs, **more)
         initializer(*initargs)
         return ((item, function(item)) for item in items)
 
-    monkeypatch.setattr(parts.pool, "each", each)
+    monkeypatch.setattr(parts.pool, "over_cores", over_cores)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def test_an_interrupted_run_goes_on_from_its_parts(dataset, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         features.extract(dataset, SETTINGS, workers=1)
     monkeypatch.undo()
-    monkeypatch.setattr(parts.pool, "each", lambda f, jobs, *a: pytest.fail("again") if jobs
+    monkeypatch.setattr(parts.pool, "over_cores", lambda f, jobs, *a: pytest.fail("again") if jobs
                         else [])
     bad = dataset.videos[~dataset.videos.video_id.isin(["bad"])]
     object.__setattr__(dataset, "videos", bad)  # the unreadable one would be tried again
@@ -289,8 +289,8 @@ def test_parts_of_two_engines_never_meet(old_store, clips, capsys):
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1 and "made with engine = 'torch', not 'openvino': delete" in said[0]
     assert before == contents(old_store / "features" / "efficientnet-lite0")
-    other = features.settings_of("efficientnet-lite0", 32, 4, engine="openvino")
-    assert features._digest(other) != features._digest(SETTINGS)
+    other = store_key.settings_of("efficientnet-lite0", 32, 4, engine="openvino")
+    assert store_key.digest(other) != store_key.digest(SETTINGS)
 
 
 def test_openvino_encodes_as_torch_does_and_the_store_says_so(dataset, tmp_path, clips, capsys):

@@ -25,7 +25,7 @@ from data.common.archives import extract
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from book.runs import heads
-from data.encoders import features, i3d, recipes
+from data.encoders import features, i3d, recipes, store_key
 from data.files import paths, store
 from data.files.dataset import open_dataset, write_dataset
 from data.video import decode, film
@@ -117,14 +117,14 @@ def mixed_store(folder):
 
 
 def store_made_otherwise(folder):
-    settings = features.settings_of("efficientnet-lite0")
+    settings = store_key.settings_of("efficientnet-lite0")
     toy(folder)
     made = folder / "features" / "efficientnet-lite0"
     (folder / "features" / "mine").rename(made)
     meta = json.loads((made / "meta.json").read_text())
     (made / "meta.json").write_text(json.dumps(meta | settings | {"weights_sha256": "0" * 64}))
     dataset = open_dataset(folder)
-    refused(lambda: features._known(dataset, made, settings),
+    refused(lambda: store_key.known_rows(dataset, made, settings),
             "features of other weights were kept beside new ones")
 
 

@@ -195,7 +195,7 @@ def test_without_semaphores_one_process_does_the_work(monkeypatch, capsys):
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(synchronize.SemLock, "__init__", refuse)
-    assert sorted(pool.each(abs, [-1, -2], "numbers", "number", 2)) == [(-2, 2), (-1, 1)]
+    assert sorted(pool.over_cores(abs, [-1, -2], "numbers", "number", 2)) == [(-2, 2), (-1, 1)]
     assert "/dev/shm: Read-only file system" in capsys.readouterr().err
 
 

@@ -22,7 +22,7 @@ from data.common.generators.features import directions, planted_features
 from data.video import decode
 from data.common.ending import ended
 from data.files.paths import ROOT
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.files.dataset import open_dataset
 from data.files.store import open_features
 
@@ -343,7 +343,7 @@ def test_snr_is_the_distance_in_deviations_of_the_noise():
 
 
 def test_processes_give_every_result_and_pass_errors_on():
-    assert dict(each(abs, range(-6, 0), "numbers", "number")) == {-i: i for i in range(1, 7)}
-    assert list(each(abs, [], "numbers", "number")) == []
+    assert dict(over_cores(abs, range(-6, 0), "numbers", "number")) == {-i: i for i in range(1, 7)}
+    assert list(over_cores(abs, [], "numbers", "number")) == []
     with pytest.raises(ValueError):
-        list(each(partial(int, base=10), ["1", "2", "x", "4", "5"], "numbers", "number"))
+        list(over_cores(partial(int, base=10), ["1", "2", "x", "4", "5"], "numbers", "number"))

@@ -13,7 +13,7 @@ import pytest
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from data.common import pool
-from data.encoders import features, parts, shards
+from data.encoders import features, parts, shards, store_key
 from data.files import store
 from data.files.dataset import open_dataset, write_dataset
 from tfe.errors import StudyError
@@ -21,7 +21,7 @@ from data.files.paths import ROOT
 
 psutil = pytest.importorskip("psutil", reason="psutil, which comes with ipykernel, is absent")
 
-SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=2)
+SETTINGS = store_key.settings_of("efficientnet-lite0", resolution=32, segments=2)
 IDS = [f"v{n}" for n in range(6)]
 
 
@@ -132,9 +132,10 @@ def test_process_0_waits_for_the_last(dataset, as_shard, alone, monkeypatch):
 
     def late():
         time.sleep(0.3)
-        code = ("from data.encoders import features; from data.files.dataset import open_dataset; import sys; "
+        code = ("import sys; from data.encoders import features, store_key; "
+                "from data.files.dataset import open_dataset; "
                 "features.extract(open_dataset("
-                "sys.argv[1]), features.settings_of('efficientnet-lite0', 32, 2), workers=1)")
+                "sys.argv[1]), store_key.settings_of('efficientnet-lite0', 32, 2), workers=1)")
         other.append(subprocess.run([sys.executable, "-c", code, str(dataset.folder)], cwd=ROOT,
                                     env=environment, capture_output=True, text=True))
     as_shard(0, 2)

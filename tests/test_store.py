@@ -181,7 +181,7 @@ def killed(_):
 
 def test_a_worker_that_is_killed_from_outside_is_one_line():
     with pytest.raises(StudyError, match="toys: a process was killed from outside.*fewer --workers"):
-        list(pool.each(killed, [1], "toys", "toy", 1))
+        list(pool.over_cores(killed, [1], "toys", "toy", 1))
 
 
 def test_the_store_holds_no_pickle(folder):

@@ -95,7 +95,8 @@ def run(sweep, workers=None, folder=LOCAL):
     rows = [row for job in jobs for row in done.get(_key(job), [])]
     print(f"{name}: {len(jobs)} fits, {len(jobs) - len(waiting)} done already", flush=True)
     fit = partial(_fit, profile=sweep.profile, schedule=sweep.schedule)
-    for number, (job, measured) in enumerate(pool.each(fit, waiting, "fits", "fit", workers), 1):
+    fitted = pool.over_cores(fit, waiting, "fits", "fit", workers)
+    for number, (job, measured) in enumerate(fitted, 1):
         rows += measured
         if number % 20 == 0 or number == len(waiting):
             _write(path, rows, receipt)

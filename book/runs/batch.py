@@ -326,7 +326,7 @@ def execute(runs, workers=None, slurm=None, after=lambda run: None):
         results = ((job, reason or lost) for job, reason, lost in cluster.run(
             _papermill, jobs, "runs", partition=slurm, at_once=workers or pool.cores()))
     else:
-        results = pool.each(_papermill, jobs, "runs", "run", workers)
+        results = pool.over_cores(_papermill, jobs, "runs", "run", workers)
     for (folder, _), reason in results:
         failed += [(todo[folder], reason)] if reason else []
         after(todo[folder])

@@ -2,7 +2,7 @@
 
 A function decorated with `statement` returns `cases, worst, holds`: how many cases it went
 through, the worst of them, and whether the statement stood. Nothing here knows the answer.
-The statements about masks and budgets stand in `budget.py`.
+The statements about masks and budgets stand in `statements_budget.py`.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from book.theory import budget, statements  # noqa: F401, `budget` adds to the register
+from book.theory import statements, statements_budget  # noqa: F401, the latter adds to the register
 from data.files.paths import RESULTS, write_text
 from tfe.errors import StudyError
 

@@ -14,8 +14,8 @@ from tqdm import tqdm
 from tfe.errors import StudyError
 
 
-def each(function, items, what, unit, workers=None, initializer=None, initargs=(), ahead=None,
-         threads=False):
+def over_cores(function, items, what, unit, workers=None, initializer=None, initargs=(),
+               ahead=None, threads=False):
     """Yield `(item, function(item))` as the results come, computed by one process a core.
 
     `function` and `initializer(*initargs)`, which runs once in every process, must be importable.

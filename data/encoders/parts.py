@@ -66,7 +66,8 @@ def by_processes(what, jobs, settings, device, workers):
     """
     begun, used = time.perf_counter(), _used_by_children()
     # One thread a process: decoding and small batches scale by processes alone.
-    yield from pool.each(_encode, jobs, what, "video", workers, _start_worker, (settings, device))
+    yield from pool.over_cores(_encode, jobs, what, "video", workers, _start_worker,
+                               (settings, device))
     share = (_used_by_children() - used) / (time.perf_counter() - begun) / min(workers, len(jobs))
     print(f"{what}: cores busy {share:.0%} of the time", file=sys.stderr)
 
@@ -98,8 +99,8 @@ def by_threads(what, jobs, settings, device, workers):
     Prints which part of its time the encoder waited.
     """
     encoder = _encoder(settings, device)
-    results = pool.each(partial(_decode, settings["sampling"]), jobs, what, "video", workers,
-                        ahead=2 * workers, threads=True)
+    results = pool.over_cores(partial(_decode, settings["sampling"]), jobs, what, "video", workers,
+                              ahead=2 * workers, threads=True)
     begun, waited = time.perf_counter(), 0.0
     asked = begun
     for job, decoded in results:

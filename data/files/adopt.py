@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.files import reading
 from data.files.dataset import SUFFIXES, TASKS, checked, names_in, write_dataset
 from data.files.paths import UNFINISHED, sha256, write_text
@@ -218,7 +218,7 @@ def seen(look, paths):
     """Yield `(path, look(path))`, on every core where there are more than a few."""
     if len(paths) <= FEW:
         return ((path, look(path)) for path in paths)
-    return each(look, paths, "measuring", "video")
+    return over_cores(look, paths, "measuring", "video")
 
 
 def earlier(out):

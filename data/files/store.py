@@ -2,7 +2,7 @@
 
 A store is `features/<encoder>/` with `features.npy` (float16, `(N, T, d)`), `index.csv`, `meta.json`
 and, where videos were skipped, `skipped.csv`. What makes a stored feature up to date is decided in
-`data/encoders/features.py`; here files are only written, read and checked.
+`data/encoders/store_key.py`; here files are only written, read and checked.
 """
 
 import json

@@ -19,7 +19,7 @@ def plain():
     """The plain network's call, and the resolution."""
     from baselines import encode
 
-    from data.encoders import recipes
+    from data.encoders import recipes, store_key
 
     recipe = recipes.ENCODERS[NAME]
     network = encode.Plain(recipes.read_weights(recipe))
@@ -80,7 +80,7 @@ def extraction(smoke):
     from data.video import decode
     from data.files.paths import LOCAL
 
-    clip, settings = clips(smoke=True)[0], features.settings_of(NAME, resolution=224)
+    clip, settings = clips(smoke=True)[0], store_key.settings_of(NAME, resolution=224)
     encoder, count = recipes.load(NAME, 224), 4 if smoke else 8
     scratch = TemporaryDirectory(dir=LOCAL)
     jobs = [(clip, Path(scratch.name) / f"{n}.npy") for n in range(count)]

@@ -82,7 +82,7 @@ def complaint(stage, folder, wanted, place):
 
 def alone_in_process(function, items, what, unit, workers=None, initializer=None, initargs=(),
                      **_):
-    """In `pool.each`'s place: no workers, so that every call of the commit path is in this process."""
+    """In `pool.over_cores`'s place: no workers, so that all of it is in this process."""
     if initializer:
         initializer(*initargs)
     for item in list(items):
@@ -122,7 +122,7 @@ def opened(descriptor):
 def doors(through):
     """Send the commit path's system calls of this process through a function."""
     stack = ExitStack()
-    stack.enter_context(patch.object(pool, "each", alone_in_process))
+    stack.enter_context(patch.object(pool, "over_cores", alone_in_process))
     for name, real in (("fsync", SYNC), ("replace", RENAME)):
         stack.enter_context(patch.object(
             paths.os, name, lambda *given, real=real: through(real, *given)))

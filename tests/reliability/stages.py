@@ -26,12 +26,12 @@ from book.evidence import report, summary
 from book.runs import batch
 from book.runs.checkpoint import Checkpoint
 from data.common import pool
-from data.encoders import features, parts, recipes
+from data.encoders import features, parts, recipes, store_key
 from data.files.dataset import open_dataset
 from tfe import systems, training
 from data.files.paths import ROOT, UNFINISHED
 
-SETTINGS = features.settings_of("efficientnet-lite0", resolution=32, segments=4)
+SETTINGS = store_key.settings_of("efficientnet-lite0", resolution=32, segments=4)
 PLAN = training.Schedule(epochs=4, batch_size=4, lr=1e-3, weight_decay=0.2, warmup_epochs=1)
 ROWS = [{"row": "BIKE", "backbone": "bike", "method": "vanilla"},
         {"row": "BIKE+TFE", "backbone": "bike", "method": "tfe", "against": "BIKE"}]

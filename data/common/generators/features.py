@@ -12,6 +12,7 @@ many standard deviations of the noise lie between the segments that show it and 
 import numpy as np
 
 from data.common.generators import storyboard as story
+from data.common.generators.scene import SCENES
 from tfe.errors import StudyError
 
 SEGMENTS, DIM = story.SEGMENTS, 64
@@ -60,7 +61,7 @@ def show(stories, seed, snr=SNR, scene=SCENE, distraction=DISTRACTION, segments=
 def directions(seed, dim):
     """Unit vectors for the actions, the scenes and the distractors, `(number, dim)` each."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 0, 0, 0]))  # no video's stream
-    sizes = (len(story.ACTIONS), story.SCENES, story.DISTRACTORS)
+    sizes = (len(story.ACTIONS), SCENES, story.DISTRACTORS)
     vectors = rng.standard_normal((sum(sizes), dim))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.split(vectors, np.cumsum(sizes)[:-1])

@@ -11,8 +11,9 @@ from math import ceil, floor
 
 import numpy as np
 
+from data.common.generators.scene import scenery
 from data.common.generators.storyboard import ACTIONS, FPS
-from data.common.generators.textures import distraction, scenery, texture
+from data.common.generators.textures import distraction, texture
 from data.files.paths import atomic
 
 SIDE = 128

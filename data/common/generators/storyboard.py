@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from data.common.generators import scene
 from tfe.errors import StudyError
 
 ACTIONS = ("horizontal", "vertical", "diagonal", "checks", "dots", "rings",
            "spokes", "zigzag", "grid", "bricks", "triangles", "spiral")
-SCENES = len(ACTIONS)  # one scene an action, so that a scene can stand for an action
 DISTRACTORS = 6
 
 FPS = 12
@@ -106,15 +106,9 @@ def storyboard(split, number, seed=0, rho=0.5, share=0.25, actions=3):
     starts = np.cumsum(_parts(rng, frames - shown, count + 1)[:-1]) + np.cumsum(lengths) - lengths
     events = tuple(Event(int(k), int(s), int(s + n)) for k, s, n in zip(kinds, starts, lengths))
     return Storyboard(f"{split}_{number:04d}", split, number, seed, frames,
-                      _scene(stream(seed, split, number, "scene"), events[0].kind,
-                             0.0 if split == "shifted" else rho),
+                      scene.drawn(stream(seed, split, number, "scene"), events[0].kind,
+                                  0.0 if split == "shifted" else rho),
                       events, _distractors(rng, frames, shortest, events))
-
-
-def _scene(rng, first, rho):
-    """Both numbers are always drawn: two values of rho share all scenes that they can."""
-    agrees, other = rng.random() < rho, int(rng.integers(SCENES))
-    return first if agrees else other
 
 
 def _distractors(rng, frames, shortest, actions):

@@ -1,10 +1,8 @@
-"""What surfaces look like: the twelve textures, the distractors' surfaces and the scenes."""
+"""What surfaces look like: the twelve textures and the distractors' surfaces."""
 
 import numpy as np
 
 from data.common.generators.storyboard import ACTIONS
-
-HUE = 0.1  # jitter of a scene's hue, in parts of the distance to the next scene's
 
 
 def texture(kind, u, v):
@@ -51,23 +49,3 @@ def distraction(kind, u, v, specks, pair):
         lambda: np.where(u > 0, texture(pair[0], u, v), texture(pair[1], u, v)),
         lambda: np.where(np.hypot(u, v) < 7, texture(pair[0], u, v), texture(pair[1], u, v)),
     )[kind]()
-
-
-def scenery(scene, side, rng):
-    """The background of scene `scene`: `(side, side, 3)` float32, 0-255.
-
-    A scene is one of four layouts in one of three ranges of hue; the rest is drawn from `rng`.
-    """
-    layout, hue = scene % 4, (scene // 4 + rng.uniform(-HUE, HUE)) / 3
-    y, x = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")
-    a, b, c, d = rng.uniform(0, 1, 4)
-    shade = (
-        lambda: y + 0.3 * (a - 0.5) * x,  # a sky
-        lambda: 0.5 + 0.5 * ((np.floor(3 * x + a) + np.floor(3 * y + b)) % 2 - 0.5),  # tiles
-        lambda: 0.5 + 0.25 * np.sin(5 * x + 6 * a) + 0.25 * np.sin(4 * y + 3 * x + 6 * b),  # hills
-        lambda: np.where(y > 0.45 + 0.2 * a + 0.1 * np.sin(3 * x + 6 * b), 0.15, 0.85),  # horizon
-    )[layout]()
-    phase = 2 * np.pi * (hue - np.array([0, 1, 2]) / 3)
-    tint = 0.5 + 0.5 * np.cos(phase)
-    bright = 70 + 50 * c + (80 + 30 * d) * (shade - 0.5)
-    return (bright[..., None] * (0.4 + 0.9 * tint)).clip(0, 255).astype(np.float32)

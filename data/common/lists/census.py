@@ -94,7 +94,7 @@ def of_files(dataset, workers=None):
     surplus = {p.stem for p in there if p.suffix.lower() in SUFFIXES} - set(duration.index)
     yield "videos without a file", 0, *_faults(duration.index.difference(list(dataset.files)))
     yield "files of no video", 0, *_faults(surplus)
-    looks = pool.each(look, dataset.files.values(), "decoding", "video", workers)
+    looks = pool.over_cores(look, dataset.files.values(), "decoding", "video", workers)
     seconds, reasons = {}, {}
     for path, (declared, reason) in looks:
         (reasons if reason else seconds)[path.stem] = reason or declared
