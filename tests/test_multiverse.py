@@ -39,7 +39,7 @@ def world(tmp_path_factory):
         for name in ("DATA", "LOCAL", "RESULTS"):
             patch.setattr(multiverse, name, folder if name == "DATA" else folder / name.lower())
         patch.setattr(fits, "STARTS", folder / "starts")
-        patch.setattr(multiverse.pool, "each", lambda function, items, *_: (
+        patch.setattr(multiverse.pool, "over_cores", lambda function, items, *_: (
             (item, function(item)) for item in items))  # this process alone
         yield folder, multiverse.run(written(folder, TINY))
 

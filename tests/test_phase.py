@@ -31,7 +31,7 @@ def in_process(monkeypatch):
             fitted.append(item)
             yield item, function(item)
 
-    monkeypatch.setattr(phase.pool, "each", each)
+    monkeypatch.setattr(phase.pool, "over_cores", each)
     return fitted
 
 
@@ -87,7 +87,7 @@ def test_rows_of_another_plan_or_code_never_stand_beside_this_receipt(tmp_path, 
         raise KeyboardInterrupt
         yield
 
-    monkeypatch.setattr(phase.pool, "each", stopped)
+    monkeypatch.setattr(phase.pool, "over_cores", stopped)
     before = (tmp_path / "toy.json").read_text()
     with pytest.raises(KeyboardInterrupt):
         phase.run(replace(ONE, **other), folder=tmp_path)

@@ -68,7 +68,7 @@ def as_shard(monkeypatch):
         initializer(*initargs)
         return ((item, function(item)) for item in items)
 
-    monkeypatch.setattr(pool, "each", each)
+    monkeypatch.setattr(pool, "over_cores", each)
 
     def become(rank, world):
         for name, value in (("RANK", rank), ("WORLD_SIZE", world), ("LOCAL_RANK", rank),

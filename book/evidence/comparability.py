@@ -4,15 +4,14 @@ A score is the log-odds of its class (or 0), plus `strength` where the label is 
 What comes out are aggregates: no label and no video's name leaves the lists.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.special import logit, softmax
 
-from data.common.generators import storyboard
 from book.evidence.printed_map import PEERS
+from data.common.generators.features import planted_features
 from tfe import metrics
 from tfe.errors import StudyError
 
@@ -37,13 +36,12 @@ def charades(folder):
     """Labels of the official test list: `(videos, 157)` bool."""
     path = Path(folder) / "Charades_v1_test.csv"
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            actions = [row["actions"] for row in csv.DictReader(file)]
+        actions = pd.read_csv(path).actions.fillna("")
         targets = np.zeros((len(actions), CLASSES), bool)
         for video, text in enumerate(actions):
             # "c092 11.90 21.20;c147 0.00 12.60": a class, its beginning and its end in seconds
             targets[video, [int(part.split()[0][1:]) for part in text.split(";") if part]] = True
-    except (OSError, KeyError, ValueError, IndexError) as error:
+    except (OSError, AttributeError, ValueError, IndexError) as error:
         raise StudyError(f"{path}: not Charades' official test list ({error!r}): give the folder "
                          "of the unpacked annotations to --lists") from error
     return targets
@@ -51,11 +49,8 @@ def charades(folder):
 
 def planted(videos=400):
     """Labels of the planted test split: `(videos, 12)` bool. Synthetic."""
-    targets = np.zeros((videos, len(storyboard.ACTIONS)), bool)
-    for number in range(videos):
-        story = storyboard.storyboard("test", number, seed=0, rho=0.5, share=0.25, actions=3)
-        targets[number, [event.kind for event in story.actions]] = True
-    return targets
+    _, targets, _ = planted_features(videos, split="test")
+    return targets.astype(bool)
 
 
 def simulate(labels, targets, strengths=STRENGTHS, seeds=SEEDS):

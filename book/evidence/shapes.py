@@ -1,7 +1,8 @@
 """The systems of Table 4 at full size, on the meta device, so that their operations can be counted."""
 
+from functools import partial
+
 import torch
-from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from book.evidence.ledger import CLASSES, SEGMENTS
@@ -11,8 +12,8 @@ from tfe.errors import StudyError
 HEADS = {"bike": 12, "msqnet": 8}  # of D; what it costs does not depend on them
 
 
-def count(module, *inputs, **named):
-    """`(parameters, FLOPs)` of a module and of one forward pass of it, 2 a multiply-accumulate.
+def count(module, *inputs, forward=None):
+    """`(parameters, FLOPs)` of a module and of one `forward` (its own), 2 a multiply-accumulate.
 
     Module and inputs lie on the meta device, so that any size costs nothing; StudyError elsewhere.
     Only matrix products and convolutions are counted. On CPU the counter would return 0 for an
@@ -22,18 +23,19 @@ def count(module, *inputs, **named):
     if any(not p.is_meta for p in module.parameters()):
         raise StudyError('module: not on the meta device: build it under torch.device("meta")')
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        module.eval()(*inputs, **named)
+        module.eval()
+        (forward or module)(*inputs)
     return sum(p.numel() for p in module.parameters()), counter.get_total_flops()
 
 
 def measure(row):
-    """`(parameters, FLOPs)` of a row of Table 4, counted operation by operation."""
+    """`(parameters, FLOPs)` of a row of Table 4 from frames to logits, operation by operation."""
     name = next(key for key, printed in backbones.NAMES.items() if row.startswith(printed))
     tfe = row.endswith("+TFE")
     with torch.device("meta"):
         system = build(name, tfe)
         frames = torch.empty(1, SEGMENTS, 3, *2 * [resolution(system)])
-        return count(Both(system) if tfe else Whole(system), frames)
+        return count(system, frames, forward=partial(both if tfe else whole, system))
 
 
 def build(name, tfe):
@@ -53,21 +55,13 @@ def resolution(system):
     return next(m.resolution for m in system.modules() if hasattr(m, "resolution"))
 
 
-class Whole(nn.Module):
-    """A system with its own head, from frames to logits."""
-
-    def __init__(self, system):
-        super().__init__()
-        self.system = system
-
-    def forward(self, frames):
-        return self.system.classify(self.system.embed(frames))[0]
+def whole(system, frames):
+    """From frames to the logits of a system's own head."""
+    return system.classify(system.embed(frames))
 
 
-class Both(Whole):
-    """A system with TFE from frames to the logits of both approximators."""
-
-    def forward(self, frames):
-        x, context = self.system.encode(frames)
-        z_s, z_n, _ = self.system.disentangler(x)
-        return self.system.salient(z_s, context)[0], self.system.non_salient(z_n, context)[0]
+def both(system, frames):
+    """From frames to the logits of both approximators of TFE."""
+    x, context = system.encode(frames)
+    z_s, z_n, _ = system.disentangler(x)
+    return system.salient(z_s, context), system.non_salient(z_n, context)

@@ -167,8 +167,8 @@ def _complete(verse, jobs, done, data, workers):
             waiting[key] = (settings, begin, tuple(splits))
     print(f"{verse.table}: {len(jobs)} fits, {len(waiting)} to do", flush=True)
     one = partial(_fit, data=data, encoder=verse.encoder)
-    for (key, *_), measured in pool.each(one, [(key, *job) for key, job in waiting.items()],
-                                         "fits", "fit", workers):
+    fitted = pool.over_cores(one, [(key, *job) for key, job in waiting.items()], "fits", "fit", workers)
+    for (key, *_), measured in fitted:
         done |= {(key, row["split"]): row for row in measured}
         _write(verse, lines, done)  # at once: an interruption loses the fits in hand alone
     return _write(verse, lines, done)
