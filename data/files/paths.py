@@ -123,10 +123,10 @@ def _sync_folder(folder):
         os.close(descriptor)
 
 
-def sha256(path):
-    """The SHA-256 of a file, in hexadecimal."""
+def sha256(path, algorithm="sha256"):
+    """The SHA-256 of a file, in hexadecimal, or another hash of it."""
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def digest(hashes):

@@ -11,7 +11,7 @@ from data.common.archives.extract import KINDS, plain, unpack
 from data.common.lists.readers import READERS
 from tfe.errors import StudyError
 from data.files import schema
-from data.files.paths import write_text
+from data.files.paths import sha256, write_text
 from data.files.dataset import SUFFIXES
 
 RECORD = "archives.json"  # sizes and hashes of the archives that a folder was made of
@@ -71,7 +71,7 @@ class Work:
 
     def _compare(self, path):
         """Compare an archive of unknown hash with the one that was first used here."""
-        found = {"size": path.stat().st_size, "sha256": download.digest(path)}
+        found = {"size": path.stat().st_size, "sha256": sha256(path)}
         if self._recorded().get(path.name, found) != found:
             raise StudyError(f"{path} is not the file of that name of which {self.out} was made (see "
                              f"{RECORD} there): take that one, or choose another --out")

@@ -6,7 +6,6 @@ takes its own name when size and hash are right. TLS certificates are always che
 a file is taken only if its hash is known.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,6 @@ import sys
 import tomllib
 import urllib.error
 import urllib.request
-from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -22,7 +20,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from tfe.errors import StudyError
-from data.files.paths import alone, write_text
+from data.files.paths import alone, sha256, write_text
 
 SOURCES = Path(__file__).with_name("sources.toml")
 CHUNK = 2**20
@@ -79,48 +77,42 @@ def fetch(source, folder):
     stays as `.part`; what proved wrong is removed.
     """
     target, reasons = Path(folder) / source.name, []
+    part = target.with_name(f"{source.name}.part")
     with alone(target.parent):  # two commands must not write one `.part`
         if target.is_file():
             check(target, source)
             return target
         for url in source.urls:
-            part = target.with_name(f"{source.name}.part")
             try:
                 _download(url, part, source)
-                check(part, source)
+                if fault := _fault(part, source):
+                    part.unlink()
+                    raise _Refused(f"what came {fault}, and was removed")
+                os.replace(part, target)
+                return target
             except _Refused as reason:
                 reasons.append(f"{url}: {reason}")
-                continue
-            os.replace(part, target)
-            _note(part).unlink(missing_ok=True)
-            return target
+            finally:
+                if not part.is_file():
+                    _note(part).unlink(missing_ok=True)
     raise StudyError(f"{target} could not be had ({'; '.join(reasons)}): {AGAIN}, or fetch the file "
                      "by other means and give its folder with --from")
 
 
 def check(path, source):
-    """Raise StudyError unless size and hash of `path` are the expected; a `.part` is removed."""
-    wrong = ""
+    """Raise StudyError unless size and hash of `path` are the expected."""
+    if fault := _fault(path, source):
+        raise StudyError(f"{path} {fault}: it is damaged or another version: remove it and fetch it "
+                         "again")
+
+
+def _fault(path, source):
+    """What is wrong with the file, in words; empty where nothing is."""
     if source.size is not None and path.stat().st_size != source.size:
-        wrong = f"has {path.stat().st_size} bytes, not {source.size}"
-    elif source.hash:
-        algorithm, expected = source.hash
-        found = digest(path, algorithm)
-        if found != expected:
-            wrong = f"has the {algorithm} {found[:12]}..., not {expected[:12]}..."
-    if not wrong:
-        return
-    if path.suffix == ".part":
-        path.unlink()
-        _note(path).unlink(missing_ok=True)
-        raise _Refused(f"what came {wrong}, and was removed")
-    raise StudyError(f"{path} {wrong}: it is damaged or another version: remove it and fetch it again")
-
-
-def digest(path, algorithm="sha256"):
-    """The hash of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, algorithm).hexdigest()
+        return f"has {path.stat().st_size} bytes, not {source.size}"
+    if source.hash and (found := sha256(path, source.hash[0])) != source.hash[1]:
+        return f"has the {source.hash[0]} {found[:12]}..., not {source.hash[1][:12]}..."
+    return ""
 
 
 class _Refused(Exception):
@@ -137,7 +129,7 @@ def _download(url, part, source):
     if scheme not in ("https", "http"):
         raise _Refused(f"{scheme} is not https")
     for _ in range(TRIES):
-        before = part.stat().st_size if part.is_file() else 0
+        before = _size(part)
         try:
             if _answer(url, part, source):
                 return
@@ -145,16 +137,11 @@ def _download(url, part, source):
         except _Other as error:
             part.unlink(missing_ok=True)
             reason, before = str(error), -1
-        except urllib.error.HTTPError as error:
-            raise _Refused(" ".join(f"HTTP {error.code} {error.reason}".split())) from None
-        except urllib.error.URLError as error:
-            reason = str(error.reason)
-        except (ConnectionError, TimeoutError, HTTPException) as error:
-            reason = str(error) or type(error).__name__
-        after = part.stat().st_size if part.is_file() else 0
-        if after <= before:
+        except (urllib.error.URLError, ConnectionError, TimeoutError, HTTPException) as error:
+            reason = str(getattr(error, "reason", error)) or type(error).__name__
+        if _size(part) <= before:
             break
-    raise _Refused(f"{' '.join(reason.split())} after {after} bytes")
+    raise _Refused(f"{' '.join(reason.split())} after {_size(part)} bytes")
 
 
 def _answer(url, part, source):
@@ -164,9 +151,14 @@ def _answer(url, part, source):
     if have:
         asked.add_header("Range", f"bytes={have}-")
         asked.add_header("If-Range", version)
-    with _opened(asked, have) as answer:
-        if answer is None:
-            return True
+    with _opened(asked) as answer:
+        span = answer.headers.get("Content-Range", "")
+        if answer.status == 416:  # it has no byte beyond those
+            if span.endswith(f"/{have}"):
+                return True
+            raise _Other("the server's file is shorter than what is here")
+        if answer.status >= 300:
+            raise _Refused(" ".join(f"HTTP {answer.status} {answer.reason}".split()))
         if not answer.url.startswith("https:") and not source.hash:
             raise _Refused("not over TLS, and no hash is known to tell whether it is the file")
         if answer.headers.get_content_type() == "text/html":
@@ -176,8 +168,7 @@ def _answer(url, part, source):
         now = tag if tag.startswith('"') else answer.headers.get("Last-Modified", "")
         if answer.status != 206:
             have = 0
-        elif not answer.headers.get("Content-Range", "").startswith(f"bytes {have}-") or (
-                now not in ("", version)):
+        elif not span.startswith(f"bytes {have}-") or now not in ("", version):
             raise _Other("the server went on with something else")
         rest = answer.headers.get("Content-Length")
         total = have + int(rest) if rest and rest.isdigit() else None
@@ -197,20 +188,16 @@ def _answer(url, part, source):
             return total is None or file.tell() == total
 
 
-@contextmanager
-def _opened(asked, have):
-    """The server's answer; None where it says that the bytes here are all that there are."""
+def _opened(asked):
+    """The server's answer, whatever its status."""
     try:
-        answer = urllib.request.urlopen(asked, timeout=TIMEOUT)
-    except urllib.error.HTTPError as error:
-        if error.code != 416:
-            raise
-        if not error.headers.get("Content-Range", "").endswith(f"/{have}"):
-            raise _Other("the server's file is shorter than what is here") from None
-        yield None
-        return
-    with answer:
-        yield answer
+        return urllib.request.urlopen(asked, timeout=TIMEOUT)
+    except urllib.error.HTTPError as answer:
+        return answer
+
+
+def _size(part):
+    return part.stat().st_size if part.is_file() else 0
 
 
 def _begun(url, part):
