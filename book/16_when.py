@@ -219,7 +219,7 @@ both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").query(
     for name, training in (("table1", "whole"), ("coarse", "clips"))])
 both = both[(both.split == "test") & both.backbone.isin(["msqnet", "bike"])]
 for head in ("msqnet", "bike"):
-    verdict, words = rules.coarser(head)(RESULTS)
+    verdict, words = rules.coarser(RESULTS, head)
     print(f"{head}: {verdict}\n  {words}")
 both.pivot_table(index=["backbone", "training"], columns="method",
                  values=["value", "fidelity_auc"]).round(3)

@@ -6,7 +6,7 @@
 #
 # This is the ledger. A row is one claim that can be pointed at, in our
 # words. Its verdict is *computed* from a results file by a rule in
-# `book/evidence/claims.py` or `book/theory/theorems.py`, so that it cannot drift:
+# `book/evidence/rules.py` or `book/theory/theorems.py`, so that it cannot drift:
 #
 # | verdict | when |
 # |---|---|
@@ -131,7 +131,7 @@ rows("not testable here")
 #
 # <details><summary>Solution</summary>
 #
-# The rule in `book/evidence/claims.py` names the file and the sign. For a difference,
+# The entry in `book/evidence/claims.yaml` names the file and the rule. For a difference,
 # both ends of the 95% interval over seeds would have to lie on the claimed
 # side when the batch is run again.
 #

@@ -25,7 +25,7 @@ def lines(tmp_path, name="toy", **rows):
     ({"a": (1, 2), "b": (-3, -1)}, "narrowed"), ({"a": (-1, 2), "b": (-3, -1)}, "refuted"),
     ({"a": (-1, 2), "b": (-3, 1)}, "not reproduced here")])
 def test_a_claim_on_several_rows(tmp_path, rows, verdict):
-    assert claims.raises("toy", list(rows))(lines(tmp_path, **rows))[0] == verdict
+    assert rules.raises(lines(tmp_path, **rows), "toy", list(rows))[0] == verdict
 
 
 @pytest.mark.parametrize("warm, below, cold, verdict", [
@@ -35,45 +35,45 @@ def test_a_claim_on_several_rows(tmp_path, rows, verdict):
 def test_a_claim_falls_only_where_every_reading_contradicts(tmp_path, warm, below, cold, verdict):
     folder = lines(tmp_path, **dict(zip((row.format("BIKE") for row in rules.READINGS.values()),
                                         (warm, below, cold))))
-    found, words = rules.in_readings(lambda rows: rules.raises("toy", rows), "BIKE")(folder)
+    found, words = rules.in_readings(folder, "raises", ["BIKE"], name="toy")
     assert found == verdict and all(reading in words for reading in rules.READINGS)
 
 
 def test_the_claimed_direction_counts(tmp_path):
     folder = lines(tmp_path, a=(-3, -1))
-    assert claims.raises("toy", ["a"], wanted=-1)(folder)[0] == "confirmed"
-    assert claims.raises("toy", ["a"])(folder)[0] == "refuted"
+    assert rules.raises(folder, "toy", ["a"], wanted=-1)[0] == "confirmed"
+    assert rules.raises(folder, "toy", ["a"])[0] == "refuted"
 
 
 def test_a_pair_of_rows(tmp_path):
     runs = [{"row": row, "seed": seed, "split": "test", "value": value + 0.1 * seed * (row == "x")}
             for row, value in (("x", 3), ("y", 1)) for seed in range(5)]
     pd.DataFrame(runs).to_csv(tmp_path / "toy.csv", index=False)
-    assert claims.paired("toy", "x", "y")(tmp_path)[0] == "confirmed"
-    assert claims.paired("toy", "y", "x")(tmp_path)[0] == "refuted"
+    assert rules.paired(tmp_path, "toy", "x", "y")[0] == "confirmed"
+    assert rules.paired(tmp_path, "toy", "y", "x")[0] == "refuted"
 
 
 def test_the_fall_under_a_shift_is_test_minus_shifted():
     table = pd.DataFrame([{"row": "x", "seed": 0, "split": "test", "value": 70.0},
                           {"row": "x", "seed": 0, "split": "shifted", "value": 60.0}])
-    assert claims.fall(table).value.tolist() == [10.0]
+    assert rules.fall(table).value.tolist() == [10.0]
 
 
 def test_the_gain_is_tfe_minus_vanilla_of_the_same_backbone_and_seed():
     table = pd.DataFrame([{"row": m, "backbone": "bike", "method": m, "seed": 1, "split": "test",
                            "value": v} for m, v in (("BIKE+TFE", 61.0), ("BIKE", 64.0))])
-    assert claims.gain(table).to_dict("records") == [{"seed": 1, "row": "BIKE", "value": -3.0}]
+    assert rules.gain(table).to_dict("records") == [{"seed": 1, "row": "BIKE", "value": -3.0}]
     warm = pd.concat([table, table.assign(row="BIKE trained on", value=66.0),
                       table.iloc[:1].assign(row="BIKE+TFE from scratch", value=50.0)])
-    assert claims.gain(warm).value.tolist() == [-5.0]
-    assert claims.gain(warm, cold=True).value.tolist() == [-14.0]
+    assert rules.gain(warm).value.tolist() == [-5.0]
+    assert rules.gain(warm, cold=True).value.tolist() == [-14.0]
 
 
 @pytest.mark.parametrize("cosines, verdict", [
     ([.01, -.02, .02, 0, .01], "confirmed"), ([.7, .71, .69, .7, .72], "refuted"),
     ([-.3, .4, 0, .2, -.2], "not reproduced here")])
 def test_orthogonality(cosines, verdict):
-    assert claims.orthogonal(pd.DataFrame({"probes_cosine": cosines}))[0] == verdict
+    assert rules.orthogonal(pd.DataFrame({"probes_cosine": cosines}))[0] == verdict
 
 
 def test_the_best_row(tmp_path):
@@ -81,7 +81,7 @@ def test_the_best_row(tmp_path):
         lines(tmp_path, **rows)
         path = tmp_path / "toy_summary.csv"
         pd.read_csv(path).assign(against="TFE").to_csv(path, index=False)
-        return claims.largest("toy", "TFE")(tmp_path)[0]
+        return rules.largest(tmp_path, "toy", "TFE")[0]
 
     assert judged(a=(-3, -1), b=(-2, -1)) == "confirmed"
     assert judged(a=(-3, -1), b=(-2, 1)) == "narrowed"
@@ -114,7 +114,7 @@ def test_a_printed_cost_is_the_true_one_or_that_of_some_modules_or_neither(tmp_p
 
 @pytest.mark.parametrize("true, verdict", [(90, "confirmed"), (110, "refuted")])
 def test_tfe_costs_no_more_only_where_it_does_not(tmp_path, true, verdict):
-    found, words = claims.cheaper(table4(tmp_path, A=(1, 100), **{"A+TFE": (1, true)}))
+    found, words = rules.cheaper(table4(tmp_path, A=(1, 100), **{"A+TFE": (1, true)}))
     assert found == verdict and f"A parameters {100 - true:.2f}" in words
 
 
@@ -134,7 +134,7 @@ def two_tables(tmp_path, whole, cut):
                       for seed, tfe in enumerate(values)
                       for method, value in (("MSQNet", 50.0), ("MSQNet+TFE", tfe))]
                      ).to_csv(tmp_path / f"{name}.csv", index=False)
-    return rules.coarser("MSQNet", "whole", "cut")(tmp_path)
+    return rules.coarser(tmp_path, "MSQNet", "whole", "cut")
 
 
 def test_a_gain_is_coarser_where_it_is_larger_on_whole_videos(tmp_path):
@@ -147,7 +147,7 @@ def test_a_gain_is_coarser_where_it_is_larger_on_whole_videos(tmp_path):
 @pytest.mark.parametrize("excess, verdict", [(0.3, "refuted"), (0.0, "not reproduced here")])
 def test_dependence_above_that_of_permuted_pairs_refutes_independence(excess, verdict):
     noise = np.random.default_rng(0).normal(0, 0.02, (5, 2))
-    runs = pd.DataFrame(noise + [excess, 0], columns=claims.DEPENDENCE)
+    runs = pd.DataFrame(noise + [excess, 0], columns=rules.DEPENDENCE)
     assert rules.independent(runs)[0] == verdict
 
 
@@ -155,9 +155,9 @@ def test_dependence_above_that_of_permuted_pairs_refutes_independence(excess, ve
 def test_a_statement_contradicts_a_claim_only_where_it_holds(tmp_path, stated, verdict):
     pd.DataFrame([{"statement": "B.x: all is kept", "verdict": stated}]).to_csv(
         tmp_path / "theorems.csv", index=False)
-    assert rules.contradicted("B.x")(tmp_path)[0] == verdict
+    assert rules.contradicted(tmp_path, "B.x")[0] == verdict
     with pytest.raises(LookupError, match="not run"):
-        rules.contradicted("B")(tmp_path)
+        rules.contradicted(tmp_path, "B")
 
 
 @pytest.mark.parametrize("found, verdict", [((101, 13320), "confirmed"), ((101, 9), "narrowed"),
@@ -165,17 +165,17 @@ def test_a_statement_contradicts_a_claim_only_where_it_holds(tmp_path, stated, v
 def test_printed_facts_against_the_lists(tmp_path, found, verdict):
     pd.DataFrame({"dataset": "toy", "quantity": ["classes", "clips"], "value": found,
                   "paper": [101, 13320]}).to_csv(tmp_path / "annotations.csv", index=False)
-    assert claims.facts(["toy"])(tmp_path)[0] == verdict
+    assert rules.facts(tmp_path, "toy")[0] == verdict
 
 
 def test_printed_seconds_may_be_cut_off(tmp_path):
     pd.DataFrame({"dataset": "toy", "quantity": "mean length (s)", "value": [29.66], "paper": [29]}
                  ).to_csv(tmp_path / "annotations.csv", index=False)
-    assert claims.facts(["toy"])(tmp_path)[0] == "confirmed"
+    assert rules.facts(tmp_path, "toy")[0] == "confirmed"
 
 
 def test_draws_with_replacement_leave_fewer_than_k_ones():
-    verdict, words = claims.khot(None)
+    verdict, words = rules.khot(None)
     assert verdict == "refuted" and f"k = 4: {16 * (1 - (15 / 16) ** 4):.1f}" in words
 
 

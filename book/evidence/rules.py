@@ -1,13 +1,17 @@
 """How a claim is judged: rules that take a folder of results and return `(verdict, words)`.
 
+`claims.yaml` names them, with what else they take.
+
 A rule raises LookupError, with the command that would help, where the file that it reads is not there.
 """
 
 import numpy as np
 import pandas as pd
+import torch
 from scipy.stats import spearmanr
 
 from book.evidence import statistics
+from tfe.khot import inclusion
 
 CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
 DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
@@ -16,6 +20,7 @@ VERDICTS = CONFIRMED, NARROWED, DEPENDS, UNSEEN, REFUTED, UNTESTED
 HEADS = "MSQNet", "BIKE", "Text4Vis"
 READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N below D",
             "from scratch": "{}+TFE from scratch"}
+DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
            "table4": "make reproduce-table4"}
 
@@ -61,34 +66,22 @@ def compared(ours, other, wanted=1, digits=2):
             f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]")
 
 
-def raises(name, rows, prefix="", wanted=1):
+def raises(folder, name, rows, prefix="", wanted=1):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
     Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
     the contrary, and not reproduced here where the seeds tell nothing apart.
     """
-    def judge(folder):
-        lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
-        verdicts, words = [], []
-        for row in rows:
-            if row not in lines.index:
-                raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
-            middle, low, high = (lines.loc[row, f"{prefix}difference{end}"]
-                                 for end in ("", "_low", "_high"))
-            verdicts.append(sign(low, high, wanted))
-            words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]")
-        return together(verdicts), "; ".join(words)
-    return judge
-
-
-def in_readings(rule, *heads):
-    """The claim that `rule(rows)` judges, in every reading of `READINGS`, of these heads."""
-    def judge(folder):
-        found = {reading: rule([row.format(head) for head in heads])(folder)
-                 for reading, row in READINGS.items()}
-        return (across([verdict for verdict, _ in found.values()]),
-                ". ".join(f"{reading} ({verdict}): {words}" for reading, (verdict, words) in found.items()))
-    return judge
+    lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
+    verdicts, words = [], []
+    for row in rows:
+        if row not in lines.index:
+            raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
+        middle, low, high = (lines.loc[row, f"{prefix}difference{end}"]
+                             for end in ("", "_low", "_high"))
+        verdicts.append(sign(low, high, wanted))
+        words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]")
+    return together(verdicts), "; ".join(words)
 
 
 def on_test(table):
@@ -120,27 +113,17 @@ def gain(table, cold=False):
     return found.reset_index()
 
 
-def paired(name, ours, other, wanted=1, of=on_test):
+PREPARED = {of.__name__: of for of in (on_test, fall, gain)}
+
+
+def paired(folder, name, ours, other, wanted=1, of="on_test"):
     """The claim that row `ours` exceeds row `other`, paired by seed; `of` prepares the runs."""
-    def judge(folder):
-        runs = of(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
-        if not {ours, other} <= set(runs):
-            raise LookupError(f"{name}.csv lacks {ours} or {other}")
-        both = runs[[ours, other]].dropna()
-        verdict, words = compared(both[ours], both[other], wanted)
-        return verdict, f"{ours} minus {other}: {words}, {len(both)} seeds"
-    return judge
-
-
-def measured(name, row, measure, test, split="test"):
-    """A claim about the runs' other measures: `test(a column a measure) -> verdict, words`."""
-    def judge(folder):
-        runs = load(folder, name, "_measures")
-        runs = runs[(runs.row == row) & (runs.split == split) & runs.measure.isin(measure)]
-        if runs.empty:
-            raise LookupError(f"{name}_measures.csv has no such measure of {row}")
-        return test(runs.pivot_table(index="seed", columns="measure", values="value"))
-    return judge
+    runs = PREPARED[of](load(folder, name)).pivot_table(index="seed", columns="row", values="value")
+    if not {ours, other} <= set(runs):
+        raise LookupError(f"{name}.csv lacks {ours} or {other}")
+    both = runs[[ours, other]].dropna()
+    verdict, words = compared(both[ours], both[other], wanted)
+    return verdict, f"{ours} minus {other}: {words}, {len(both)} seeds"
 
 
 def less_in_rest(runs):
@@ -151,7 +134,7 @@ def less_in_rest(runs):
 
 def independent(runs):
     """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
-    verdict, words = compared(runs["probes_dependence"], runs["probes_dependence_permuted"], digits=3)
+    verdict, words = compared(*(runs[name] for name in DEPENDENCE), digits=3)
     return (REFUTED if verdict == CONFIRMED else UNSEEN), (
         f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
         f"pairs by {words}")
@@ -166,57 +149,126 @@ def orthogonal(runs):
     return (REFUTED if low > 0.1 or high < -0.1 else UNSEEN), words
 
 
-def correlation(name):
+TESTS = {"less_in_rest": (less_in_rest, ["probes_probe_z_s", "probes_probe_z_n"]),
+         "independent": (independent, DEPENDENCE), "orthogonal": (orthogonal, ["probes_cosine"])}
+
+
+def measured(folder, name, row, test):
+    """A claim about other measures of the runs of a row: one of `TESTS`, by its name."""
+    judge, measures = TESTS[test]
+    runs = load(folder, name, "_measures")
+    runs = on_test(runs[(runs.row == row) & runs.measure.isin(measures)])
+    if runs.empty:
+        raise LookupError(f"{name}_measures.csv has no such measure of {row}")
+    return judge(runs.pivot_table(index="seed", columns="measure", values="value"))
+
+
+def correlation(folder, name):
     """Fidelity and accuracy rise together, over the rows of a table."""
-    def judge(folder):
-        lines = load(folder, name, "_summary").query("split == 'test'").dropna(
-            subset=["auc", "value"])
-        found = spearmanr(lines.value, lines.auc)
-        words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
-        if not found.pvalue <= 0.05:  # nor where there is none
-            return UNSEEN, words
-        return (CONFIRMED if found.statistic > 0 else REFUTED), words
-    return judge
+    lines = load(folder, name, "_summary").query("split == 'test'").dropna(
+        subset=["auc", "value"])
+    found = spearmanr(lines.value, lines.auc)
+    words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
+    if not found.pvalue <= 0.05:  # nor where there is none
+        return UNSEEN, words
+    return (CONFIRMED if found.statistic > 0 else REFUTED), words
 
 
-def largest(name, row):
+def largest(folder, name, row):
     """The claim that `row` is the best of a table's rows: no other is above it for certain."""
-    def judge(folder):
-        others = load(folder, name, "_summary").query("split == 'test' and against == @row")
-        if others.empty:
-            raise LookupError(f"not run: {name}_summary.csv compares nothing with {row}")
-        above = others[others.difference_low > 0].row.tolist()
-        below = others[others.difference_high < 0].row.tolist()
-        words = f"above {row}: {', '.join(above) or 'none'}; below: {', '.join(below) or 'none'}"
-        if above:
-            return REFUTED, words
-        return (CONFIRMED if len(below) == len(others) else
-                NARROWED if below else UNSEEN), words
-    return judge
+    others = load(folder, name, "_summary").query("split == 'test' and against == @row")
+    if others.empty:
+        raise LookupError(f"not run: {name}_summary.csv compares nothing with {row}")
+    above = others[others.difference_low > 0].row.tolist()
+    below = others[others.difference_high < 0].row.tolist()
+    words = f"above {row}: {', '.join(above) or 'none'}; below: {', '.join(below) or 'none'}"
+    if above:
+        return REFUTED, words
+    return (CONFIRMED if len(below) == len(others) else
+            NARROWED if below else UNSEEN), words
 
 
-def coarser(backbone, whole="table1", clips="coarse"):
+def coarser(folder, backbone, whole="table1", clips="coarse"):
     """The claim that TFE gains more where training has whole videos than where it has clips of them."""
-    def judge(folder):
-        gains = pd.concat([gain(load(folder, name), cold=True).set_index(["row", "seed"]).value.rename(name)
-                           for name in (whole, clips)], axis=1).dropna()
-        gains = gains[gains.index.isin([backbone], level="row")]
-        if gains.empty:
-            raise LookupError(f"not run: no seed of {backbone} stands in both tables")
-        verdict, words = compared(gains[whole], gains[clips])
-        return verdict, (f"from scratch, gain on whole videos {gains[whole].mean():+.2f}, on clips "
-                         f"{gains[clips].mean():+.2f}; the first minus the second {words}, "
-                         f"{len(gains)} seeds")
-    return judge
+    gains = pd.concat([gain(load(folder, name), cold=True).set_index(["row", "seed"])
+                       .value.rename(name) for name in (whole, clips)], axis=1).dropna()
+    gains = gains[gains.index.isin([backbone], level="row")]
+    if gains.empty:
+        raise LookupError(f"not run: no seed of {backbone} stands in both tables")
+    verdict, words = compared(gains[whole], gains[clips])
+    return verdict, (f"from scratch, gain on whole videos {gains[whole].mean():+.2f}, on clips "
+                     f"{gains[clips].mean():+.2f}; the first minus the second {words}, "
+                     f"{len(gains)} seeds")
 
 
-def contradicted(statement):
+def contradicted(folder, statement):
     """A claim that a statement of results/theorems.csv contradicts, where that statement holds."""
-    def judge(folder):
-        rows = load(folder, "theorems")
-        found = rows[rows.statement.str.startswith(f"{statement}:")]
-        if found.empty:
-            raise LookupError(f"not run: theorems.csv has no statement {statement}: make theorems")
-        row = found.iloc[0]
-        return (REFUTED if row.verdict == "holds" else UNSEEN), f"{row.statement} ({row.verdict})"
-    return judge
+    rows = load(folder, "theorems")
+    found = rows[rows.statement.str.startswith(f"{statement}:")]
+    if found.empty:
+        raise LookupError(f"not run: theorems.csv has no statement {statement}: make theorems")
+    row = found.iloc[0]
+    return (REFUTED if row.verdict == "holds" else UNSEEN), f"{row.statement} ({row.verdict})"
+
+
+def cheaper(folder):
+    """TFE costs no more than what it replaces, in truth: every quantity of both systems."""
+    true = load(folder, "table4").pivot(index="row", columns="quantity", values="true")
+    saved = {f"{row} {quantity}": 100 * (1 - true.loc[f"{row}+TFE", quantity] / cost)
+             for row in true.index if f"{row}+TFE" in true.index
+             for quantity, cost in true.loc[row].items()}
+    words = "saved, per cent: " + ", ".join(f"{name} {part:.2f}" for name, part in saved.items())
+    return (CONFIRMED if min(saved.values()) >= 0 else REFUTED), words
+
+
+def facts(folder, dataset):
+    """Section 4.1's numbers of a benchmark, against the official lists.
+
+    Confirmed where all agree, narrowed where some do; seconds printed as whole numbers may have been
+    cut off.
+    """
+    rows = load(folder, "annotations").dropna(subset="paper")
+    rows = rows[rows.dataset == dataset]
+    if rows.empty:
+        raise LookupError("not run: make annotations LISTS=DIR")
+    seconds = rows.quantity.str.endswith("(s)")
+    good = np.where(seconds, rows.paper == np.floor(rows.value),
+                    np.isclose(rows.value, rows.paper, rtol=0.005))
+    words = "; ".join(f"{row.quantity} {row.value:g}, printed {row.paper:g}"
+                      for row in rows[~good].itertuples())
+    verdict = CONFIRMED if good.all() else NARROWED if good.any() else REFUTED
+    return verdict, f"{good.sum()} of {len(rows)} agree" + (f"; not: {words}" if words else "")
+
+
+def khot(folder):
+    """Eq. (8) with k draws gives k ones: the expected number under equal logits, T = 16."""
+    counts = {k: float(inclusion(torch.zeros(16), k).sum()) for k in (1, 4, 8, 16)}
+    words = ", ".join(f"k = {k}: {ones:.1f}" for k, ones in counts.items())
+    good = all(abs(ones - k) < 0.01 for k, ones in counts.items())
+    return (CONFIRMED if good else REFUTED), f"ones expected of 16 under equal logits, {words}"
+
+
+def captioned(folder):
+    """Table 3's caption names three datasets: how many its rows are printed for."""
+    rows = load(folder, "reported").query("source == 'the paper, Table 3'")
+    columns = rows.groupby("system").size()
+    return (CONFIRMED if (columns == 3).all() else REFUTED), (
+        f"{len(columns)} rows with {columns.max()} number each, of {', '.join(rows.dataset.unique())}")
+
+
+def in_readings(folder, rule, heads, into="rows", **given):
+    """The claim that a rule judges, in every reading of `READINGS`, of these heads.
+
+    into: what of the rule takes the rows of the heads; `other` takes that of one head.
+    """
+    found = {}
+    for reading, row in READINGS.items():
+        rows = [row.format(head) for head in heads]
+        found[reading] = RULES[rule](folder, **given, **{into: rows if into == "rows" else rows[0]})
+    return across([verdict for verdict, _ in found.values()]), ". ".join(
+        f"{reading} ({verdict}): {words}" for reading, (verdict, words) in found.items())
+
+
+RULES = {rule.__name__: rule for rule in (
+    raises, paired, measured, correlation, largest, coarser, contradicted, cheaper, facts, khot,
+    captioned, in_readings)}
