@@ -6,7 +6,8 @@
 #
 # This is the ledger. A row is one claim that can be pointed at, in our
 # words. Its verdict is *computed* from a results file by a rule in
-# `book/evidence/rules.py` or `book/theory/theorems.py`, so that it cannot drift:
+# `book/evidence/rules.py`, or by the theorems that hold, so that it cannot
+# drift:
 #
 # | verdict | when |
 # |---|---|

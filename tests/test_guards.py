@@ -246,7 +246,7 @@ GUARDS = {
     "hashes of a store": Guard(mixed_store, lambda: patch.object(
         store, "stale", lambda *_: iter(()))),
     "settings of a store": Guard(store_made_otherwise, lambda: patch.object(
-        features, "_known", lambda *_: {})),
+        store_key, "known_rows", lambda *_: {})),
     "hashes of a head": Guard(touched_head, lambda: patch.object(
         heads.store, "sha256", lambda path: "the same")),
     "key mismatch": Guard(stranger_key, lambda: patch.object(

@@ -26,12 +26,12 @@ def in_process(monkeypatch):
     """Fits in this process, and how many there were."""
     fitted = []
 
-    def each(function, items, *_, **__):
+    def over_cores(function, items, *_, **__):
         for item in items:
             fitted.append(item)
             yield item, function(item)
 
-    monkeypatch.setattr(phase.pool, "over_cores", each)
+    monkeypatch.setattr(phase.pool, "over_cores", over_cores)
     return fitted
 
 

@@ -64,11 +64,12 @@ def alone(tmp_path_factory, clips):
 @pytest.fixture
 def as_shard(monkeypatch):
     """Become a process of torchrun's, which encodes without starting further ones."""
-    def each(function, items, what, unit, workers=None, initializer=lambda: None, initargs=()):
+    def over_cores(function, items, what, unit, workers=None, initializer=lambda: None,
+                   initargs=()):
         initializer(*initargs)
         return ((item, function(item)) for item in items)
 
-    monkeypatch.setattr(pool, "over_cores", each)
+    monkeypatch.setattr(pool, "over_cores", over_cores)
 
     def become(rank, world):
         for name, value in (("RANK", rank), ("WORLD_SIZE", world), ("LOCAL_RANK", rank),
