@@ -7,6 +7,7 @@ Nothing is fetched. A user puts files into the folder that the variable TFE_WEIG
 import io
 import json
 import os
+import tomllib
 import zipfile
 from pathlib import Path
 from typing import NamedTuple
@@ -24,31 +25,10 @@ class File(NamedTuple):
     sha256: str | None = None
 
 
-OPENAI = "github.com/openai/CLIP (clip/clip.py has the links)"
-BIKE, TEXT4VIS = "github.com/whwu95/BIKE (model zoo)", "github.com/whwu95/Text4Vis (model zoo)"
 HUB = "huggingface.co/"
-FILES = {file.name: file for file in [
-    File("ViT-B-16.pt", OPENAI, "5806e77cd80f8b59890b7e101eabd078d9fb84e6937f9e85e4ecb61988df416f"),
-    File("ViT-L-14.pt", OPENAI, "b8cca3fd41ae0c99ba7e8951adf17d267cdb84cd88be6f7c2e0eca1737a03836"),
-    File("ViT-L-14-336px.pt", OPENAI,
-         "3035c92b350959924f9f00213499208652fc7ea050643e8b385c2dac08641f02"),
-    File("bpe_simple_vocab_16e6.txt.gz", "github.com/openai/CLIP (folder clip)",
-         "924691ac288e54409236115652ad4aa250f48203de50a9e4722a6ecd48d6804a"),
-    *(File(f"{name}/model.safetensors", f"{HUB}openai/{name}") for name in (
-        "clip-vit-base-patch16", "clip-vit-large-patch14", "clip-vit-large-patch14-336")),
-    *(File(f"timesformer-base-finetuned-k400/{name}", f"{HUB}facebook/timesformer-base-finetuned-k400")
-      for name in ("model.safetensors", "pytorch_model.bin")),
-    *(File(f"{name}.pt", BIKE) for name in (
-        "k400-vit-b-16-f8", "k400-vit-l-14-f8", "k400-vit-l-14-f16", "k400-vit-l-14-336-f16",
-        "charades-vit-l-336-f16")),
-    *(File(f"{name}.pt", TEXT4VIS) for name in (
-        "k400-vitb-32-f8", "k400-vitb-32-f16", "k400-vitb-16-f8", "k400-vitb-16-f16"))]}
-# What serves the same purpose, the first that is there is taken.
-EITHER = {"clip-b16": ("ViT-B-16.pt", "clip-vit-base-patch16/model.safetensors"),
-          "clip-l14": ("ViT-L-14.pt", "clip-vit-large-patch14/model.safetensors"),
-          "clip-l14-336": ("ViT-L-14-336px.pt", "clip-vit-large-patch14-336/model.safetensors"),
-          "timesformer-b16": ("timesformer-base-finetuned-k400/model.safetensors",
-                              "timesformer-base-finetuned-k400/pytorch_model.bin")}
+KNOWN = tomllib.loads(Path(__file__).with_name("weights.toml").read_text(encoding="utf-8"))
+FILES = {name: File(name, source, sha256 or None)
+         for source, names in KNOWN["sources"].items() for name, sha256 in names.items()}
 
 
 def folder():
@@ -57,13 +37,13 @@ def folder():
 
 
 def find(name, where=None):
-    """The path of a known file, of one of a purpose in EITHER, or of a file of one's own.
+    """The path of a known file, of one of a purpose in weights.toml, or of a file of one's own.
 
     After the weights' folder, the cache that `hf download` fills is looked at. Raises StudyError that
     names the missing file, its place, its source and its sha256.
     """
     where = Path(where or folder())
-    names = EITHER.get(name, (name,))
+    names = KNOWN["either"].get(name, (name,))
     for each in names:
         if (where / each).is_file():
             return where / each
