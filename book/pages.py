@@ -21,21 +21,6 @@ WIDTHS = 390, 1280
 # Pages of the theme that carry none of the book's text.
 MACHINERY = {"genindex.html", "search.html"}
 
-# What a page shows once its formulas are drawn and what is folded lies open.
-LOOK = """async () => {
-  if (window.MathJax?.startup) await MathJax.startup.promise;
-  const all = (what) => [...document.querySelectorAll(what)];
-  all("details").forEach((fold) => { fold.open = true; });
-  return {
-    formulas: all("mjx-container").length,
-    written: all("span.math, div.math").length,
-    errors: all("merror, [data-mjx-error], .system-message").length,
-    unnamed: all("img").filter((i) => !i.alt).length,
-    unloaded: all("img").filter((i) => !i.naturalWidth).length,
-    overflow: document.documentElement.scrollWidth - window.innerWidth,
-  };
-}"""
-
 
 def chromium():
     """The path of the system's Chromium, or None."""
@@ -59,12 +44,12 @@ def browser():
 
 
 def look(page, path, width):
-    """Open a page at a width; what `LOOK` finds there, and the requests that left the machine."""
+    """Open a page at a width; what `pages.js` finds there, and the requests that left the machine."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.set_viewport_size({"width": width, "height": 900})
     page.goto(path.as_uri(), wait_until="load")
-    return page.evaluate(LOOK) | {
+    return page.evaluate((BOOK / "pages.js").read_text(encoding="utf-8")) | {
         "outside": [url for url in asked if not url.startswith(("file:", "data:"))]}
 
 

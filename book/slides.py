@@ -19,32 +19,6 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 
 from data.files.paths import BOOK, write_text
 
-STYLE = """
-html { scroll-snap-type: y mandatory; font: 1.5rem/1.45 system-ui, sans-serif; }
-body { margin: 0; color: #1c1e21; background: #fff; }
-section { box-sizing: border-box; min-height: 100vh; padding: 4vh 8vw; scroll-snap-align: start;
-          display: flex; flex-direction: column; justify-content: center; }
-section img { align-self: center; width: min(100%, 62rem); max-height: 62vh; object-fit: contain; }
-section li, section p { margin: 0.3rem 0; } section:has(li) { font-size: 1.2rem; }
-section:has(table), section:has(li:nth-child(5)) { font-size: 1.05rem; } section:has(table):has(li) { font-size: 0.8rem; }
-table { border-collapse: collapse; margin: 0.4rem 0; } td, th { padding: 0.1rem 0.8rem; text-align: left; }
-tr { border-bottom: 1px solid #ccc; }
-h1 { font-size: 2.4rem; margin: 0 0 1rem; } h2 { font-size: 1.7rem; margin: 0 0 0.6rem; }
-.caption { font-size: 1.1rem; color: #444; }
-figure { margin: 0; text-align: center; } figure [hidden] { display: none; }
-figure label { display: inline-flex; gap: 1rem; } figure input { width: 20rem; }
-"""
-TURN = """
-addEventListener("keydown", (event) => {
-  if (event.target.matches("input")) return;
-  const step = {ArrowRight: 1, ArrowDown: 1, PageDown: 1, " ": 1,
-                ArrowLeft: -1, ArrowUp: -1, PageUp: -1}[event.key];
-  if (!step) return;
-  event.preventDefault();
-  scrollTo({top: innerHeight * (Math.round(scrollY / innerHeight) + step), behavior: "smooth"});
-});
-"""
-
 
 def chapter(path):
     """The slides of one notebook, as HTML sections."""
@@ -93,9 +67,10 @@ MARKDOWN = MarkdownIt().enable("table").use(dollarmath_plugin, renderer=_formula
 def deck(paths):
     """The whole file: style, slides, and MathJax itself."""
     (mathjax,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
+    style, turn = ((BOOK / f"slides.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     slides = "\n".join(slide for path in paths for slide in chapter(path))
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporal fidelity</title>'
-            f"<style>{STYLE}</style><body>{slides}<script>{TURN}</script>"
+            f"<style>{style}</style><body>{slides}<script>{turn}</script>"
             f"<script>{mathjax.read_text().replace('</script', '<' + chr(92) + '/script')}</script>"
             "</body></html>")
 
