@@ -1,11 +1,9 @@
 """I3D (Carreira and Zisserman 2017) for inference: Inception-v1 inflated to three dimensions.
 
-The published checkpoint is a pickle. It is read by an unpickler that admits numpy's arrays and
-nothing else, and its batch norms are folded into the convolutions.
+The published checkpoint is a pickle of arrays; its batch norms are folded into the convolutions.
 """
 
 import io
-import pickle
 
 import numpy as np
 import torch
@@ -13,6 +11,7 @@ import torch.nn.functional as F
 from einops import rearrange, reduce
 from torch import nn
 
+from data.files.pickles import ArrayUnpickler
 from tfe.errors import StudyError
 
 FRAMES = 8  # frames that the strides merge into one step of time
@@ -20,18 +19,6 @@ EPSILON = 1e-3  # of every batch norm
 STEM = ("Conv3d_1a_7x7", "Conv3d_2b_1x1", "Conv3d_2c_3x3")
 POOLS = {"4b": (3, 2), "5b": (2, 2)}  # before a module: window and stride of a cubic max pool
 MIXED = ("3b", "3c", "4b", "4c", "4d", "4e", "4f", "5b", "5c")
-ADMITTED = {("numpy.core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "_reconstruct"),
-            ("numpy", "ndarray"), ("numpy", "dtype")}
-
-
-class ArrayUnpickler(pickle.Unpickler):
-    """Reads pickles of plain containers and numpy arrays; refuses every other name in them."""
-
-    def find_class(self, module, name):
-        if (module, name) not in ADMITTED:
-            raise StudyError(f"the checkpoint asks for {module}.{name}, which no array needs: "
-                             "do not use this file")
-        return super().find_class(module.replace("numpy.core", "numpy._core"), name)
 
 
 def read_checkpoint(content):
@@ -41,11 +28,9 @@ def read_checkpoint(content):
     """
     try:
         tree = ArrayUnpickler(io.BytesIO(content)).load()
-    except StudyError:
-        raise
     except Exception as error:  # a damaged pickle can fail in any way
         raise StudyError(f"the checkpoint is no pickle of arrays ({type(error).__name__}: {error}): "
-                         "install it again") from None
+                         "do not use this file, install it again") from None
     _check_arrays(tree)
     return tree
 

@@ -1,7 +1,4 @@
-"""The corrected temporal annotation of 24 classes of UCF101, read as a `Listing`.
-
-The file is a pickle: it is read by an unpickler that knows arrays and nothing else.
-"""
+"""The corrected temporal annotation of 24 classes of UCF101, a pickle, read as a `Listing`."""
 
 import pickle
 from pathlib import Path
@@ -10,22 +7,11 @@ import pandas as pd
 
 from data.common.lists.lines import REMEDY, file, lines
 from data.common.lists.readers import Listing
+from data.files.pickles import ArrayUnpickler
 from tfe.errors import StudyError
 
 SOURCE = "pyannot.pkl and testlist01.txt of github.com/gurkirt/corrected-UCF101-Annots"
 FPS = 25  # as UCF101's paper says; some clips run at 30, so that seconds are nominal
-ARRAYS = {("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
-          ("numpy", "ndarray"), ("numpy", "dtype")}
-
-
-class ArraysOnly(pickle.Unpickler):
-    """Refuses every global but those that numpy's arrays and scalars are made of."""
-
-    def find_class(self, module, name):
-        module = module.replace("numpy.core", "numpy._core")  # its name since numpy 2
-        if (module, name) not in ARRAYS:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which is no array")
-        return super().find_class(module, name)
 
 
 def ucf101_24(folder):
@@ -38,7 +24,7 @@ def ucf101_24(folder):
     rows, events = [], []
     try:
         with open(path, "rb") as opened:
-            clips = ArraysOnly(opened, encoding="latin1").load()
+            clips = ArrayUnpickler(opened, encoding="latin1").load()
         for name, clip in sorted(clips.items()):
             label, _, video_id = str(name).partition("/")
             rows.append((video_id, "test" if name in test else "train", label, f"{name}.avi",
