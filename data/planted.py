@@ -16,6 +16,7 @@ with the same PyAV). It may be stopped at any time: the same command goes on whe
 
 import argparse
 import json
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -43,17 +44,24 @@ def main(arguments=None):
                 **{name: getattr(options, name) for name in STORY}, "videos": counts}
     if options.features_only:
         settings["features"] = {"snr": options.snr}
-    if begin(options.out, settings) and complete(options.out, counts, options.features_only):
-        print(f"{options.out}: all {sum(counts.values())} videos are there, nothing to do")
-        return
+    begun = begin(options.out, settings)
     stories = [storyboard.storyboard(split, number, **{k: settings[k] for k in STORY})
                for split, count in counts.items() for number in range(count)]
-    if options.features_only:
-        write_planted_features(options.out, stories, settings)
+    make(options.out, stories, settings, begun)
+
+
+def make(folder, stories, settings, begun, script="planted"):
+    """Make what is missing of a dataset that shows `stories`; its tables last."""
+    if begun and complete(folder, stories, settings):
+        print(f"{folder}: all {len(stories)} videos are there, nothing to do")
+        return
+    if "features" in settings:
+        write_planted_features(folder, stories, settings)
     else:
-        render_missing(options.out, stories)
-    write_tables(options.out, stories, settings)
-    print(f"{options.out}: {len(stories)} videos "
+        render_missing(folder, stories)
+    write_tables(folder, stories, settings, script)
+    counts = Counter(story.split for story in stories)
+    print(f"{folder}: {len(stories)} videos, "
           + ", ".join(f"{count} {split}" for split, count in counts.items()))
 
 
@@ -105,15 +113,13 @@ def begin(folder, settings):
     return True
 
 
-def complete(folder, counts, features_only):
+def complete(folder, stories, settings):
     """Whether every file is there. The tables are written last, each file atomically."""
     if not (folder / "dataset.toml").is_file():
         return False
-    if features_only:
+    if "features" in settings:
         return (folder / "features" / "planted" / "meta.json").is_file()
-    there = {path.name for path in (folder / "videos").glob("*.mp4")}
-    return all(f"{split}_{number:04d}.mp4" in there
-               for split, count in counts.items() for number in range(count))
+    return {s.video_id for s in stories} <= {p.stem for p in (folder / "videos").glob("*.mp4")}
 
 
 def render_missing(folder, stories):
@@ -139,7 +145,7 @@ def write_planted_features(folder, stories, settings):
         **settings["features"]})
 
 
-def write_tables(folder, stories, settings):
+def write_tables(folder, stories, settings, script):
     """Write videos.csv and segments.csv and, last, dataset.toml."""
     from data.files.dataset import TASKS, write_dataset
 
@@ -147,22 +153,22 @@ def write_tables(folder, stories, settings):
     task = "singlelabel" if settings["actions"] == 1 else "multilabel"
     write_dataset(folder, {
         "name": settings["name"], "task": task, "metric": TASKS[task],
-        "classes": list(storyboard.ACTIONS), "source": "made by data/planted.py",
+        "classes": list(storyboard.ACTIONS), "source": f"made by data/{script}.py",
         "licence": "that of this repository", "synthetic": True, "generator": GENERATOR,
         **{key: settings[key] for key in STORY}}, videos, segments)
 
 
 def tables(stories):
-    """The videos and the segments of `stories`, in the columns of a dataset folder."""
+    """The videos and the segments of `stories`, in the columns of a dataset folder; a clip has none."""
     import pandas as pd
 
     name = storyboard.ACTIONS.__getitem__
     videos = pd.DataFrame([(s.video_id, s.split, round(s.duration, 6),
-                            ";".join(sorted(name(e.kind) for e in s.actions)), s.scene)
+                            ";".join(sorted(name(e.kind) for e in s.labelled)), s.scene)
                            for s in stories],
                           columns=["video_id", "split", "duration", "labels", "scene"])
     segments = pd.DataFrame([(s.video_id, name(e.kind), round(e.first / storyboard.FPS, 6),
                               round(e.last / storyboard.FPS, 6))
-                             for s in stories for e in s.actions],
+                             for s in stories if s.only is None for e in s.actions],
                             columns=["video_id", "label", "start", "end"])
     return videos, segments

@@ -6,7 +6,6 @@ the drawing is not, and no pixel, colour or place gives the label away.
 """
 
 from fractions import Fraction
-from itertools import islice
 from math import ceil, floor
 
 import numpy as np
@@ -93,13 +92,13 @@ def _two_colours(rng):
 
 
 def frames(story):
-    """Yield the frames of a storyboard: uint8 `(128, 128, 3)`, RGB."""
+    """Yield the frames that a storyboard shows: uint8 `(128, 128, 3)`, RGB."""
     rng = story.stream("pixels")
     turn = rng.uniform(0, 2 * np.pi, 2)
     things = ([Thing(rng, e, False) for e in story.distractors]
               + [Thing(rng, e, True) for e in story.actions])
     back = scenery(story.scene, SIDE + 2 * DRIFT, story.stream("scene").spawn(1)[0])
-    for number in range(story.frames):
+    for number in range(*story.shown):
         top, left = np.rint(DRIFT + DRIFT * np.sin(turn + number / 20)).astype(int)
         frame = back[top:top + SIDE, left:left + SIDE].copy()
         for thing in things:
@@ -108,11 +107,8 @@ def frames(story):
         yield np.rint(frame).astype(np.uint8)
 
 
-def write_video(story, path, first=0, last=None):
-    """Render `story` and write its frames from `first` to `last` (all) to `path`, an mp4.
-
-    Atomically: all of the file or none of it.
-    """
+def write_video(story, path):
+    """Render `story` to `path`, an mp4, atomically: all of the file or none of it."""
     import av  # here, because a rerun with nothing to do should not wait for it
 
     with atomic(path) as temporary:
@@ -122,7 +118,7 @@ def write_video(story, path, first=0, last=None):
             video.width = video.height = SIDE
             video.pix_fmt = "yuv420p"
             video.codec_context.thread_count = 1  # more threads give other bytes
-            for image in islice(frames(story), first, last):
+            for image in frames(story):
                 frame = av.VideoFrame.from_numpy_buffer(image, format="rgb24")
                 container.mux(video.encode(frame))
             container.mux(video.encode())

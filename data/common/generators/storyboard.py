@@ -5,7 +5,7 @@ events only distract, and in which scene all of it plays. Videos and planted fea
 ways to show the same storyboards, so both have the same labels and the same intervals.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -43,7 +43,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Storyboard:
-    """One video: its number of frames, its scene, its actions in time order, its distractors."""
+    """One video: its number of frames, its scene, its actions in time order, its distractors.
+
+    `only` is the number of the one action that a clip of the video shows.
+    """
 
     video_id: str
     split: str
@@ -53,11 +56,28 @@ class Storyboard:
     scene: int
     actions: tuple
     distractors: tuple
+    only: int | None = None
+
+    def clip(self, number):
+        """The video cut to one of its actions."""
+        return replace(self, video_id=f"{self.video_id}_{number}", only=number)
+
+    @property
+    def labelled(self):
+        """The actions that the video, or the clip, is labelled by."""
+        return self.actions if self.only is None else self.actions[self.only:self.only + 1]
+
+    @property
+    def shown(self):
+        """The first of the frames that are shown, and the one after the last."""
+        if self.only is None:
+            return 0, self.frames
+        return self.actions[self.only].first, self.actions[self.only].last
 
     @property
     def duration(self):
         """Seconds."""
-        return self.frames / FPS
+        return (self.shown[1] - self.shown[0]) / FPS
 
     def stream(self, name):
         """The generator of one part of this video; see `stream`."""
