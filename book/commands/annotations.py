@@ -12,7 +12,7 @@ import pandas as pd
 
 from book.evidence import annotations
 from data.common.lists.readers import hmdb51
-from data.files.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 
 
 def arguments(parser):
@@ -33,6 +33,6 @@ def run(options):
         kept = pd.read_csv(options.out)
         table = pd.concat([table, kept[~kept.dataset.isin(set(table.dataset))]])
     table = table.sort_values("dataset", kind="stable")
-    write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
+    write_csv(options.out, table)
     print(table[table.split == "all"].drop(columns=["split", "at"]).to_markdown(index=False))
     print(f"wrote {len(table)} rows to {options.out.name}")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from book.evidence.comparability import charades, planted, simulate
-from data.files.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 
 
 def arguments(parser):
@@ -25,7 +25,7 @@ def run(options):
     elif options.out.is_file():
         parts.insert(0, pd.read_csv(options.out).query("labels == 'Charades test'"))
     table = pd.concat(parts, ignore_index=True).round(3)
-    write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
+    write_csv(options.out, table)
     print(table.pivot_table(index=["measure", "batch"], columns=["labels", "prior", "strength"],
                             values="value").round(1).to_markdown())
     print(f"wrote {options.out}")

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from book.evidence import cost, shapes
-from data.files.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 from tfe.errors import StudyError
 
 
@@ -19,7 +19,7 @@ def run(options):
             raise StudyError(f"book/evidence/ledger.py: {row} does not add up to the count of its "
                              f"layers, {params} parameters and {flops} FLOPs: mend its closed form")
     table = cost.table4()
-    write_text(options.out, table.round(3).to_csv(index=False, lineterminator="\n"))
+    write_csv(options.out, table.round(3))
     table["printed digit"] = [cost.agrees(*cell) for cell in zip(table.printed, table.rebuilt)]
     print(table.to_markdown(index=False, floatfmt=("", "", "", ".1f", ".3f", ".3f")))
     fit, tried = cost.fitting()

@@ -5,7 +5,6 @@ features for all methods, so that differences are paired. Features are synthetic
 would give, and noise (`data.common.generators.features`).
 """
 
-import json
 from dataclasses import field
 from functools import partial
 from itertools import product
@@ -23,7 +22,7 @@ from book.runs.settings import Settings
 from data.common import pool
 from data.common.generators.features import planted_features
 from data.files import reading
-from data.files.paths import LOCAL, write_text
+from data.files.paths import LOCAL, write_csv, write_json
 from data.files.schema import RUNS, STRICT, Name, Seeds, checked, read_yaml
 from tfe import evaluation, systems, training
 from tfe.errors import StudyError
@@ -101,8 +100,7 @@ def run(sweep, workers=None, folder=LOCAL):
         if number % 20 == 0 or number == len(waiting):
             _write(path, rows, receipt)
     lines = differences(pd.DataFrame(rows))
-    write_text(folder / f"{name}_summary.csv", lines.to_csv(
-        index=False, lineterminator="\n", float_format="%.6g"))
+    write_csv(folder / f"{name}_summary.csv", lines, float_format="%.6g")
     return lines
 
 
@@ -173,5 +171,5 @@ def _done(path, receipt):
 def _write(path, rows, receipt):
     """Rows first: a receipt never stands beside rows that others made."""
     frame = pd.DataFrame(rows).sort_values([*KNOBS, "backbone", "method", "seed", "split"])
-    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
-    write_text(path.with_suffix(".json"), json.dumps(receipt, indent=1, sort_keys=True) + "\n")
+    write_csv(path, frame, float_format="%.6g")
+    write_json(path.with_suffix(".json"), receipt)

@@ -10,7 +10,7 @@ from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
 from book.runs import provenance
 from data.files import reading
-from data.files.paths import LOCAL, RESULTS, atomic, write_text
+from data.files.paths import LOCAL, RESULTS, atomic, write_csv, write_json, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
@@ -141,8 +141,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
                          ("_measures.csv", measures(runs, splits))):
-        write_text(folder / f"{name}{suffix}", each.to_csv(
-            index=False, lineterminator="\n", float_format="%.6g"))
+        write_csv(folder / f"{name}{suffix}", each, float_format="%.6g")
     draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic,
          dataset.settings, folder)
     finished = next(run.metrics for run in runs if run.metrics)
@@ -153,7 +152,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                "engine": finished["features"].get("engine"), "made_of": _made_of(runs),
                **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
-    write_text(folder / f"{name}.json", json.dumps(receipt, indent=1, sort_keys=True) + "\n")
+    write_json(folder / f"{name}.json", receipt)
     return text
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from book.theory import statements, statements_budget  # noqa: F401, the latter adds to the register
-from data.files.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 from data.files.reading import yaml_object
 from tfe.errors import StudyError
 
@@ -27,7 +27,7 @@ def examine():
 def run(out_path=RESULTS / "theorems.csv"):
     """Write what `examine` finds to `out_path`, atomically; return the rows."""
     rows = examine()
-    _write(pd.DataFrame(rows, columns=COLUMNS), out_path)
+    write_csv(out_path, pd.DataFrame(rows, columns=COLUMNS))
     return rows
 
 
@@ -37,11 +37,7 @@ def record(rows, path=RESULTS / "claims.csv"):
     if path.is_file():
         stored = pd.read_csv(path, dtype=str, keep_default_na=False)
         claims = pd.concat([claims, stored[~stored.id.isin(claims.id)]])
-    _write(claims, path)
-
-
-def _write(table, path):
-    write_text(path, table.to_csv(index=False, lineterminator="\n"))
+    write_csv(path, claims)
 
 
 def load(path=RESULTS / "theorems.csv"):

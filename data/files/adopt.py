@@ -19,7 +19,7 @@ import pandas as pd
 from data.common.pool import over_cores
 from data.files import reading
 from data.files.dataset import SUFFIXES, TASKS, checked, names_in, write_dataset
-from data.files.paths import UNFINISHED, sha256, write_text
+from data.files.paths import UNFINISHED, sha256, write_csv, write_text
 from data.files.reading import SHOWN, nfc
 from tfe.errors import StudyError
 
@@ -319,7 +319,7 @@ def _write_rows(path, columns, rows):
     """A table that exists only while it has rows."""
     if rows:
         table = pd.DataFrame(rows, columns=columns)
-        write_text(path, table.to_csv(index=False, lineterminator="\n"))
+        write_csv(path, table)
     else:
         path.unlink(missing_ok=True)
 

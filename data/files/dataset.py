@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.files import reading, schema
-from data.files.paths import digest, sha256, write_text
+from data.files.paths import digest, sha256, write_csv, write_text
 from data.files.reading import nfc
 from tfe.errors import StudyError
 
@@ -227,9 +227,9 @@ def write_dataset(folder, settings, videos, segments=None):
     `videos` and `segments` are tables in the columns of `Dataset`, labels joined by `;`.
     """
     folder = Path(folder)
-    write_text(folder / "videos.csv", videos.to_csv(index=False, lineterminator="\n"))
+    write_csv(folder / "videos.csv", videos)
     if segments is not None:
-        write_text(folder / "segments.csv", segments.to_csv(index=False, lineterminator="\n"))
+        write_csv(folder / "segments.csv", segments)
     # JSON's strings, numbers, bools and lists of them are TOML's as well.
     lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()]
     write_text(folder / "dataset.toml", "\n".join(lines) + "\n")

@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import json
 import os
 import sys
 from contextlib import contextmanager, suppress
@@ -112,6 +113,16 @@ def write_text(path, text):
     with atomic(path) as temporary:
         # A file name that is no UTF-8, in a message about it, shows its odd bytes as \\udcXX.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def write_json(path, value):
+    """Write `value` to `path` as JSON, atomically and in one order."""
+    write_text(path, json.dumps(value, indent=1, sort_keys=True) + "\n")
+
+
+def write_csv(path, table, **form):
+    """Write a table to `path` as csv, atomically and without its index; `form`: see `to_csv`."""
+    write_text(path, table.to_csv(index=False, lineterminator="\n", **form))
 
 
 def _sync_folder(folder):

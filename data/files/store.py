@@ -5,7 +5,6 @@ and, where videos were skipped, `skipped.csv`. What makes a stored feature up to
 `data/encoders/store_key.py`; here files are only written, read and checked.
 """
 
-import json
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.files import reading, schema
-from data.files.paths import atomic, digest, sha256, write_text
+from data.files.paths import atomic, digest, sha256, write_csv, write_json
 from tfe.errors import StudyError
 
 
@@ -100,9 +99,9 @@ def write_features(folder, video_ids, x, meta, hashes=None):
     index = pd.DataFrame({"row": range(len(video_ids)), "video_id": video_ids})
     if hashes is not None:
         index["sha256"] = hashes
-    write_text(folder / "index.csv", index.to_csv(index=False, lineterminator="\n"))
+    write_csv(folder / "index.csv", index)
     meta = {**meta, "sha256": {n: sha256(folder / n) for n in ("features.npy", "index.csv")}}
-    write_text(folder / "meta.json", json.dumps(meta, indent=1, sort_keys=True) + "\n")
+    write_json(folder / "meta.json", meta)
 
 
 def save_array(path, x):

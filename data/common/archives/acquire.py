@@ -1,6 +1,5 @@
 """Archives, lists and videos of a benchmark: out of a folder that is given, or downloaded."""
 
-import json
 import os
 import shutil
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from data.common.archives.extract import KINDS, plain, unpack
 from data.common.lists.readers import READERS
 from tfe.errors import StudyError
 from data.files import schema
-from data.files.paths import sha256, write_text
+from data.files.paths import sha256, write_json
 from data.files.dataset import SUFFIXES
 
 RECORD = "archives.json"  # sizes and hashes of the archives that a folder was made of
@@ -86,8 +85,7 @@ class Work:
     def record(self):
         """Write down the hashes of what proved sound."""
         if self.hashes:
-            write_text(self.out / RECORD, json.dumps(self._recorded() | self.hashes, indent=1,
-                                                     sort_keys=True) + "\n")
+            write_json(self.out / RECORD, self._recorded() | self.hashes)
 
 
 def listing(work, source, split):
