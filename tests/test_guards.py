@@ -25,7 +25,7 @@ from data.common.archives import extract
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from book.runs import heads
-from data.encoders import features, i3d, recipes, store_key
+from data.encoders import i3d, recipes, store_key
 from data.files import paths, store
 from data.files.dataset import open_dataset, write_dataset
 from data.video import decode, film

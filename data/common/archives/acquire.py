@@ -90,12 +90,9 @@ class Work:
 
 def listing(work, source, split):
     """The official lists, read; they are unpacked to `lists/` where they lie in an archive."""
-    def read(home):
-        return READERS[work.benchmark.name](home, *([split] if work.benchmark.splits > 1 else []))
-
-    home = home_of_lists(work)
-    if home:
-        return read(home)
+    read = READERS[work.benchmark.name]
+    if home := home_of_lists(work):
+        return read(home, split)
     # Under another name until they were read: half of the lists would pass for all of them.
     part, form = work.out / "lists.part", work.benchmark.lists[0]
 
@@ -107,7 +104,7 @@ def listing(work, source, split):
     try:
         if not list(unpack(archive, place)):
             raise StudyError(f"{archive} holds no {form[0]}: fetch the archive from {work.page}")
-        listed = read(part)
+        listed = read(part, split)
         os.replace(part, work.out / "lists")
     finally:
         shutil.rmtree(part, ignore_errors=True)

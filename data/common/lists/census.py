@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.common import pool
+from data.common.lists.readers import READERS
 from data.files.dataset import SUFFIXES, open_dataset
 from tfe.errors import StudyError
 from data.files.paths import DATA
@@ -137,13 +138,11 @@ def weights():
     return pd.DataFrame(rows, columns=["file", "source", "sha256", "state", "sound"])
 
 
-def _listing(name, lists, split=1):
-    from data.common.lists.readers import READERS
-
+def _listing(name, lists, split):
     if name not in READERS:
         raise StudyError(f"{name!r} has no official lists: use one of {', '.join(READERS)}, or "
                          "leave --lists out")
-    return READERS[name](lists, *([split] if split > 1 else []))
+    return READERS[name](lists, split)
 
 
 def _faults(wrong):

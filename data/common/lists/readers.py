@@ -86,8 +86,8 @@ def hmdb51(folder, split=1):
                    _table("hmdb51", rows, "duration"), None, notes)
 
 
-def charades(folder):
-    """Read `Charades_v1_{train,test}.csv` and `Charades_v1_classes.txt`.
+def charades(folder, _=1):
+    """Read `Charades_v1_{train,test}.csv` and `Charades_v1_classes.txt`; there is one split.
 
     Intervals are cut to their videos; a label stays, for it is what the video is scored by.
     """
