@@ -53,7 +53,7 @@ def look(page, path, width):
         "outside": [url for url in asked if not url.startswith(("file:", "data:"))]}
 
 
-def print_book(out, site=SITE):
+def print_book(out):
     """Print every page and join them into one PDF with an outline; returns its number of pages.
 
     The order is the reader's: from the first page, by each page's link to the next.
@@ -61,7 +61,7 @@ def print_book(out, site=SITE):
     from pypdf import PdfReader, PdfWriter
     from tqdm import tqdm
 
-    writer, path = PdfWriter(), site / "index.html"
+    writer, path = PdfWriter(), SITE / "index.html"
     with browser() as opened, tqdm(desc="printing", unit="page", disable=None) as progress:
         page = opened.new_page()
         while path:
@@ -70,7 +70,7 @@ def print_book(out, site=SITE):
                                margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
             writer.append(PdfReader(BytesIO(printed)), outline_item=page.title().split(" — ")[0])
             following = page.evaluate("document.querySelector('link[rel=next]')?.href")
-            path = following and site / following.rsplit("/", 1)[-1]
+            path = following and SITE / following.rsplit("/", 1)[-1]
             progress.update()
     with atomic(out) as temporary:
         writer.write(temporary)

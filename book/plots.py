@@ -86,13 +86,13 @@ def points(frame, dataset, synthetic):
     return fig
 
 
-def differences(lines, unit, rows=None):
+def differences(lines, unit):
     """A summary's paired differences with 95% intervals: the metric left, fidelity AUC right.
 
     lines: a `_summary.csv`; unit: of the metric. Rows without a baseline are left out.
     """
     lines = lines[lines.against.notna()]
-    rows = list(rows or dict.fromkeys(lines.row))
+    rows = list(dict.fromkeys(lines.row))
     panels = [("", f"difference in {unit}")]
     if lines.auc_difference.notna().any():
         panels.append(("auc_", "difference in fidelity AUC"))

@@ -26,8 +26,13 @@ import re
 import sys
 from pathlib import Path
 
-from tfe.errors import StudyError
+import pandas as pd
+
+from data.files import adopt
+from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import DATA
+from data.files.reading import nfc, refuse
+from tfe.errors import StudyError
 
 NAMED = re.compile(r"(?P<split>[a-z]+)__(?P<label>.+)_\d+")
 # The study's own datasets and packages in data/, whose places nobody's folder takes.
@@ -47,8 +52,6 @@ def main(arguments=None):
         check_dataset(folder)
         print(folder.resolve())
         return
-    from data.files import adopt
-
     out = options.out or home(folder, options.name)
     adopt.refuse_foreign(out, folder)
     source = (adopt.from_tables if (folder / "videos.csv").is_file() else from_names)(folder)
@@ -71,8 +74,6 @@ def parser():
 
 def home(folder, name=None):
     """`data/NAME` for a folder; the study's own names, and those of other folders, are left alone."""
-    from data.files import adopt
-
     own = name or adopt.fitting(folder.resolve().name)
     taken = own in OWN or re.fullmatch(r"(ucf101|hmdb51)-split\d", own)
     if not taken and (name or adopt.ours(DATA / own, folder)):
@@ -85,29 +86,21 @@ def home(folder, name=None):
 
 def check_dataset(folder):
     """Raise StudyError unless `folder` is a sound dataset with something to learn from."""
-    from data.files.adopt import notice
-    from data.files.dataset import open_dataset
-
     dataset = open_dataset(folder)
     if not dataset.files and not any((folder / "features").glob("*/features.npy")):
         raise StudyError(f"{folder} has neither videos nor features: put videos into "
                          f"{folder / 'videos'} or features into {folder / 'features'}/NAME")
-    notice(dataset)
+    adopt.notice(dataset)
     print(f"{dataset.name}: {len(dataset.videos)} videos in the table, {len(dataset.files)} files, "
           f"{len(dataset.classes)} classes, {dataset.task}", file=sys.stderr)
 
 
 def from_names(folder):
     """Read splits and classes from the names of the videos below `folder`."""
-    import pandas as pd
-
-    from data.files.adopt import Source, files_below, no_video, unfit
-    from data.files.reading import refuse
-
     rows, files, left_out, faults = [], {}, {}, []
-    for path in files_below(folder):
+    for path in adopt.files_below(folder):
         shown = str(path.relative_to(folder))
-        if reason := unfit(path):
+        if reason := adopt.unfit(path):
             left_out[shown] = reason
             continue
         video_id, split, label = said_by(path.relative_to(folder))
@@ -120,30 +113,25 @@ def from_names(folder):
             rows.append((video_id, split, "", label))
             files[video_id] = path
     if not rows and not faults:
-        raise no_video(folder, f"put videos there, with {FORMS}")
+        raise adopt.no_video(folder, f"put videos there, with {FORMS}")
     refuse(f"{folder}:", faults)
     videos = pd.DataFrame(rows, columns=["video_id", "split", "duration", "labels"])
-    return Source(folder, videos, None, files, left_out)
+    return adopt.Source(folder, videos, None, files, left_out)
 
 
 def said_by(path):
     """The id, split and class that a path says; the latter are empty where it does not."""
-    from data.files.adopt import fitting
-    from data.files.reading import nfc
-
     parts, stem = [nfc(part) for part in path.parts], nfc(path.stem)
     match = NAMED.fullmatch(stem) if len(parts) == 1 else None
     if match:
         return stem, match["split"], match["label"]
     if len(parts) == 3:
-        return fitting("__".join((*parts[:2], stem))), parts[0], parts[1]
+        return adopt.fitting("__".join((*parts[:2], stem))), parts[0], parts[1]
     return stem, "", ""
 
 
 def wrong(folder, video_id, split, label):
     """`(what is wrong, the remedy)`, or None."""
-    from data.files.dataset import SPLITS
-
     if split not in SPLITS:
         return "does not say its split and class", f"give {folder} {FORMS}"
     if ";" in label:

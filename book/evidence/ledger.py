@@ -83,8 +83,9 @@ def clip_tower(place, dim, layers, patch, side, *, seen):
             *(piece.times(layers) for piece in layer)]
 
 
-def timesformer(place="image encoder", dim=768, layers=12, patches=14**2, patch=16):
+def timesformer():
     """TimeSformer-B of `transformers`: attention over time, then over space, in each block."""
+    place, dim, layers, patches, patch = "image encoder", 768, 12, 14**2, 16
     tokens, framed = SEGMENTS * patches, SEGMENTS * (patches + 1)  # without and with class tokens
     block = [*attention(place, dim, SEGMENTS, SEGMENTS, patches, seen=True),
              linear(place, dim, dim, tokens), norm(place, dim, tokens),
@@ -96,14 +97,14 @@ def timesformer(place="image encoder", dim=768, layers=12, patches=14**2, patch=
             *(piece.times(layers) for piece in block), norm(place, dim, tokens + 1)]
 
 
-def disentangler(dim, branches=2):
+def disentangler(dim):
     """D of Eqs. (6)-(11): d/H heads, f_S and f_N the identity, f_DS and f_DN networks d-4d-d.
 
     Independent of H. The projections are taken as not seen; the networks have 16 d^2 weights.
     """
     project = linear("TFE", dim, dim, SEGMENTS, bias=False, seen=False, kind="projections")
-    return [project.times(3), products("TFE", dim, SEGMENTS, SEGMENTS, times=1 + branches),
-            *(piece.times(branches) for piece in feed_forward("TFE", dim, SEGMENTS))]
+    return [project.times(3), products("TFE", dim, SEGMENTS, SEGMENTS, times=3),
+            *(piece.times(2) for piece in feed_forward("TFE", dim, SEGMENTS))]
 
 
 def concept_spotting(place, dim):
@@ -120,7 +121,7 @@ def group_linear(place, dim):
     return Piece(place, "layers", CLASSES * (dim + 1), CLASSES * dim)
 
 
-def bike(tfe=False, branches=2):
+def bike(tfe=False):
     """BIKE, ViT-L/14 at 336 px: 6 temporal blocks; with TFE none of them, and D instead."""
     dim, place = 768, "temporal head"
     tower = [*clip_tower("image encoder", 1024, 24, 14, 336, seen=False),
@@ -128,13 +129,13 @@ def bike(tfe=False, branches=2):
              held(place, WORDS * dim)]  # positions of segments: as many as CLIP has of words
     spot = concept_spotting(place, dim)
     if tfe:
-        return [*tower, *disentangler(dim, branches), *(piece.times(branches) for piece in spot)]
+        return [*tower, *disentangler(dim), *(piece.times(2) for piece in spot)]
     block = [*attention(place, dim, SEGMENTS, SEGMENTS, seen=False),
              *feed_forward(place, dim, SEGMENTS), *[norm(place, dim, SEGMENTS, seen=False)] * 2]
     return [*tower, *(piece.times(6) for piece in block), *spot]
 
 
-def msqnet(tfe=False, branches=2):
+def msqnet(tfe=False):
     """MSQNet: TimeSformer-B, CLIP-B/16 as guide, `nn.Transformer` of 6 + 6 layers, width 512.
 
     With TFE: 5 encoder layers, D, and one decoder layer for each of A_S and A_N, which share the
@@ -148,7 +149,7 @@ def msqnet(tfe=False, branches=2):
     decode = [*attention(place, dim, CLASSES, CLASSES, seen=False),
               *attention(place, dim, CLASSES, SEGMENTS, seen=False),
               *feed_forward(place, dim, CLASSES), *[norm(place, dim, CLASSES)] * 3]
-    heads, decoders = (branches, branches) if tfe else (1, 6)
+    heads, decoders = (2, 2) if tfe else (1, 6)
     pieces = [*timesformer(), *clip_tower("guide", 768, 12, 16, 224, seen=True),
               linear(place, 768, dim, SEGMENTS, bias=False),
               linear(place, dim + 768, dim, CLASSES, bias=False), held(place, CLASSES * dim),
@@ -157,4 +158,4 @@ def msqnet(tfe=False, branches=2):
               *(piece.times(decoders) for piece in decode),
               norm(place, dim, CLASSES).times(heads),
               group_linear(place, dim).times(heads)]
-    return pieces + (disentangler(dim, branches) if tfe else [])
+    return pieces + (disentangler(dim) if tfe else [])

@@ -126,7 +126,7 @@ def bootstrap(metric, targets, scores_by_seed, other_by_seed=None, repeats=1000,
             "sd": float(np.std(values)), "undefined": repeats - len(values)}
 
 
-def over_videos_too(mean, low, high, sd, level=0.95):
+def over_videos_too(mean, low, high, sd):
     """An interval over seeds, widened by the chance of drawing the test videos: (low, high).
 
     `low`, `high` is the t interval over seeds on the given videos, `sd` the bootstrap's standard
@@ -134,7 +134,7 @@ def over_videos_too(mean, low, high, sd, level=0.95):
     the videos in one draw would be narrower than t over the seeds: resampling so few understates
     their spread, and drawing a video twice raises its average precision.
     """
-    reach = np.hypot(high - mean, stats.norm.ppf((1 + level) / 2) * sd)
+    reach = np.hypot(high - mean, stats.norm.ppf(0.975) * sd)
     return float(mean - reach), float(mean + reach)
 
 

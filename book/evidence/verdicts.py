@@ -20,12 +20,12 @@ def interval(line, name, sign="", digits=1):
     return " ".join(words)
 
 
-def direction(line, prefix="", higher="higher", lower="lower", neither="not told apart"):
+def direction(line, prefix=""):
     """Of a summary's line: whether its paired difference is above zero, below, or neither."""
     low, high = line[f"{prefix}difference_low"], line[f"{prefix}difference_high"]
     if pd.isna(low):
         return "-"
-    return higher if low > 0 else lower if high < 0 else neither
+    return "higher" if low > 0 else "lower" if high < 0 else "not told apart"
 
 
 def intervals(lines, unit):

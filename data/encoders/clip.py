@@ -45,6 +45,11 @@ class Images(nn.Module):
         return self.model((frames / 255 - self.mean) / self.std).image_embeds
 
 
+def images(dim, side, published):
+    """The `Images` of a published checkpoint, as `weights.published` reads it."""
+    return Images(published["parts"]["vision"], published["normalisation"], dim, side)
+
+
 class Text(NamedTuple):
     """CLIP's text of C classes: `pooled (C, w)` before the projection, `classes (C, d)` after it,
     and `words (C, W, d)`, every position projected."""

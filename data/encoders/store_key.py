@@ -14,7 +14,7 @@ from tfe.device import choose
 from tfe.errors import StudyError
 
 
-def settings_of(encoder, resolution=None, segments=16, where="middle", engine="torch"):
+def settings_of(encoder, resolution=None, segments=16, engine="torch"):
     """Everything that a feature depends on beside its video: the store's `meta.json`."""
     if encoder not in recipes.ENCODERS:
         raise StudyError(f"encoder {encoder!r} is unknown: choose one of "
@@ -25,7 +25,7 @@ def settings_of(encoder, resolution=None, segments=16, where="middle", engine="t
                          "more, and 32 pixels or more")
     return {"origin": "tfe", "encoder": encoder, "weights_sha256": recipe.identity(), "T": segments,
             "d": recipe.dim, "resolution": resolution or recipe.resolution,
-            "sampling": {"segments": segments, "where": where,
+            "sampling": {"segments": segments, "where": "middle",
                          "frames_per_segment": recipe.frames_per_segment},
             "engine": engine, "versions": {"av": version("av"), **engines.versions(engine)}}
 

@@ -19,7 +19,7 @@ import pandas as pd
 from data.common.pool import over_cores
 from data.files import reading
 from data.files.dataset import SUFFIXES, TASKS, checked, names_in, write_dataset
-from data.files.paths import UNFINISHED, sha256, write_csv, write_text
+from data.files.paths import UNFINISHED, sha256, write_rows, write_text
 from data.files.reading import SHOWN, nfc
 from tfe.errors import StudyError
 
@@ -163,9 +163,9 @@ def write(source, out, settings, times=None):
         segments = segments[segments.video_id.isin(set(kept.video_id))]
     sound = checked(source.folder, settings, kept, segments)
     write_text(out / MARK, json.dumps({"source": settings["source"]}, ensure_ascii=False) + "\n")
-    _write_rows(out / MEASURED, COLUMNS, measured)
+    write_rows(out / MEASURED, pd.DataFrame(measured, columns=COLUMNS))
     left_out = source.left_out | _not_told(source.left_out, reasons)
-    _write_rows(out / LEFT_OUT, ("name", "reason"), left_out.items())
+    write_rows(out / LEFT_OUT, pd.DataFrame(left_out.items(), columns=("name", "reason")))
     where = place({i: source.files[i] for i in kept.video_id}, out)
     write_dataset(out, settings | where, kept, sound.segments)
     report(sound, left_out, out)
@@ -313,15 +313,6 @@ def _not_told(left_out, reasons):
     """The reasons of ids, but for those whose file stands among what is left out."""
     told = {nfc(Path(name).stem) for name in left_out}
     return {video_id: reason for video_id, reason in reasons.items() if video_id not in told}
-
-
-def _write_rows(path, columns, rows):
-    """A table that exists only while it has rows."""
-    if rows:
-        table = pd.DataFrame(rows, columns=columns)
-        write_csv(path, table)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def say(text):

@@ -125,6 +125,15 @@ def write_csv(path, table, **form):
     write_text(path, table.to_csv(index=False, lineterminator="\n", **form))
 
 
+def write_rows(path, table):
+    """As `write_csv`, for a file that exists only while the table has rows; the same is not rewritten."""
+    text = table.to_csv(index=False, lineterminator="\n")
+    if table.empty:
+        path.unlink(missing_ok=True)
+    elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+        write_text(path, text)
+
+
 def _sync_folder(folder):
     """Make the rename itself survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
