@@ -3,7 +3,8 @@
     python book/slides.py [--out FILE] [CHAPTER ...]
 
 A chapter gives its title and question, every figure with its caption, and its summary; arrow keys
-turn the slides, and move a figure's slider while it has the focus. Nothing is written twice: all of it is taken from the committed notebooks.
+turn the slides, and move a figure's slider while it has the focus. Nothing is written twice: all of
+it is taken from the committed notebooks.
 """
 
 import argparse

@@ -53,7 +53,8 @@ def made_of(stem, reads, prose):
         ":::{dropdown} What this chapter was made of", ":class-container: made-of", "",
         f"**Source**: {{download}}`book/{stem}.py <{stem}.py>`, which says whatever is said here.",
         "", f"**Equations of the paper** that it names ([symbols](notation.md)): {equations}",
-        "", f"**Code**: {files(('tfe/', 'book/evidence/', 'book/theory/', 'data/'))}", "", f"**Results**: {files('results/')}", "",
+        "", f"**Code**: {files(('tfe/', 'book/evidence/', 'book/theory/', 'data/'))}", "",
+        f"**Results**: {files('results/')}", "",
         f"**Claims of the paper judged on it** ([all](19_claims.ipynb)): {judged or 'none'}.",
         ":::"])
 

@@ -310,7 +310,7 @@ def test_clip_encodes_frames_for_the_feature_store(tmp_path, monkeypatch):
     with pytest.raises(StudyError, match="ViT-B-16.pt are missing"):
         recipes.load("clip-b16")
     narrow = replace(recipes.ENCODERS["clip-b16"], dim=128, resolution=32,
-                     build=partial(recipes.late("data.encoders.clip:images"), 128, 32))
+                     build=partial(recipes.lazily("data.encoders.clip:images"), 128, 32))
     path = saved(tmp_path, "clip-vit-base-patch16/model.safetensors", hub(drawn(NARROW)))
     with pytest.raises(StudyError, match="makes 128 numbers of 32 pixels, where 512 of 224 are wanted"):
         recipes.load("clip-b16")

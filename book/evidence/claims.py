@@ -31,8 +31,8 @@ def printed(folder):
         yield {"id": f"table{cell.table}-{cell.method}-{cell.dataset}".lower().replace(" ", "-"),
                "where": f"Table {cell.table}", "verdict": UNTESTED,
                "claim": f"{cell.method} reaches {cell.value} on {cell.dataset}",
-               "evidence": f"{PRINTED[cell.table]}: not run: needs the videos of {cell.dataset} and the full-size "
-                           f"head; the small heads on them: {COMMANDS[cell.table]}"}
+               "evidence": f"{PRINTED[cell.table]}: not run: needs the videos of {cell.dataset} and "
+                           f"the full-size head; the small heads on them: {COMMANDS[cell.table]}"}
 
 
 def costs(folder):

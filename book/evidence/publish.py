@@ -118,8 +118,8 @@ def write_answer(readme, lines, more=None):
 def _again(lines):
     """The differences of a summary's TFE rows on the test split, in one sentence."""
     games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")].to_dict("records")
-    said = [", ".join(f"{line['row']} " + interval(
-        line, f"{prefix}difference", "+", digits) for line in games) for prefix, digits in (("", 1), ("auc_", 3))]
+    said = [", ".join(f"{line['row']} {interval(line, f'{prefix}difference', '+', digits)}"
+                      for line in games) for prefix, digits in (("", 1), ("auc_", 3))]
     return (f"With {lines.seeds.min()} seeds the difference is, in mAP: {said[0]}; "
             f"in fidelity AUC: {said[1]}.")
 

@@ -35,7 +35,8 @@ def verify(name, seed):
     one engine, they are the same to the six digits that the csv holds. Another processor or engine
     takes sums in another order; the epochs of a game amplify that as they would another seed (Table
     1's TFE rows moved by up to a tenth), so that the run then has to be one that the row's seeds would
-    not be surprised by: within their 99% prediction interval. Raises StudyError where the dataset is not there, or the run fails.
+    not be surprised by: within their 99% prediction interval. Raises StudyError where the dataset is
+    not there, or the run fails.
     """
     committed = pd.read_csv(RESULTS / f"{name}.csv")
     grid = batch.read(BOOK / "batches" / f"{name}.yaml",

