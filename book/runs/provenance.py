@@ -46,7 +46,7 @@ def _tree(path):
     No number can come from a figure, so that what only draws is not part of a run.
     """
     text = path.read_text(encoding="utf-8")
-    if text.startswith("# ---\n# jupyter:"):
+    if text.startswith("# %%"):
         text = "".join(cell for cell in re.split(r"^(?=# %%)", text, flags=re.M)
                        if '"drawing"' not in cell.partition("\n")[0])
     return ast.parse(text)
