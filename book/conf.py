@@ -1,9 +1,7 @@
 """The site: built by `make book` from the committed, executed notebooks; nothing is executed."""
 
 import json
-import shutil
 from importlib.metadata import files
-from pathlib import Path
 
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
@@ -35,14 +33,15 @@ nitpicky = True
 
 html_theme = "sphinx_book_theme"
 html_title = "Temporal fidelity"
-html_static_path = ["_static"]
+# Formulas need no network: one file of MathJax, from an installed package, and none is asked for.
+html_static_path = ["_static", *(str(file.locate()) for file in files("sphinx-mathjax-offline")
+                                 if file.name == "tex-svg.js")]
+mathjax_path = "tex-svg.js"
 html_css_files = ["book.css"]
 html_js_files = ["book.js"]
 html_copy_source = False
 html_theme_options = {"show_toc_level": 2, "navbar_persistent": [],  # else two search boxes
                       "home_page_in_toc": True, "use_download_button": False}
-# One file, from an installed package: formulas need no network, and none is asked for.
-mathjax_path = "tex-svg.js"
 copybutton_prompt_text = "$ "
 
 
@@ -76,14 +75,6 @@ def _alt_texts(path):
             if "image/png" in output.get("data", {})]
 
 
-def copy_mathjax(app):
-    """Put the one file of MathJax into the built site."""
-    (source,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
-    target = Path(app.outdir, "_static")
-    target.mkdir(parents=True, exist_ok=True)
-    shutil.copy(source.locate(), target)
-
-
 def add_foot(app, name, source):
     """Say under a chapter what it was made of: its stamp, in words."""
     if name[:2].isdigit():
@@ -98,5 +89,4 @@ def add_foot(app, name, source):
 
 def setup(app):
     app.connect("source-read", add_foot)
-    app.connect("builder-inited", copy_mathjax)
     app.add_post_transform(AltText)
