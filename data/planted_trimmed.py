@@ -27,8 +27,7 @@ def main(arguments=None):
         DEFAULTS + list(sys.argv[1:] if arguments is None else arguments))
     storyboard.check(options.seed, options.rho, options.share, options.actions)
     if options.features_only or options.val:
-        raise StudyError("planted-trimmed has neither planted features nor a split val: leave "
-                         "--features-only and --val out")
+        raise StudyError("planted-trimmed has videos and no val: omit --features-only and --val")
     story = {name: getattr(options, name) for name in planted.STORY}
     counts = {split: getattr(options, split) for split in ("train", "test", "shifted")}
     settings = {"generator": planted.GENERATOR, "name": options.name, **story, "trimmed": counts}

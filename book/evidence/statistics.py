@@ -39,8 +39,7 @@ def paired(a, b, level=0.95, power=0.8, margin=None):
     """
     a, b = _runs(a, "a"), _runs(b, "b")
     if len(a) != len(b):
-        raise StudyError(f"a, b: {len(a)} and {len(b)} runs cannot be paired; "
-                         "give one value a seed in both, in the same order")
+        raise StudyError(f"a, b: {len(a)} and {len(b)} runs cannot be paired: give the same seeds")
     mean, low, high = mean_interval(a - b, level)
     # Both tests reject where the interval at 1 - 2 (1 - level) lies within the margin.
     inner = mean_interval(a - b, 2 * level - 1)[1:]
@@ -167,6 +166,5 @@ def _standard_error(values):
 def _runs(values, name):
     values = np.asarray(values, dtype=float)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise StudyError(f"{name}: give one finite value a seed, at least one; "
-                         "leave out runs that diverged, and say so")
+        raise StudyError(f"{name}: give finite values, one a seed: leave out runs that diverged")
     return values

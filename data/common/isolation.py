@@ -37,7 +37,6 @@ def sockets():
     short = [place for place in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm")
              if len(os.fsencode(place)) <= LONGEST and os.access(place, os.W_OK | os.X_OK)]
     if not short:
-        raise StudyError(f"{tempfile.gettempdir()}: too long a path for the sockets of a kernel: "
-                         "name a short one in TMPDIR")
+        raise StudyError(f"{tempfile.gettempdir()} is too long for sockets: name a short TMPDIR")
     with tempfile.TemporaryDirectory(dir=short[0]) as folder:
         yield folder

@@ -44,8 +44,7 @@ def over_cores(function, items, what, unit, workers=None, initializer=None, init
                         result = future.result()
                     except BrokenProcessPool:
                         raise StudyError(f"{what}: a process was killed from outside, as where memory "
-                                         "is short: give fewer --workers, and start the same command "
-                                         "again") from None
+                                         "is short: start again with fewer --workers") from None
                     yield item, result
                     progress.update()
     finally:

@@ -97,8 +97,7 @@ def gather(parts, shard, todo):
                       file=sys.stderr)
             if time.monotonic() - last > PATIENCE:
                 raise StudyError(f"{parts}: shard {rank} of {shard.world} made nothing for "
-                                 f"{PATIENCE:g} s: start the same command again; every shard goes "
-                                 "on where it was")
+                                 f"{PATIENCE:g} s: start again; every shard goes on where it was")
             time.sleep(POLL)
         if its and rank != shard.rank:
             reasons |= found

@@ -164,8 +164,7 @@ def normalisation(path):
         told = json.loads(config.read_text(encoding="utf-8"))
         return tuple([float(value) for value in told[key]] for key in ("image_mean", "image_std"))
     except (ValueError, KeyError, TypeError):
-        raise StudyError(f"{config} names no image_mean and image_std: get it again with the "
-                         "weights") from None
+        raise StudyError(f"{config} names no image_mean and image_std: get it again") from None
 
 
 def census(where=None):

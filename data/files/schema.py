@@ -99,8 +99,7 @@ def checked(kind, given, where):
         if fault["type"] == "missing":
             raise StudyError(f"{where}: {name} is missing: add a line `{name}: ...`") from None
         if fault["type"] == "unexpected_keyword_argument":
-            raise StudyError(f"{where}: unknown key {name!r}: use one of {', '.join(known)}"
-                             ) from None
+            raise StudyError(f"{where}: unknown key {name!r}: use {', '.join(known)}") from None
         raise StudyError(f"{where}: {name}: {fault['msg'][:200]}") from None
 
 
@@ -112,8 +111,7 @@ def array(path, x):
         raise StudyError(f"{path} has shape {x.shape} of {x.dtype}: it must be (N, T, d) of "
                          "floats, none of them 0")
     if not x.dtype.isnative or x.dtype.itemsize > 8:
-        raise StudyError(f"{path} is of {x.dtype.str}, which torch cannot read: save it as "
-                         "x.astype('float16')")
+        raise StudyError(f"{path} is of {x.dtype.str}, which torch cannot read: save it as float16")
 
 
 def named(name):

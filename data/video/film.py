@@ -32,8 +32,7 @@ def opened(path):
                          "convert it to mp4 or leave it out") from None
     except (av.error.FFmpegError, OSError, StudyError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise StudyError(f"{path} is no usable video: {reason}; replace it or leave it out"
-                         ) from None
+        raise StudyError(f"{path} is no usable video: {reason}; replace or leave it out") from None
 
 
 def _container(path):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from data.common.archives import download
 from data.common.archives.extract import KINDS, plain, unpack
+from data.common.lists.lines import REMEDY
 from data.common.lists.readers import READERS
 from tfe.errors import StudyError
 from data.files import schema
@@ -129,8 +130,7 @@ def videos(work, sources, listed, known_absent=(), sibling=None):
     folder = work.out / "videos"
     wanted = {plain(video_id): video_id for video_id in listed.video_id}
     if len(wanted) < len(listed):
-        raise StudyError(f"{work.benchmark.name}: two listed videos differ in capitals alone: "
-                         "take the lists of the official archive")
+        raise StudyError(f"{work.benchmark.name}: listed videos differ in capitals alone: {REMEDY}")
     there = {plain(path.stem) for path in folder.glob("*") if _is_video(path)}
     missing = set(wanted) - there
     if sibling and sibling != folder:

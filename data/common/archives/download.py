@@ -102,8 +102,7 @@ def fetch(source, folder):
 def check(path, source):
     """Raise StudyError unless size and hash of `path` are the expected."""
     if fault := _fault(path, source):
-        raise StudyError(f"{path} {fault}: it is damaged or another version: remove it and fetch it "
-                         "again")
+        raise StudyError(f"{path} {fault}: remove it and fetch it again")
 
 
 def _fault(path, source):
@@ -216,8 +215,7 @@ def _write(file, chunk, part):
     try:
         file.write(chunk)
     except OSError as error:
-        raise StudyError(f"{part} could not be written ({error.strerror}): make room, then {AGAIN}"
-                         ) from None
+        raise StudyError(f"{part} could not be written ({error.strerror}): make room") from None
 
 
 def _room(part, needed):

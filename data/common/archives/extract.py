@@ -90,8 +90,7 @@ def entries(archive):
 def _of_zip(archive, opened):
     for info in opened.infolist():
         if not info.filename.isascii() and not info.flag_bits & 0x800:
-            raise StudyError(f"{archive}: the name {info.filename!r} is in an unknown encoding: "
-                             f"{REMEDY}")
+            raise StudyError(f"{archive}: {info.filename!r} is in an unknown encoding: {REMEDY}")
         unix = info.external_attr >> 28  # the file's type, where the archive was made on Unix
         kind = "folder" if info.is_dir() else "file" if unix in (0, 8) else "link or device"
         kind = "encrypted file" if info.flag_bits & 1 else kind

@@ -102,8 +102,7 @@ def check(seed, rho, share, actions):
     if not 0 <= rho <= 1:
         raise StudyError(f"--rho is {rho}: give a probability, 0 to 1")
     if not SHORTEST / SEGMENTS <= share <= 0.8:
-        raise StudyError(f"--share is {share}: give a part of the video, "
-                         f"{SHORTEST / SEGMENTS} (one short action) to 0.8")
+        raise StudyError(f"--share is {share}: give {SHORTEST / SEGMENTS} (one action) to 0.8")
     if not 1 <= actions <= len(ACTIONS):
         raise StudyError(f"--actions is {actions}: give 1 to {len(ACTIONS)} actions a video")
 

@@ -59,8 +59,7 @@ def ucf101(folder, split=1):
             own = number.get(home.casefold())
             group = re.fullmatch(r"v_(.+_g\d+)_c\d+", video_id)
             if own is None or given not in ("", str(own)) or not group:
-                raise StudyError(f"{where}: {line!r} is no clip of a class in classInd.txt with "
-                                 "its number: take all lists from one archive")
+                raise StudyError(f"{where}: {line!r} is no clip with its number: {REMEDY}")
             rows.append((video_id, part, classes[own - 1], path, group[1]))
     return Listing("ucf101", classes, _table("ucf101", rows), None, {})
 
@@ -95,8 +94,7 @@ def charades(folder, _=1):
     for where, line in lines(file(folder, "Charades_v1_classes.txt", CHARADES)):
         code, _, name = line.partition(" ")
         if not re.fullmatch(r"c\d{3}", code) or code in names or not name or ";" in name:
-            raise StudyError(f"{where}: {line!r} is not a new code such as c012 and its name: "
-                             f"{REMEDY}")
+            raise StudyError(f"{where}: {line!r} is not a new class such as 'c012 A': {REMEDY}")
         names[code] = name
     rows, events = [], []
     for part in ("train", "test"):
@@ -160,8 +158,7 @@ def _event(where, text, names):
     """An action of Charades, `c092 11.90 21.20`: its label, start and end."""
     code, *times = text.split()
     if code not in names or len(times) != 2:
-        raise StudyError(f"{where}: {text!r} is not a class of Charades_v1_classes.txt, a start "
-                         f"and an end: {REMEDY}")
+        raise StudyError(f"{where}: {text!r} is not a known class, a start and an end: {REMEDY}")
     return names[code], *(seconds(where, time) for time in times)
 
 
