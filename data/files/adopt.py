@@ -164,7 +164,8 @@ def write(source, out, settings, times=None):
     sound = checked(source.folder, settings, kept, segments)
     write_text(out / MARK, json.dumps({"source": settings["source"]}, ensure_ascii=False) + "\n")
     write_rows(out / MEASURED, pd.DataFrame(measured, columns=COLUMNS))
-    left_out = source.left_out | _not_told(source.left_out, reasons)
+    listed = {nfc(Path(name).stem) for name in source.left_out}  # an id's file may stand there
+    left_out = source.left_out | {i: why for i, why in reasons.items() if i not in listed}
     write_rows(out / LEFT_OUT, pd.DataFrame(left_out.items(), columns=("name", "reason")))
     where = place({i: source.files[i] for i in kept.video_id}, out)
     write_dataset(out, settings | where, kept, sound.segments)
@@ -307,12 +308,6 @@ def notice(dataset):
         if len(names) > 1:
             say(f"{dataset.name}: {' and '.join(map(repr, names))} count as different classes: "
                 "if they are one, write them alike")
-
-
-def _not_told(left_out, reasons):
-    """The reasons of ids, but for those whose file stands among what is left out."""
-    told = {nfc(Path(name).stem) for name in left_out}
-    return {video_id: reason for video_id, reason in reasons.items() if video_id not in told}
 
 
 def say(text):
