@@ -218,7 +218,7 @@ both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").query(
     "method in ['vanilla', 'tfe']").assign(training=training)
     for name, training in (("table1", "whole"), ("coarse", "clips"))])
 both = both[(both.split == "test") & both.backbone.isin(["msqnet", "bike"])]
-for head in ("msqnet", "bike"):
+for head in ("MSQNet", "BIKE"):
     verdict, words = rules.coarser(RESULTS, head)
     print(f"{head}: {verdict}\n  {words}")
 both.pivot_table(index=["backbone", "training"], columns="method",
