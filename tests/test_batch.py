@@ -215,7 +215,7 @@ def waves(monkeypatch, tmp_path):
 
     papermill.reason = lambda parameters: None
     monkeypatch.setattr(batch, "_papermill", papermill)
-    monkeypatch.setattr(batch.pool, "each", all_at_once)
+    monkeypatch.setattr(batch.pool, "over_cores", all_at_once)
     monkeypatch.setattr(batch.cluster, "run", lambda function, jobs, *_, **__: (
         (job, reason, None) for job, reason in all_at_once(function, jobs)))
     return SimpleNamespace(found=found, papermill=papermill)
