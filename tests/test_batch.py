@@ -297,7 +297,7 @@ def test_nothing_begins_at_a_run_that_has_no_end(waves, data, tmp_path, lost):
 
 
 @pytest.mark.parametrize("old, new, said", [
-    ("from: BIKE, against", "start: warm, against", "a warm start needs `from: <row>`"),
+    ("from: BIKE, against", "start: warm, against", "write `from: <row>`, no `start` for a row"),
     ("from: BIKE, against", "from: Cold, against", "row Once .*no salient"),
     ("backbone: bike, method: tfe, from: BIKE", "backbone: msqnet, method: tfe, from: BIKE",
      "row Once .*`from` names a head of bike: name one of msqnet"),
