@@ -47,6 +47,16 @@ def test_suppression_keeps_the_best_of_a_class():
     assert localisation.suppressed(found.iloc[:0]).empty
 
 
+def test_pieces_that_touch_become_one():
+    found = table(("a", "go", 4, 6, 0.5), ("a", "go", 0, 5, 0.9), ("a", "go", 1, 2, 0.1),
+                  ("a", "go", 6, 7, 0.3), ("a", "go", 8, 9, 0.2), ("a", "stop", 0, 9, 0.4),
+                  ("b", "go", 1, 2, 0.6))
+    assert localisation.joined(found).to_numpy().tolist() == [
+        ["a", "go", 0, 7, 0.9], ["a", "go", 8, 9, 0.2], ["a", "stop", 0, 9, 0.4],
+        ["b", "go", 1, 2, 0.6]]
+    assert localisation.joined(found.iloc[:0]).empty
+
+
 def test_each_true_interval_is_met_once_and_by_the_surest():
     found = table(("a", "go", 0, 3, 0.5), ("a", "go", 0, 4, 0.9), ("a", "stop", 6, 8, 0.9),
                   ("b", "go", 3, 9, 0.9))

@@ -20,16 +20,21 @@ def iou(a, b):
     return np.maximum(shared, 0) / np.where(spanned > 0, spanned, 1)
 
 
+def shares(saliency):
+    """Saliency `(..., T)` as a share of its largest value along time; 0 where none is above 0."""
+    largest = saliency.max(axis=-1, keepdims=True)
+    return np.maximum(saliency, 0) / np.where(largest > 0, largest, np.inf)
+
+
 def thresholded(saliency, scores, edges, ids, classes, fraction):
     """The intervals in which saliency reaches a fraction of its largest value, a table.
 
     saliency `(N, C, T)`; scores of the classes `(N, C)`; edges `(N, T + 1)`: where each segment
-    begins and the last one ends, in seconds. A saliency that is nowhere above 0 has no interval.
-    `score` is the class's, `class_score`, times the mean share of the largest value inside.
+    begins and the last one ends, in seconds; fraction above 0. A saliency that is nowhere above 0
+    has no interval. `score` is the class's, `class_score`, times the mean of `shares` inside.
     """
-    largest = saliency.max(axis=2, keepdims=True)
-    share = saliency / np.where(largest > 0, largest, np.inf)
-    shown = np.pad((share >= fraction) & (largest > 0), ((0, 0), (0, 0), (1, 1))).astype(int)
+    share = shares(saliency)
+    shown = np.pad(share >= fraction, ((0, 0), (0, 0), (1, 1))).astype(int)
     steps = np.diff(shown, axis=2)
     videos, labels, first = np.nonzero(steps == 1)
     last = np.nonzero(steps == -1)[2]  # in the same order: an end follows each beginning
@@ -54,6 +59,17 @@ def suppressed(found, overlap=0.5):
                 stay.append(n)
         kept += rows[stay].tolist()
     return found.iloc[sorted(kept)]
+
+
+def joined(found):
+    """What overlaps or touches in a video and label, as the pieces of one action in neighbouring
+    windows do, becomes one interval, with the scores of the surest."""
+    found = found.sort_values([*KEY, "start"])
+    reached = found.groupby(KEY).end.cummax()
+    before = reached.groupby([found[name] for name in KEY]).shift()
+    piece = (~(found.start <= before)).cumsum().rename("piece")  # of the first, `before` is nan
+    how = {"start": "min", "end": "max", **{n: "max" for n in found if n.endswith("score")}}
+    return found.groupby([*KEY, piece]).agg(how).reset_index()[list(found)]
 
 
 def hits(found, truth, at=0.5):

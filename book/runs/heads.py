@@ -9,9 +9,11 @@ import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 
+from book.runs import when
 from book.runs.checkpoint import tensors, weights
 from book.runs.settings import Settings
 from data.files import schema, store
@@ -28,10 +30,14 @@ SHIPPED = ("Mean pooling", "Gated MIL", "MSQNet trained on", "MSQNet+TFE", "BIKE
 
 @dataclass(frozen=True)
 class Head:
-    """A trained system and its card: on what it was trained, and what it takes."""
+    """A trained system and its card: on what it was trained, and what it takes.
+
+    `source` is the folder of the dataset that it learnt from, and whose features; None where it ships.
+    """
 
     system: torch.nn.Module = field(repr=False)
     card: dict = field(repr=False)
+    source: tuple | None = field(default=None, repr=False)
 
     @property
     def row(self):
@@ -58,13 +64,43 @@ def of_run(key, row=None):
     card = {"row": row or f"{settings['method']} ({settings['backbone']})",
             **settings, "dataset": dataset.name,
             "synthetic": dataset.synthetic, "task": dataset.task, "classes": dataset.classes,
+            "seconds": float(dataset.videos.duration[dataset.videos.split == "train"].median()),
             "features": {name: made.get(name) for name in
                          ("encoder", "weights_sha256", "resolution", "T", "d", "sampling")},
             "status": metrics["status"], "receipt": metrics["receipt"]}
     path = folder / "checkpoint.safetensors"
     if not path.is_file():
         raise StudyError(f"{path} is missing: the run diverged before its first epoch ended")
-    return Head(_built(card, weights(folder), path), card)
+    return Head(_built(card, weights(folder), path), card, (given["data"], given["encoder"]))
+
+
+def of_row(row, table=None):
+    """The head of a row of a table in `results/local/`, its first seed; or else the one that ships.
+
+    table: as `table1`, or `clips/table1` for a dataset of one's own (default: the newest that has
+    the row). Raises StudyError where there is none, with the rows that there are.
+    """
+    known = set()
+    for name, frame in _tables():
+        known |= set(frame.row) if table in (None, name) else set()
+        mine = frame[frame.row == row].sort_values("seed", kind="stable")
+        if table in (None, name) and len(mine):
+            return of_run(mine.key.iloc[0], row)
+    if table is None and (PUBLISHED / slug(row) / "head.json").is_file():
+        return read(PUBLISHED / slug(row))
+    known = known or {read(path.parent).row for path in PUBLISHED.glob("*/head.json")}
+    raise StudyError(f"no row {row[:80]!r} in {table or 'any table of results/local/'}: name one of "
+                     f"{', '.join(sorted(known))[:400]}")
+
+
+def _tables():
+    """The tables of `results/local/` that name their runs, `(name, frame)`, the newest first."""
+    paths = [*LOCAL.glob("*.csv"), *LOCAL.glob("*/*.csv")]
+    for path in sorted(paths, key=lambda path: -path.stat().st_mtime):
+        with open(path, encoding="utf-8") as file:
+            columns = file.readline().strip().split(",")
+        if {"row", "seed", "key"} <= set(columns):
+            yield str(path.relative_to(LOCAL).with_suffix("")), pd.read_csv(path, dtype={"key": str})
 
 
 def _parameters(path):
@@ -140,7 +176,9 @@ def publish(runs, dataset, features, split="test"):
         write(head, folder)
         measured = {"metric": dataset.metric, "split": split, "as_trained": value(head.system),
                     "as_published": value(read(folder).system)}
-        write(Head(head.system, {**head.card, "measured": measured}), folder)
+        card = {**head.card, "measured": measured,
+                "when": when.tried(read(folder), dataset, features)}
+        write(Head(head.system, card), folder)
         yield folder
 
 

@@ -34,37 +34,49 @@ class Sight:
 
 
 def see(path, runs=(), device="cpu"):
-    """Show a video to heads: those of `runs`, keys of `results/local/`, or the published ones.
+    """Show a video to heads: `runs` are heads or keys of `results/local/` (default: the published).
 
     Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and sentences that say
     on what the heads were trained and what is wrong with the file, if anything is. Raises StudyError where the video cannot be read, a run or
     its weights are not there, or the runs take different features.
     """
-    shown = [heads.of_run(key) for key in runs] if runs else heads.published(ROWS)
-    asked = shown[0].card["features"]
-    for head in shown:
-        if head.card["features"] != asked:
-            raise StudyError(f"the runs take different features ({head.row} and {shown[0].row}): "
-                             "show them one at a time")
-    sampling, frames, x, doubt = encoded(path, asked, device)
+    shown = [heads.of_run(run) if isinstance(run, str) else run
+             for run in runs] or heads.published(ROWS)
+    sampling, frames, x, doubt = encoded(path, asked_by(shown), device)
     pictures = frames[sampling["frames_per_segment"] // 2::sampling["frames_per_segment"]]
     warning = f"\nNot a sound file: {doubt}; what is shown is what is left." if doubt else ""
     return pictures, [sight(head, x) for head in shown], trained_on(shown) + warning
 
 
+def asked_by(shown):
+    """The features that heads take, as their cards say; StudyError where they differ."""
+    asked = shown[0].card["features"]
+    for head in shown:
+        if head.card["features"] != asked:
+            raise StudyError(f"the runs take different features ({head.row} and {shown[0].row}): "
+                             "show them one at a time")
+    return asked
+
+
 def encoded(path, asked, device="cpu"):
     """A video's frames and features `(1, T, d)` as a head's card asks, and what it hides, in words."""
+    encoder = encoder_of(asked, device)
+    frames, lengths = decode.measured_sample(path, **asked["sampling"])
+    # Half precision, as the store keeps what heads are trained on.
+    return asked["sampling"], frames, encoder(frames).astype(np.float16)[None], lengths.doubt
+
+
+def encoder_of(asked, device="cpu", engine="torch"):
+    """The encoder that a head's card asks for; StudyError where it is none, or another by its hash."""
     if asked["encoder"] not in recipes.ENCODERS or not isinstance(asked.get("sampling"), dict):
         raise StudyError(f"the run was made on features {asked['encoder']!r}, which no encoder of "
                          "this study makes from a video: name a run on one of "
                          f"{', '.join(recipes.ENCODERS)}")
-    encoder = recipes.load(asked["encoder"], asked["resolution"], device)
+    encoder = recipes.load(asked["encoder"], asked["resolution"], device, engine=engine)
     if encoder.weights_sha256 != asked["weights_sha256"]:
         raise StudyError(f"the heads were trained on another {encoder.name} than the installed "
                          "one: train them again")
-    frames, lengths = decode.measured_sample(path, **asked["sampling"])
-    # Half precision, as the store keeps what heads are trained on.
-    return asked["sampling"], frames, encoder(frames).astype(np.float16)[None], lengths.doubt
+    return encoder
 
 
 def sight(head, x):

@@ -5,6 +5,7 @@ every frame is decoded, and only the wanted ones are converted, which is where m
 a file is sound enough to tell, frames that no wanted one is built on are skipped (`skipping`).
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 import av
@@ -82,6 +83,24 @@ def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=N
     return np.stack([pictures[index] for index in wanted]), lengths
 
 
+def stream(path, segments, frames_per_segment=1, where="middle", seed=None):
+    """Yield the frames of `sample` one after another, as they are decoded: no two need be held.
+
+    A file that gives fewer frames than it announces ends early. Errors as for `sample`.
+    """
+    announced, _ = _announced(path)
+    wanted = Counter(announced.indices(_wishes(segments, frames_per_segment, where, seed, (0, 1))))
+    last = max(wanted)
+    with film.opened(path) as (container, stream):
+        for index, frame in enumerate(film.frames(container, stream)):
+            if not index:
+                shown = look(frame, stream)
+            if index in wanted:
+                yield from [shown.picture(frame)] * wanted[index]
+            if index == last:
+                return
+
+
 def _wishes(segments, frames_per_segment, where, seed, span):
     """The moments to sample, as fractions of the whole clip."""
     wishes = moments(segments, frames_per_segment, where, seed)
@@ -121,6 +140,15 @@ def declared_start(path):
         if None in (stream.start_time, container.start_time):
             return 0.0
         return float(stream.start_time * stream.time_base) - container.start_time / av.time_base
+
+
+def announced_seconds(path):
+    """How long the picture lasts by the packets of a file; nothing is decoded."""
+    announced, _ = _announced(path)
+    if announced.duration is not None:
+        return announced.duration
+    with film.opened(path) as (_, stream):
+        return len(announced.starts) / film.rate(stream)
 
 
 def glance(path):
