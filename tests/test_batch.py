@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -472,6 +473,38 @@ def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_tabl
     printed = capsys.readouterr().out
     assert "Fidelity" not in printed and "| BIKE+TFE | test    | 1 " in printed
     assert pd.read_csv(local / "toy_strips.csv").empty
+
+
+def test_another_dataset_has_a_folder_of_its_own_and_a_picture(ran, data, local, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    shutil.copytree(data, folder)
+    before = {path: path.read_bytes() for path in local.glob("toy*") if path.is_file()}
+    assert main(["batch", str(ran), "--data", str(folder)]) == 0
+    assert all(path.read_bytes() == content for path, content in before.items())
+    own = local / "toy"  # as the dataset is called
+    assert (own / "toy.csv").read_text() == (local / "toy.csv").read_text()
+    printed = capsys.readouterr().out
+    assert "toy_strips.png shows three videos at a sixth, half" in printed
+    assert plt.imread(own / "toy_strips.png").shape[0] > 300
+    assert main(["batch", str(ran), "--data", str(folder)]) == 0
+    assert "nothing to do" in capsys.readouterr().out
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    assert main(["batch", str(ran), "--data", str(other)]) == 0  # of the same name
+    assert len(list(local.glob("toy-*/toy.csv"))) == 1
+
+
+def test_tables_name_the_run_of_each_line(ran, local):
+    keys = pd.read_csv(local / "toy.csv", dtype={"key": str}).key
+    assert keys.nunique() == 4 and all((local / key / "metrics.json").is_file() for key in keys)
+
+
+@pytest.mark.parametrize("name, folder", [
+    ("my clips", "my_clips"), ("../up", "up"), ("/", "own"), ("0123456789abcdef", "0123456789abcdef_")])
+def test_a_name_of_any_kind_is_a_folder_below_the_results(local, tmp_path, name, folder):
+    dataset = SimpleNamespace(folder=tmp_path, name=name)
+    assert command.home(dataset, tmp_path / "usual") == local / folder
+    assert command.home(dataset, tmp_path) == local
 
 
 def test_features_of_ones_own_are_hashed_and_another_array_is_another_run(data, tmp_path):

@@ -1,6 +1,7 @@
 """Heads as files and the command that shows them a video: what ships, what is refused, odd names."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import yaml
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard
 from book.commands import predict
-from book.runs import checkpoint, heads, sights
+from book.runs import checkpoint, heads, sights, walk, when
 from data.files.dataset import write_dataset
 from data.files.store import write_features
 from tfe import StudyError, systems, training
@@ -188,3 +189,86 @@ def test_a_run_on_features_that_say_little_of_themselves_is_refused_in_one_line(
     assert main(["predict", str(clip), "--run", KEY]) == 2
     lines = capsys.readouterr().err.strip().splitlines()
     assert len(lines) == 1 and "'own', which no encoder of this study makes from a video" in lines[0]
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if "oracle" not in row])
+def test_every_head_that_sees_time_ships_with_thresholds_that_beat_a_guess(row):
+    card = heads.read(heads.PUBLISHED / heads.slug(row)).card
+    told = card["when"]
+    assert card["seconds"] == pytest.approx(12, abs=1)  # planted's videos last 9 to 15
+    assert told["fraction"] in when.FRACTIONS and 0 < told["least"] < 1 and told["iou"] == when.AT
+    assert 2 * told["guess"] < told["recall"] < told["oracle"] <= 1
+
+
+def test_when_in_seconds_as_csv_json_picture_and_page(clip, local, capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(predict.engines, "choose", lambda *_: "torch")  # starts sooner
+    out = tmp_path / "it.png"
+    assert main(["predict", str(clip), "--intervals", "--row", "Mean pooling", "--row", "BIKE",
+                 "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "recall at IoU .5" in said and "a uniform guess" in said and "the oracle" in said
+    found = pd.read_csv(out.with_suffix(".csv"))
+    assert list(found) == ["head", "class", "start", "end", "score"]
+    assert set(found["head"]) <= {"Mean pooling", "BIKE"} and len(found)
+    assert (found.start < found.end).all() and found.score.between(0, 1).all()
+    told = json.loads(out.with_suffix(".json").read_text())
+    assert [each["row"] for each in told["heads"]] == ["Mean pooling", "BIKE"]
+    assert told["heads"][0]["recall"] > told["heads"][0]["guess"]
+    assert len(told["intervals"]) == len(found) and told["seconds"] >= found.end.max() - 1e-3
+    assert plt.imread(out).shape[1] > 1000 and "<figure" in out.with_suffix(".html").read_text()
+
+
+def test_a_video_of_minutes_is_answered_by_intervals_unasked(clip, local, monkeypatch):
+    asked = []
+    monkeypatch.setattr(predict.decode, "announced_seconds", lambda path: 61.0)
+    monkeypatch.setattr(predict, "say_when", lambda *given: asked.append(given))
+    assert main(["predict", str(clip)]) == 0 or asked
+    assert [head.row for head in asked[0][3]] == list(sights.WHEN)
+
+
+def test_nothing_found_is_a_table_without_a_line():
+    empty = walk.Walk("A", ["go"], np.zeros(1), np.zeros((1, 4)), pd.DataFrame(
+        columns=["video_id", "label", "start", "end", "score", "class_score"]))
+    found = predict.table_of([empty])
+    assert found.to_csv(index=False) == "head,class,start,end,score\n"
+    assert predict.longest(found).startswith("no interval")
+    assert "nothing says how good" in predict.measured([], [])
+
+
+@pytest.fixture
+def tables(local):
+    """Two tables that name runs, one of a dataset of one's own and newer; and one that names none."""
+    folder = local[0].parent
+    (folder / "clips").mkdir()
+    for age, (path, row) in enumerate([("clips/table1", "Mine"), ("table1", "BIKE")]):
+        pd.DataFrame({"row": [row, row], "seed": [1, 0], "key": ["f" * 16, KEY]}).to_csv(
+            folder / f"{path}.csv", index=False)
+        os.utime(folder / f"{path}.csv", (1e9 - age, 1e9 - age))
+    pd.DataFrame({"row": ["BIKE"], "seed": [0]}).to_csv(folder / "table9.csv", index=False)
+
+
+def test_a_row_of_a_table_is_its_first_seed_or_the_head_that_ships(tables):
+    assert heads.of_row("Mine").card["dataset"] == "mine" and heads.of_row("Mine").row == "Mine"
+    assert heads.of_row("BIKE").source is not None  # the local one before the one that ships
+    assert heads.of_row("Mine", "clips/table1").source is not None
+    assert heads.of_row("MSQNet+TFE").source is None
+
+
+@pytest.mark.parametrize("row, table, said", [
+    ("Theirs", None, "in any table of results/local/: name one of BIKE, Mine"),
+    ("Mine", "table1", "no row 'Mine' in table1: name one of BIKE"),
+    ("BIKE", "../table1", "no row 'BIKE' in ../table1")])
+def test_a_row_that_is_not_there_is_refused_with_those_that_are(tables, row, table, said):
+    with pytest.raises(StudyError) as error:
+        heads.of_row(row, table)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--row", "No such"], "no row 'No such'"), (["--window", "0"], "give 0.1 to 3600 seconds"),
+    (["--row", "BIKE of oracle", "--intervals"], "ships without thresholds")])
+def test_what_cannot_be_told_ends_with_2_and_one_line(clip, local, capsys, arguments, said):
+    assert main(["predict", str(clip), *arguments]) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and said in lines[0]
+    assert not (local[0].parent / "predict").exists()

@@ -2,21 +2,27 @@
 
     python -m book batch book/batches/table1.yaml --seeds 0,1,2
 
-All goes into results/local/.
+All goes into results/local/; tables of another dataset than the file's into results/local/DATASET/,
+with a picture: three of its videos, chosen by a rule, and where each head looks in them.
 """
 
+import re
 import sys
 from argparse import ArgumentTypeError
+from hashlib import sha256
 from pathlib import Path
 from statistics import mean
 
+import pandas as pd
 from tqdm import tqdm
 
-from book.evidence import phase, report
+from book import plots
+from book.evidence import phase, report, strips
 from book.evidence.publish import beside_committed
 from book.runs import batch, multiverse
+from data.files.adopt import fitting
 from data.files.dataset import open_dataset
-from data.files.paths import LOCAL
+from data.files.paths import LOCAL, atomic, write_text
 from data.files.schema import SEEDS, read_yaml
 from tfe.errors import StudyError
 
@@ -67,25 +73,55 @@ def run(options):
                       encoder=options.encoder, seeds=options.seeds, profile=options.profile,
                       device=options.device)
     dataset = open_dataset(grid.folder)
+    folder = home(dataset, batch.read(options.file).folder)
     runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
     waiting = sum(run.metrics is None for run in runs)
-    if not waiting and report.is_current(grid.table, runs):
+    if not waiting and report.is_current(grid.table, runs, folder):
         print(f"{grid.table}: all {len(runs)} runs are done already; nothing to do\n")
-        print((LOCAL / f"{grid.table}.md").read_text(encoding="utf-8"))
-        print(beside_committed(grid.table))
+        print((folder / f"{grid.table}.md").read_text(encoding="utf-8"))
+        print(beside_committed(grid.table, folder))
         return 0
     print(f"{grid.table}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers, options.slurm, lambda run: say_row(run, runs))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
-    print(report.write(grid.table, dataset, runs, grid.splits))
-    print(beside_committed(grid.table))
+    print(report.write(grid.table, dataset, runs, grid.splits, folder))
+    print(beside_committed(grid.table, folder))
+    if folder != LOCAL:
+        print(show_strips(folder / f"{grid.table}_strips", dataset))
     ended = [(run.row, run.metrics["status"]) for run in runs if run.metrics]
     lost = {row for row, _ in ended} - {row for row, status in ended if status != "diverged"}
     for row in sorted(lost):
         print(f"diverged: every run of {row}; lower its learning rate, or scale its features",
               file=sys.stderr)
     return 1 if failed or lost else 0
+
+
+def home(dataset, usual):
+    """The folder of a dataset's tables: results/local/ for the batch file's own, `usual`, and below
+    it for any other. One that holds those of another dataset of that name is left alone."""
+    mine = dataset.folder.resolve()
+    if mine == usual.resolve():
+        return LOCAL
+    name = re.sub(r"[^\w-]+", "_", fitting(dataset.name)).strip("_") or "own"
+    name += "_" * bool(re.fullmatch("[0-9a-f]{16}", name))  # a run's folder is called so
+    for folder in (LOCAL / name, LOCAL / f"{name}-{sha256(str(mine).encode()).hexdigest()[:8]}"):
+        mark = folder / "dataset.txt"
+        if not folder.exists() or mark.is_file() and mark.read_text(encoding="utf-8") == f"{mine}\n":
+            break
+    write_text(mark, f"{mine}\n")
+    return folder
+
+
+def show_strips(path, dataset):
+    """Draw `PATH.csv` as `PATH.png`; say what it shows."""
+    saliency = pd.read_csv(path.with_suffix(".csv"), dtype={"video_id": str})
+    if saliency.empty:
+        return f"No picture: nothing tells the videos of {dataset.name} apart."
+    plots.style()
+    with atomic(path.with_suffix(".png")) as temporary:
+        strips.picture(dataset, saliency).savefig(temporary, metadata={"Software": None})
+    return f"{path.with_suffix('.png')} shows three {strips.rule(saliency)}; white is high"
 
 
 def say_row(run, runs):
