@@ -484,7 +484,8 @@ def test_another_dataset_has_a_folder_of_its_own_and_a_picture(ran, data, local,
     own = local / "toy"  # as the dataset is called
     assert (own / "toy.csv").read_text() == (local / "toy.csv").read_text()
     printed = capsys.readouterr().out
-    assert "toy_strips.png shows three videos at a sixth, half" in printed
+    assert "toy_strips.png: the test videos at a sixth, half" in printed
+    assert "](toy_strips.png)" in (own / "toy.md").read_text()
     assert plt.imread(own / "toy_strips.png").shape[0] > 300
     assert main(["batch", str(ran), "--data", str(folder)]) == 0
     assert "nothing to do" in capsys.readouterr().out

@@ -16,7 +16,7 @@ from tfe import StudyError, backbones, systems, training
 from data.files.paths import BOOK
 
 PAGE = (BOOK / "extend.md").read_text(encoding="utf-8")
-EXAMPLES = dict(re.findall(r"```python\n# (file: \S+|cell)\n(.*?)```", PAGE, re.DOTALL))
+EXAMPLES = dict(re.findall(r"```python\n# (file: \S+|cell|minutes)\n(.*?)```", PAGE, re.DOTALL))
 
 
 def example(name, folder):
@@ -46,9 +46,9 @@ def pulse(tmp_path, monkeypatch):
     sys.modules.pop("pulse", None)
 
 
-def test_there_are_three_examples_and_a_cell():
+def test_there_are_three_examples_and_two_cells():
     assert sorted(EXAMPLES) == ["cell", "file: book/evidence/hit.py", "file: data/pulse.py",
-                                "file: tfe/backbones/smooth.py"]
+                                "file: tfe/backbones/smooth.py", "minutes"]
 
 
 def test_a_backbone_in_one_file_keeps_the_contract(smooth):
@@ -102,3 +102,18 @@ def test_the_cell_shows_a_picked_video(tmp_path, monkeypatch):
     assert [path.name for path in names["there"]] == ["mine.mp4"]
     names["button"].click()
     assert len(shown) == 1 and "synthetic" in shown[0]
+
+
+def test_the_cell_of_minutes_shows_intervals_and_the_page(tmp_path, monkeypatch):
+    from book.runs import walk
+    from data.common.generators.render import write_video
+    from data.common.generators.storyboard import storyboard
+
+    write_video(storyboard("test", 0), tmp_path / "lecture.mp4")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(walk.engines, "choose", lambda *_: "torch")  # starts sooner
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda *given: shown.extend(given))
+    exec(EXAMPLES["minutes"], {})
+    assert list(shown[0])[:4] == ["video_id", "label", "start", "end"]
+    assert "<figure" in shown[1].data

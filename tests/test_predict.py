@@ -201,7 +201,7 @@ def test_every_head_that_sees_time_ships_with_thresholds_that_beat_a_guess(row):
 
 
 def test_when_in_seconds_as_csv_json_picture_and_page(clip, local, capsys, monkeypatch, tmp_path):
-    monkeypatch.setattr(predict.engines, "choose", lambda *_: "torch")  # starts sooner
+    monkeypatch.setattr(walk.engines, "choose", lambda *_: "torch")  # starts sooner
     out = tmp_path / "it.png"
     assert main(["predict", str(clip), "--intervals", "--row", "Mean pooling", "--row", "BIKE",
                  "--out", str(out)]) == 0

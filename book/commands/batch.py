@@ -73,8 +73,8 @@ def run(options):
                       encoder=options.encoder, seeds=options.seeds, profile=options.profile,
                       device=options.device)
     dataset = open_dataset(grid.folder)
-    folder = home(dataset, batch.read(options.file).folder)
     runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
+    folder = home(dataset, batch.read(options.file).folder)
     waiting = sum(run.metrics is None for run in runs)
     if not waiting and report.is_current(grid.table, runs, folder):
         print(f"{grid.table}: all {len(runs)} runs are done already; nothing to do\n")
@@ -88,7 +88,7 @@ def run(options):
     print(report.write(grid.table, dataset, runs, grid.splits, folder))
     print(beside_committed(grid.table, folder))
     if folder != LOCAL:
-        print(show_strips(folder / f"{grid.table}_strips", dataset))
+        print(show_strips(folder, grid.table, dataset))
     ended = [(run.row, run.metrics["status"]) for run in runs if run.metrics]
     lost = {row for row, _ in ended} - {row for row, status in ended if status != "diverged"}
     for row in sorted(lost):
@@ -113,15 +113,19 @@ def home(dataset, usual):
     return folder
 
 
-def show_strips(path, dataset):
-    """Draw `PATH.csv` as `PATH.png`; say what it shows."""
+def show_strips(folder, table, dataset):
+    """Draw a table's strips beside it, and name them on its page; return what the page says."""
+    path, page = folder / f"{table}_strips.png", folder / f"{table}.md"
     saliency = pd.read_csv(path.with_suffix(".csv"), dtype={"video_id": str})
     if saliency.empty:
         return f"No picture: nothing tells the videos of {dataset.name} apart."
     plots.style()
-    with atomic(path.with_suffix(".png")) as temporary:
+    with atomic(path) as temporary:
         strips.picture(dataset, saliency).savefig(temporary, metadata={"Software": None})
-    return f"{path.with_suffix('.png')} shows three {strips.rule(saliency)}; white is high"
+    said = (f"{path.name}: {strips.rule(saliency)}. Fall of the true classes' logits when a segment "
+            "is left out, first seed of each row; white is high.")
+    write_text(page, f"{page.read_text(encoding='utf-8')}\n{said}\n\n![{said}]({path.name})\n")
+    return said
 
 
 def say_row(run, runs):

@@ -19,10 +19,8 @@ import torch
 
 from book import plots
 from book.runs import heads, reel, sights, walk, when
-from data.encoders import engines
 from data.files.paths import LOCAL, atomic, write_text
 from data.video import decode
-from tfe.device import choose
 from tfe.errors import StudyError
 
 MINUTES = 60  # seconds: a longer video is no clip, and is always answered by intervals
@@ -34,7 +32,7 @@ def arguments(parser):
     parser.add_argument("--run", action="append", default=[], metavar="KEY", dest="keys",
                         help="the head of this run of results/local/, once or more (default: the heads "
                         "that ship with the study, trained on synthetic videos)")
-    parser.add_argument("--row", action="append", default=[], dest="rows",
+    parser.add_argument("--row", action="append", default=[], metavar="ROW", dest="rows",
                         help="the head of this row of a table in results/local/, its first seed, or "
                         "else as it ships, once or more")
     parser.add_argument("--table", help="of --row: table1, or clips/table1 (default: the newest "
@@ -72,14 +70,8 @@ def run(options):
 def say_when(options, name, out, shown):
     """Show the video in windows; print and write the intervals."""
     torch.set_num_threads(1)  # decoding takes the other core; small heads gain nothing from more
-    device = choose(options.device)
-    asked = sights.asked_by(shown)
-    encoder = sights.encoder_of(asked, str(device), engines.choose("auto", device.type))
-    tried = [when.of(head, options.readout) for head in shown]
-    cuts = [when.Thresholds(*(each[key] for key in ("readout", "fraction", "least")))
-            for each in tried]
-    film, walks = walk.walk(options.video, shown, cuts, encoder, asked["sampling"],
-                            options.window or shown[0].card.get("seconds"))
+    film, walks, tried = walk.see(options.video, shown, options.readout, options.window,
+                                  options.device)
     note = sights.trained_on(shown)
     found = table_of(walks)
     save(reel.picture(film, walks, f"{name}\nwhite is high, bars are intervals"), out)

@@ -60,8 +60,8 @@ def rule(saliency):
     """How the videos of a table of strips were chosen, in words."""
     measure = ("the score of the true classes" if saliency.auc_of_choice.isna().all() else
                "the fidelity AUC")
-    return (f"videos at a sixth, half and five sixths of the way from the lowest to the highest "
-            f"by {measure} of the first vanilla row")
+    return ("the test videos at a sixth, half and five sixths of the way from the lowest to the "
+            f"highest by {measure} of the first vanilla row")
 
 
 def picture(dataset, saliency):

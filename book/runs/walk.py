@@ -14,10 +14,11 @@ import pandas as pd
 from tqdm import tqdm
 
 from book.evidence import localisation
-from book.runs import when
-from data.encoders import recipes
+from book.runs import heads, sights, when
+from data.encoders import engines, recipes
 from data.video import decode
 from tfe import evaluation
+from tfe.device import choose
 from tfe.errors import StudyError
 
 WINDOWS = 16  # that a head is shown at a time
@@ -55,6 +56,23 @@ class Reel:
     def edges(self):
         """Where each segment begins and the last one ends, in seconds `(S + 1,)`."""
         return self.start + np.arange(self.segments + 1) * self.seconds / self.segments
+
+
+def see(path, shown=(), readout="leave-one-out", window=None, device="cpu"):
+    """Show a video to heads (default: those that ship); return the `Reel`, a `Walk` for each head,
+    and for each how its thresholds did, as `when.tried` tells.
+
+    window: in seconds (default: the median length of the videos that the first head learnt from).
+    Raises StudyError where the video cannot be read, and as `when.of` and `sights.asked_by`.
+    """
+    shown = shown or heads.published(sights.WHEN)
+    device, asked = choose(device), sights.asked_by(shown)
+    encoder = sights.encoder_of(asked, str(device), engines.choose("auto", device.type))
+    tried = [when.of(head, readout) for head in shown]
+    cuts = [when.Thresholds(*(each[key] for key in ("readout", "fraction", "least")))
+            for each in tried]
+    return *walk(path, shown, cuts, encoder, asked["sampling"],
+                 window or shown[0].card.get("seconds")), tried
 
 
 def walk(path, shown, thresholds, encoder, sampling, window=None):
