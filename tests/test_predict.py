@@ -191,8 +191,8 @@ def test_a_run_on_features_that_say_little_of_themselves_is_refused_in_one_line(
     assert len(lines) == 1 and "'own', which no encoder of this study makes from a video" in lines[0]
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if "oracle" not in row])
-def test_every_head_that_sees_time_ships_with_thresholds_that_beat_a_guess(row):
+@pytest.mark.parametrize("row", ROWS)
+def test_every_head_ships_with_thresholds_that_beat_a_guess(row):
     card = heads.read(heads.PUBLISHED / heads.slug(row)).card
     told = card["when"]
     assert card["seconds"] == pytest.approx(12, abs=1)  # planted's videos last 9 to 15
@@ -203,16 +203,16 @@ def test_every_head_that_sees_time_ships_with_thresholds_that_beat_a_guess(row):
 def test_when_in_seconds_as_csv_json_picture_and_page(clip, local, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(walk.engines, "choose", lambda *_: "torch")  # starts sooner
     out = tmp_path / "it.png"
-    assert main(["predict", str(clip), "--intervals", "--row", "Mean pooling", "--row", "BIKE",
+    assert main(["predict", str(clip), "--intervals", "--row", "Mean pooling", "--row", "BIKE+TFE",
                  "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "recall at IoU .5" in said and "a uniform guess" in said and "the oracle" in said
     found = pd.read_csv(out.with_suffix(".csv"))
     assert list(found) == ["head", "class", "start", "end", "score"]
-    assert set(found["head"]) <= {"Mean pooling", "BIKE"} and len(found)
+    assert set(found["head"]) <= {"Mean pooling", "BIKE+TFE"} and len(found)
     assert (found.start < found.end).all() and found.score.between(0, 1).all()
     told = json.loads(out.with_suffix(".json").read_text())
-    assert [each["row"] for each in told["heads"]] == ["Mean pooling", "BIKE"]
+    assert [each["row"] for each in told["heads"]] == ["Mean pooling", "BIKE+TFE"]
     assert told["heads"][0]["recall"] > told["heads"][0]["guess"]
     assert len(told["intervals"]) == len(found) and told["seconds"] >= found.end.max() - 1e-3
     assert plt.imread(out).shape[1] > 1000 and "<figure" in out.with_suffix(".html").read_text()
@@ -223,7 +223,7 @@ def test_a_video_of_minutes_is_answered_by_intervals_unasked(clip, local, monkey
     monkeypatch.setattr(predict.decode, "announced_seconds", lambda path: 61.0)
     monkeypatch.setattr(predict, "say_when", lambda *given: asked.append(given))
     assert main(["predict", str(clip)]) == 0 or asked
-    assert [head.row for head in asked[0][3]] == list(sights.WHEN)
+    assert [head.row for head in asked[0][3]] == list(heads.SHIPPED)
 
 
 def test_nothing_found_is_a_table_without_a_line():
@@ -265,8 +265,7 @@ def test_a_row_that_is_not_there_is_refused_with_those_that_are(tables, row, tab
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["--row", "No such"], "no row 'No such'"), (["--window", "0"], "give 0.1 to 3600 seconds"),
-    (["--row", "BIKE of oracle", "--intervals"], "ships without thresholds")])
+    (["--row", "No such"], "no row 'No such'"), (["--window", "0"], "give 0.1 to 3600 seconds")])
 def test_what_cannot_be_told_ends_with_2_and_one_line(clip, local, capsys, arguments, said):
     assert main(["predict", str(clip), *arguments]) == 2
     lines = capsys.readouterr().err.strip().splitlines()

@@ -65,7 +65,7 @@ def see(path, shown=(), readout="leave-one-out", window=None, device="cpu"):
     window: in seconds (default: the median length of the videos that the first head learnt from).
     Raises StudyError where the video cannot be read, and as `when.of` and `sights.asked_by`.
     """
-    shown = shown or heads.published(sights.WHEN)
+    shown = shown or heads.published(heads.SHIPPED)
     device, asked = choose(device), sights.asked_by(shown)
     encoder = sights.encoder_of(asked, str(device), engines.choose("auto", device.type))
     tried = [when.of(head, readout) for head in shown]

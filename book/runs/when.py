@@ -76,19 +76,21 @@ def tried(head, dataset, features, readout="leave-one-out"):
         return told
     test = videos["test"]
     found = intervals(test.predictions(head), test.edges, test.ids, dataset.classes, thresholds)
-    guesses = [localisation.guessed(found, test.durations, seed)
-               for seed in range(GUESSES)]
+    guesses = [localisation.guessed(found, test.durations, seed) for seed in range(GUESSES)]
+
+    def recall(intervals):
+        return localisation.scored(intervals, test.truth, AT)["recall"]
+
     return {**told, **localisation.scored(found, test.truth, AT),
-            "guess": float(np.mean([localisation.scored(guess, test.truth, AT)["recall"]
-                                    for guess in guesses])),
-            "oracle": localisation.scored(test.oracle(), test.truth, AT)["recall"]}
+            "guess": float(np.mean([recall(guess) for guess in guesses])),
+            "oracle": recall(test.oracle())}
 
 
 def chosen(predictions, videos, readout):
     """The `Thresholds` of the best F1 on these videos: of their intervals, or else of their labels."""
-    scores = predictions["scores"]
     if videos.truth is None:
-        _, least = _best(scores.ravel(), videos.targets.ravel() > 0, videos.targets.sum())
+        scores, targets = predictions["scores"].ravel(), videos.targets.ravel() > 0
+        _, least = _best(scores, targets, targets.sum())
         return Thresholds(readout, USUAL, least)
     tried = []
     for fraction in FRACTIONS:
