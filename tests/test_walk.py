@@ -110,6 +110,11 @@ def test_without_a_window_or_in_a_longer_one_all_is_one(minutes, head):
     assert shown(minutes, head, None)[0].segments == shown(minutes, head, 500)[0].segments == T
 
 
+def test_windows_without_number_are_refused(minutes, head):
+    with pytest.raises(StudyError, match="more than 100,000 segments: give a longer --window"):
+        shown(minutes, head, 0.005)
+
+
 def test_a_video_that_breaks_off_says_where(minutes, head, monkeypatch):
     source = decode.stream
     monkeypatch.setattr(decode, "stream", lambda *a: (p for n, p in enumerate(source(*a)) if n < 50))

@@ -4,9 +4,9 @@
     python -m book predict clip.mp4 --row BIKE+TFE       a row of your newest table, or as it ships
     python -m book predict lecture.mp4 --intervals       when, in seconds: csv, json, picture, page
 
-Intervals come from the fall of a class's logit when a segment is left out; thresholds are chosen on
-val of the heads' dataset, at an IoU of .5. A video is shown in windows as long as those that the heads
-learnt from, which overlap by half; one of minutes is always answered so.
+Intervals come from the fall of a class's logit when a segment is left out; thresholds are chosen
+on val of the heads' dataset, at an IoU of .5. A video is shown in windows as long as those that the
+heads learnt from, which overlap by half; one of minutes is always answered so.
 """
 
 import json
@@ -104,7 +104,7 @@ def longest(found):
 
 
 def measured(shown, tried):
-    """How well such intervals meet the true ones, on test of the dataset that the heads learnt from."""
+    """How well such intervals meet the true ones, on test of what the heads learnt from."""
     names = {"recall": "recall at IoU .5", "guess": "a uniform guess", "oracle": "the oracle",
              "precision": "precision"}
     lines = [{"head": head.row, "on": f"{head.card['dataset']}, test",

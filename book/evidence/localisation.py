@@ -12,7 +12,7 @@ SPAN = ["start", "end"]
 
 
 def iou(a, b):
-    """Intersection over union of intervals, each a start and an end: `(N, 2)`, `(M, 2)` -> `(N, M)`."""
+    """Intersection over union of starts and ends in seconds: `(N, 2)`, `(M, 2)` -> `(N, M)`."""
     a, b = np.asarray(a, float)[:, None], np.asarray(b, float)[None]
     shared = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
     spanned = np.maximum(a[..., 1], b[..., 1]) - np.minimum(a[..., 0], b[..., 0])

@@ -53,7 +53,8 @@ def _read_outs(run, split):
     falls = (arrays[f"{split}.leave_one_out"] * targets[..., None]).sum(1)
     true = np.maximum(targets.sum(1, keepdims=True), 1)
     return {"video_ids": arrays[f"{split}.video_ids"], "attention": arrays[f"{split}.attention"],
-            "leave_one_out": falls / true, "score": (arrays[f"{split}.scores"] * targets / true).sum(1)}
+            "leave_one_out": falls / true,
+            "score": (arrays[f"{split}.scores"] * targets / true).sum(1)}
 
 
 def rule(saliency):

@@ -32,7 +32,8 @@ SHIPPED = ("Mean pooling", "Gated MIL", "MSQNet trained on", "MSQNet+TFE", "BIKE
 class Head:
     """A trained system and its card: on what it was trained, and what it takes.
 
-    `source` is the folder of the dataset that it learnt from, and whose features; None where it ships.
+    `source`: the folder of the dataset that it learnt from, and whose features; None where it
+    ships.
     """
 
     system: torch.nn.Module = field(repr=False)

@@ -1,4 +1,4 @@
-"""The picture of a video of any length: what heads see in it along time, to print and to zoom into."""
+"""The picture of a video of any length: what heads see along time, to print and to zoom into."""
 
 from base64 import b64encode
 from html import escape
@@ -77,7 +77,8 @@ def page(reel, walks, title=""):
     return f"""<figure style="{STYLE}"><figcaption>{escape(title)}</figcaption>
 <label>zoom <input type="range" min="1" max="40" value="1"
 oninput="this.closest('figure').querySelector('.reel').style.width = 100 * this.value + '%'"></label>
-<div style="overflow-x:auto" tabindex="0" aria-label="what each head sees, along time"><div class="reel" style="width:100%">
+<div style="overflow-x:auto" tabindex="0" aria-label="what each head sees, along time">
+<div class="reel" style="width:100%">
 <div style="white-space:nowrap;font-size:0">{frames}</div>
 <div style="position:relative;height:16px">{marks}</div>{blocks}</div></div></figure>
 """

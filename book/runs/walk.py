@@ -23,6 +23,7 @@ from tfe.errors import StudyError
 
 WINDOWS = 16  # that a head is shown at a time
 PICTURES = 48  # of the whole video, that are kept
+MOST = 100_000  # segments: some twenty hours in the usual windows
 WIDTH = 160  # pixels of such a picture, about
 
 
@@ -85,6 +86,9 @@ def walk(path, shown, thresholds, encoder, sampling, window=None):
     segments, per = sampling["segments"], sampling["frames_per_segment"]
     half, seconds = max(segments // 2, 1), decode.announced_seconds(path)
     more = max(0, round((seconds / window - 1) * segments / half)) if window else 0
+    if more * half > MOST:
+        raise StudyError(f"{path}: {seconds:.0f} seconds in windows of {window:g} are more than "
+                         f"{MOST:,} segments: give a longer --window")
     reel = Reel(seconds, decode.declared_start(path), segments + half * more)
     walks = [Walk(head.row, head.card["classes"], *_empty(head, reel.segments)) for head in shown]
     source = decode.stream(path, reel.segments, per, sampling["where"])

@@ -87,7 +87,7 @@ def tried(head, dataset, features, readout="leave-one-out"):
 
 
 def chosen(predictions, videos, readout):
-    """The `Thresholds` of the best F1 on these videos: of their intervals, or else of their labels."""
+    """The `Thresholds` of the best F1 on these videos, of their intervals or else their labels."""
     if videos.truth is None:
         scores, targets = predictions["scores"].ravel(), videos.targets.ravel() > 0
         _, least = _best(scores, targets, targets.sum())
@@ -103,7 +103,7 @@ def chosen(predictions, videos, readout):
 
 
 def _best(scores, hit, true):
-    """The best F1 over all thresholds on scores, and its threshold: `(R,)`, hits, how many are true."""
+    """The best F1 over thresholds on scores `(R,)`, and its threshold; `true`: how many there are."""
     order = np.argsort(-scores, kind="stable")
     ranked = scores[order]
     f1 = 2 * np.cumsum(hit[order]) / (np.arange(1, len(hit) + 1) + true)
