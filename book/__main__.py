@@ -19,6 +19,7 @@ COMMANDS = {
     "cost": "Table 4: parameters and FLOPs, into results/table4.csv",
     "annotations": "what is in each benchmark, into results/annotations.csv",
     "comparability": "what the peers' metrics do, into results/comparability.csv",
+    "plan": "what a real benchmark takes on one card",
     "reproduce": "the whole way for a real benchmark, from archives to its table"}
 
 

@@ -39,10 +39,11 @@ def noiseless():
     return patch("torch.Tensor.exponential_", lambda noise, generator=None: noise.fill_(1.0))
 
 
-def stored(case, folder=None, noise=0.0, plan=PLAN):
+def stored(case, folder=None, noise=0.0, plan=PLAN, device="cpu"):
     """Rows of the history of a fit on stored features; `noise` is MSQNet's dropout, 0: none at all."""
     with nullcontext() if noise else noiseless():
-        return fit(*made(case, noise), plan, seed=0, checkpoint=folder and Checkpoint(folder)).rows
+        return fit(*made(case, noise), plan, seed=0, device=device,
+                   checkpoint=folder and Checkpoint(folder)).rows
 
 
 def exact(case, processes, parts=1):

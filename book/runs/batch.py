@@ -25,7 +25,7 @@ from pydantic.dataclasses import dataclass as typed
 
 from book.runs import checkpoint, cluster, protocols, provenance
 from book.runs.settings import Settings
-from data.common import isolation, pool
+from data.common import ending, isolation, pool
 from data.files import schema, store
 from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import BOOK, DATA, LOCAL, atomic, write_text
@@ -390,7 +390,7 @@ def _executed(folder, parameters):
                     (folder / name).unlink(missing_ok=True)
                 return None
             except papermill.PapermillExecutionError as error:
-                reason = f"{error.ename}: {error.evalue}"
+                reason = ending.of_card(error.evalue) or f"{error.ename}: {error.evalue}"
                 if error.ename == "StudyError":
                     break
             except Exception as error:  # whatever ended this run, the others go on

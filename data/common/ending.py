@@ -6,6 +6,24 @@ from traceback import extract_tb
 
 from tfe.errors import StudyError
 
+# What torch and the driver say of a card, what that means, and what to set.
+CARD = {
+    r"busy or unavailable": "another job holds the card: end it (nvidia-smi lists it), or name "
+    "another card in CUDA_VISIBLE_DEVICES",
+    r"CUDA.*out of memory": "the card has too little memory: double accumulate in the schedule "
+    "(`python -m book plan` says what fits), or end the other jobs that nvidia-smi lists",
+    r"driver.*(too old|insufficient)": "the card's driver is too old for this torch: bring it up to "
+    "date, or install torch's build for an older CUDA",
+    r"not support bfloat16": "the card has no bf16: set precision to fp32",
+    r"CUDA error|no CUDA-capable|No CUDA GPUs|NCCL error": "the card failed or is gone: look at "
+    "nvidia-smi, reset it or restart the machine"}
+
+
+def of_card(text):
+    """One line for what a card's driver says, with what to set; None where it is not the card."""
+    line = next((line for pattern, line in CARD.items() if re.search(pattern, text)), None)
+    return line and f"{line}; then the same command goes on from the last epoch"
+
 
 def ended(main, arguments=None):
     """Run `main(arguments)`; return its code or 0, 2 for bad input (quotes cut), 130 for Ctrl-C."""
@@ -19,6 +37,11 @@ def ended(main, arguments=None):
         last = extract_tb(error.__traceback__)[-1]
         where = "" if error.filename else f" (in {last.filename}, line {last.lineno})"
         print(f"error: {error}{where}: mend it and run the same command again", file=sys.stderr)
+        return 2
+    except RuntimeError as error:
+        if not of_card(str(error)):
+            raise
+        print(f"error: {of_card(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("interrupted: run the same command again to go on", file=sys.stderr)

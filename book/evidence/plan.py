@@ -1,0 +1,81 @@
+"""What a real benchmark takes on one card: batch, memory, hours and disk, from counted costs."""
+
+import pandas as pd
+
+from book.evidence import memory, shapes
+from data.files.paths import RESULTS, write_text
+from tfe import backbones
+from tfe.training import PROFILES
+
+# By its memory in GB: a card, and the dense bf16 FLOP/s that its maker states.
+CARDS = {24: ("RTX 3090", 71e12), 48: ("RTX A6000", 155e12), 80: ("H100", 989e12),
+         141: ("H200", 989e12)}
+SHARE = 0.5  # of the stated rate: assumed
+ROOM = 1.5  # GB that CUDA, its libraries and gaps take beside tensors: assumed
+ARCHIVES = {"charades": 13.0, "ucf101": 6.96, "hmdb51": 2.1}  # GB, as their pages say
+# A clip goes through the encoder forward, again (only the inputs of blocks are kept), and backward,
+# which costs twice the way forward; through a frozen encoder once.
+PASSES = {"encoder": 4, "head": 1}
+# Of Charades' 66,500 intervals 16,691 are of test, and 7 end before they start.
+INTERVALS = 66_500 - 16_691 - 7
+SEEDS = 3
+COUNTED = RESULTS / "memory.csv"
+
+
+def videos(dataset):
+    """Numbers of the official lists, `{quantity: number}`, as counted in results/annotations.csv."""
+    lists = pd.read_csv(RESULTS / "annotations.csv")
+    lists = lists[(lists.dataset == dataset) & (lists.split == "all")]
+    return dict(zip(lists.quantity, lists.value))
+
+
+def clips(dataset, backbone):
+    """Clips an epoch: one a video; for BIKE on Charades one a labelled interval."""
+    return INTERVALS if (dataset, backbone) == ("charades", "bike") else videos(dataset)["train videos"]
+
+
+def count():
+    """Count parameters, operations and memory of every full-size system into results/memory.csv."""
+    rows = []
+    for backbone, name in backbones.NAMES.items():
+        for method, row in (("vanilla", name), ("tfe", f"{name}+TFE")):
+            parameters, flops = shapes.measure(row)
+            for tune in PASSES:
+                held = memory.line(method, backbone, preset="paper", precision="bf16", tune=tune)
+                rows.append((backbone, method, tune, parameters / 1e6, flops / 1e9,
+                             *(size / 1e9 for size in held)))
+    columns = ["backbone", "method", "tune", "parameters_m", "gflop", "fixed_gb", "clip_gb"]
+    table = pd.DataFrame(rows, columns=columns).round(4)
+    write_text(COUNTED, table.to_csv(index=False, lineterminator="\n"))
+
+
+def counted(backbone, method, tune):
+    """The row of results/memory.csv."""
+    return pd.read_csv(COUNTED).set_index(["backbone", "method", "tune"]).loc[backbone, method, tune]
+
+
+def part(cost, gigabytes, batch):
+    """The most clips at a time, a power of two, that fit, and the GB they take; 0 if none do."""
+    held = cost.fixed_gb + 4e-3 * cost.parameters_m  # the sum of the gradients of earlier parts
+    fits = [n for n in (2**p for p in range(12)) if n <= batch
+            and held + n * cost.clip_gb <= gigabytes - ROOM]
+    return max(fits, default=0), held + max(fits, default=1) * cost.clip_gb
+
+
+def ways(dataset, backbone, card, epochs=None, method="tfe"):
+    """The ways to train on a card of so many GB, the dearest first: a DataFrame, a row each."""
+    plan, rate = PROFILES["paper"], SHARE * CARDS[card][1]
+    seen, rows = videos(dataset), []
+    disk = 2 * ARCHIVES[dataset] + 4  # archives, what was in them, published weights
+    for tune, passes in PASSES.items():
+        cost = counted(backbone, method, tune)
+        clip = cost.gflop * 1e9 / rate
+        size, held = part(cost, card, plan.batch_size)
+        hours = passes * clip * clips(dataset, backbone) * (epochs or plan.epochs) / 3600
+        rows.append((f"clips, {tune} trained", size, plan.batch_size // size if size else 0, held,
+                     hours, disk + 2 * SEEDS * 12e-3 * cost.parameters_m))  # weights, two moments
+    features = seen["videos"] * 16 * 768 * 2 / 1e9
+    rows.append(("features once, head trained", plan.batch_size, 1, ROOM, seen["videos"] * clip / 3600,
+                 disk + features))
+    return pd.DataFrame(rows, columns=["way", "clips at a time", "accumulate", "memory (GB)",
+                                       "hours a run", "disk (GB)"])
