@@ -2,7 +2,8 @@
 #   DATASET=planted   DATA=DIR (your own folder)   ENCODER=   SEEDS=5 or 0,3,7   PROFILE=default   DEVICE=cpu
 SHELL := /bin/bash
 # Options are given after `make`: one that the environment happens to hold is no wish.
-$(foreach name,PYTHON DATASET DATA ENCODER SEEDS PROFILE DEVICE FROM SPLIT PROCESSES LISTS TABLES ITEMS,\
+$(foreach name,PYTHON DATASET DATA ENCODER SEEDS PROFILE DEVICE FROM SPLIT PROCESSES LISTS TABLES ITEMS \
+  BACKBONE EPOCHS WHEELS,\
   $(if $(filter environment,$(origin $(name))),$(warning $(name) of the environment is not used: \
   give $(name)= after make))$(eval $(name) :=))
 # Nor may it bring other modules, plugins or kernels: data/common/isolation.py, which does the same.
@@ -19,11 +20,12 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OPTIONS = $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS)) \
            $(if $(PROFILE),--profile $(PROFILE)) $(if $(DEVICE),--device $(DEVICE))
+TUNED := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(EPOCHS),--epochs $(EPOCHS))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
-        chapters publish book pdf slides lab test test-all bench check clean
+        chapters publish book pdf slides lab test test-all bench gpu check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -33,7 +35,7 @@ LOCKS := requirements-cpu.lock requirements-cuda.lock
 $(READY): environment.yml pyproject.toml book/pyproject.toml $(LOCKS)
 	@$(PYTHON) -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "error: $(PYTHON) is no Python 3.11 or newer: install one, or name it with PYTHON=" >&2; exit 2; }
-	@$(PYTHON) -I book/environment.py
+	@$(PYTHON) -I book/environment.py $(if $(WHEELS),--wheels "$(WHEELS)")
 
 setup: $(READY)  ## the environment in .venv (every other target does it by itself)
 
@@ -70,7 +72,7 @@ reproduce-table1:  ## Table 1: vanilla and TFE, 3 seeds (SEEDS=5: all published)
 reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
-	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS),\
+	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS) $(TUNED),\
 		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 takes about 12 minutes in all on two cores; SEEDS=$(or $(SEEDS),5)))"; $(call prepare,$(STAND_IN)) && \
 		echo "stage 3 of 4: features" && $(encode) && \
 		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
@@ -127,6 +129,9 @@ test-all: test  ## test, and the slow suites: kills, faults, damaged videos (the
 
 bench: $(READY)  ## what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
 	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)
+
+gpu: $(READY)  ## what wants a card, in pieces of nine minutes (ITEMS=; WHEELS=DIR: beside a given torch, no network)
+	@PYTHONPATH=tests $(PY) -m gpu $(ITEMS)
 
 check: $(READY)  ## chapters in step, no clutter (seconds; run before a commit)
 	@$(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py

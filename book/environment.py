@@ -1,4 +1,5 @@
 """Fills `.venv` with the pins of environment.yml from a lock with hashes; `--lock` writes locks.
+`--wheels DIR` fills it up beside a torch that is here, without a network.
 
 Runs before anything is installed, so it imports the standard library alone. uv does the work where
 it can be had, else pip. What the user set for pip holds for both, and wins: if the user's own index
@@ -225,6 +226,25 @@ def set_up():
         "index with torch's CPU build in PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL"))
 
 
+def beside(wheels):
+    """`.venv` on top of this Python's own packages, torch among them; what is missing, from a folder."""
+    READY.unlink(missing_ok=True)
+    run(sys.executable, "-m", "venv", "--clear", "--system-site-packages", VENV)
+    torch = attempt(PYTHON, "-I", "-c", "import torch; print(torch.__version__)").strip()
+    if [int(part) for part in re.findall(r"\d+", torch)[:2]] < [2, 10]:
+        raise SetupError(f"{sys.executable} has torch {torch or 'not at all'}: name one with 2.10 or "
+                         "newer in PYTHON=, or leave WHEELS= out")
+    there = attempt(*PIP, "list", "--format", "freeze").lower().replace("_", "-")
+    lacking = [name for name in pins() if f"\n{name.lower()}==" not in f"\n{there}" and name != "uv"]
+    absent = [name for name in lacking if not attempt(
+        *PIP, "install", "--no-index", "--find-links", Path(wheels).resolve(), name)]
+    places = run(PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
+    (Path(places.strip()) / "study.pth").write_text(f"{ROOT}\n", "utf-8")
+    READY.touch()
+    say(f"torch {torch} as it is here, {len(lacking) - len(absent)} packages from {wheels}"
+        + f"; absent there: {', '.join(absent)}" * bool(absent))
+
+
 def cpu_torch():
     """torch's entry in the CPU lock: the hashes on PyTorch's page, or those locked before."""
     pin = re.escape(pins()["torch"])
@@ -255,16 +275,16 @@ def write_locks():
     CPU_LOCK.write_text(entry.sub(lambda _: torch, CPU_LOCK.read_text("utf-8")), "utf-8")
 
 
-def main(lock):
+def main(lock, wheels=None):
     for name in DIVERTING:
         os.environ.pop(name, None)
     os.environ["PIP_USER"] = "0"
     try:
-        write_locks() if lock else set_up()
+        beside(wheels) if wheels else write_locks() if lock else set_up()
     except SetupError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
 
 
 if __name__ == "__main__":
-    main(lock=sys.argv[1:] == ["--lock"])
+    main(sys.argv[1:] == ["--lock"], sys.argv[2] if sys.argv[1:2] == ["--wheels"] else None)

@@ -220,3 +220,31 @@ def test_a_python_too_old_is_one_line(tmp_path):
     said = [line for line in done.stderr.splitlines() if not line.startswith("make: ")]
     assert done.returncode == 2 and said == [
         f"error: {old} is no Python 3.11 or newer: install one, or name it with PYTHON="]
+
+
+@pytest.mark.parametrize("torch, said", [("2.9.1", "has torch 2.9.1"), ("", "has torch not at all")])
+def test_wheels_want_a_torch_that_is_new_enough(monkeypatch, torch, said):
+    monkeypatch.setattr(environment, "run", lambda *command: "")
+    monkeypatch.setattr(environment, "attempt", lambda *command: torch)
+    monkeypatch.setattr(environment, "READY", environment.ROOT / "no such file")
+    with pytest.raises(SetupError, match=said):
+        environment.beside("wheels")
+
+
+def test_wheels_fill_up_what_is_missing_and_name_what_is_absent(monkeypatch, tmp_path, capsys):
+    asked = []
+
+    def attempt(*command):
+        asked.append(command)
+        return {"-c": "2.10.0+cu128", "list": "torch==2.10.0\nnumpy==2.4.6\n"}.get(
+            next((word for word in ("-c", "list") if word in command), ""),
+            "" if command[-1] == "pytest" else "done")
+
+    monkeypatch.setattr(environment, "run", lambda *command: str(tmp_path))
+    monkeypatch.setattr(environment, "attempt", attempt)
+    monkeypatch.setattr(environment, "READY", tmp_path / ".ready")
+    environment.beside("wheels")
+    wanted = {command[-1] for command in asked if "--no-index" in command}
+    assert "einops" in wanted and not wanted & {"torch", "numpy", "uv"}
+    assert "absent there: pytest" in capsys.readouterr().out
+    assert (tmp_path / "study.pth").read_text().strip() == str(ROOT) and (tmp_path / ".ready").is_file()

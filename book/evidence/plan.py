@@ -19,7 +19,9 @@ PASSES = {"encoder": 4, "head": 1}
 # Of Charades' 66,500 intervals 16,691 are of test, and 7 end before they start.
 INTERVALS = 66_500 - 16_691 - 7
 SEEDS = 3
-COUNTED = RESULTS / "memory.csv"
+WEIGHTS = 4  # GB of published files
+STORED = 16 * 768 * 2 / 1e9  # GB of a video's features
+COUNTED, MEASURED = RESULTS / "memory.csv", RESULTS / "gpu.csv"
 
 
 def videos(dataset):
@@ -54,6 +56,17 @@ def counted(backbone, method, tune):
     return pd.read_csv(COUNTED).set_index(["backbone", "method", "tune"]).loc[backbone, method, tune]
 
 
+def seconds(backbone, method, tune, card):
+    """Seconds a clip of one training step: as `make gpu` measured on such a card, else reckoned."""
+    name, rate = CARDS[card]
+    made = pd.read_csv(MEASURED)
+    made = made[(made.quantity == f"{method} {backbone}: seconds a clip")
+                & made.device.str.contains(name, regex=False)].value
+    if tune == "encoder" and len(made):
+        return made.iloc[-1]
+    return PASSES[tune] * counted(backbone, method, tune).gflop * 1e9 / (SHARE * rate)
+
+
 def part(cost, gigabytes, batch):
     """The most clips at a time, a power of two, that fit, and the GB they take; 0 if none do."""
     held = cost.fixed_gb + 4e-3 * cost.parameters_m  # the sum of the gradients of earlier parts
@@ -64,18 +77,17 @@ def part(cost, gigabytes, batch):
 
 def ways(dataset, backbone, card, epochs=None, method="tfe"):
     """The ways to train on a card of so many GB, the dearest first: a DataFrame, a row each."""
-    plan, rate = PROFILES["paper"], SHARE * CARDS[card][1]
-    seen, rows = videos(dataset), []
-    disk = 2 * ARCHIVES[dataset] + 4  # archives, what was in them, published weights
-    for tune, passes in PASSES.items():
+    batch, epochs = PROFILES["paper"].batch_size, epochs or PROFILES["paper"].epochs
+    disk = 2 * ARCHIVES[dataset] + WEIGHTS  # archives, and what was in them
+    everything, rows = videos(dataset)["videos"], []
+    for tune in PASSES:
         cost = counted(backbone, method, tune)
-        clip = cost.gflop * 1e9 / rate
-        size, held = part(cost, card, plan.batch_size)
-        hours = passes * clip * clips(dataset, backbone) * (epochs or plan.epochs) / 3600
-        rows.append((f"clips, {tune} trained", size, plan.batch_size // size if size else 0, held,
-                     hours, disk + 2 * SEEDS * 12e-3 * cost.parameters_m))  # weights, two moments
-    features = seen["videos"] * 16 * 768 * 2 / 1e9
-    rows.append(("features once, head trained", plan.batch_size, 1, ROOM, seen["videos"] * clip / 3600,
-                 disk + features))
+        size, held = part(cost, card, batch)
+        hours = seconds(backbone, method, tune, card) * clips(dataset, backbone) * epochs / 3600
+        checkpoints = 2 * SEEDS * 12e-3 * cost.parameters_m  # weights and AdamW's two moments
+        rows.append((f"clips, {tune} trained", size, batch // size if size else 0, held, hours,
+                     disk + checkpoints))
+    rows.append(("features once, head trained", batch, 1, ROOM, everything
+                 * seconds(backbone, method, "head", card) / 3600, disk + everything * STORED))
     return pd.DataFrame(rows, columns=["way", "clips at a time", "accumulate", "memory (GB)",
                                        "hours a run", "disk (GB)"])

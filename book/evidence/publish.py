@@ -9,11 +9,13 @@ import pandas as pd
 from book.evidence import phase, report, statistics
 from book.evidence.verdicts import interval, intervals
 from book.runs import batch
-from data.files import store
+from data.files import schema, store
 from data.files.dataset import open_dataset
 from data.files.schema import named, read_yaml
 from tfe.errors import StudyError
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
+
+CARD = ["piece", "state", "quantity", "value", "device", "seconds", "commit"]  # of results/gpu.csv
 
 
 def beside_committed(name, folder=LOCAL):
@@ -76,6 +78,25 @@ def publish(name):
         summaries = [RESULTS / f"{each}_summary.csv" for each in ("table1", "headline")]
         write_answer(ROOT / "README.md", *(pd.read_csv(path) for path in summaries if path.is_file()))
     return [RESULTS / path.name for path in files]
+
+
+def publish_card():
+    """Put what `make gpu` found on this machine's card into results/gpu.csv, a line a quantity.
+
+    Lines of other cards stay. Returns the paths written; StudyError where nothing ran on a card.
+    """
+    found = [schema.read(path) for path in sorted((LOCAL / "gpu").glob("*.json"))]
+    found = [one for one in found if one["receipt"]["device"].startswith("cuda") and one["rows"]]
+    if not found:
+        raise StudyError(f"{LOCAL / 'gpu'} holds no piece that ran on a card: run `make gpu` first")
+    lines = pd.DataFrame([(one["piece"], one["state"], *row, one["receipt"]["device"], one["seconds"],
+                           one["receipt"]["commit"]) for one in found for row in one["rows"]],
+                         columns=CARD)
+    before = pd.read_csv(RESULTS / "gpu.csv")
+    stays = ~(before.piece.isin(lines.piece) & before.device.isin([*lines.device, "not run"]))
+    both = pd.concat([before[stays], lines]).sort_values("piece", kind="stable")
+    write_text(RESULTS / "gpu.csv", both.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return [RESULTS / "gpu.csv"]
 
 
 def publish_heads(name):
