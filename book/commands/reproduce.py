@@ -4,25 +4,32 @@
     python -m book reproduce table2 ucf101 --from ~/archives  takes the archives from there
     python -m book reproduce table2 hmdb51 --encoder efficientnet-lite0 --profile default
                                                               a small frozen encoder, on any machine
+    python -m book reproduce table1 charades --profile paper  the encoder fine-tuned, on a GPU, for days
 
 First it looks for everything that it will want: archives (in the folder of --from, or among those
 that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
 it says what, how large it is and where to get it, and ends with exit code 2. It downloads archives
-only with --download. Fine-tuning the encoder, too, is chapter 17's way.
+only with --download. What was interrupted goes on, a run at its last epoch. Chapter 17 has the hours.
 """
 
 import importlib
+import sys
 from argparse import Namespace
 from pathlib import Path
+from shutil import disk_usage
 from textwrap import wrap
 
 from book.commands import batch
+from book.evidence import plan
+from book.runs import batch as runs_of
+from book.runs import card, real
 from data import __main__ as features
 from data.common.archives import benchmark, download, rar
 from data.common.archives.acquire import Work, home_of_lists
 from data.encoders import recipes, weights
 from data.files.paths import BOOK
-from data.files.dataset import SUFFIXES
+from data.files.dataset import SUFFIXES, open_dataset
+from tfe import backbones, training
 from tfe.device import choose
 from tfe.errors import StudyError
 
@@ -48,6 +55,14 @@ def arguments(parser):
     parser.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
                         help="where downloads lie (default: data/archives)")
     parser.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
+    parser.add_argument("--backbone", choices=backbones.NAMES, help="of --profile paper: one alone")
+    parser.add_argument("--epochs", type=int, help="of --profile paper (default: 100)")
+    parser.add_argument("--accumulate", type=int, help="of --profile paper: into how many parts a batch "
+                        "is cut (default: what the card holds)")
+    parser.add_argument("--trust", nargs="+", default=[], metavar="NAME", help="weight files that have "
+                        "no published hash, and whose source you trust")
+    parser.add_argument("--preset", choices=("paper", "narrow"), default="paper", help="of --profile "
+                        "paper; narrow: a rehearsal by tiny systems with random weights")
     parser.add_argument("--batch", type=Path, metavar="FILE",
                         help="the runs (default: book/batches/TABLE.yaml)")
 
@@ -58,17 +73,68 @@ def run(options):
     if name not in TABLES[options.table]:
         raise StudyError(f"{options.table} has no {name}: choose {' or '.join(TABLES[options.table])}")
     out = options.out or benchmark.folder_of(name, options.split or 1)
-    lacking = [*(() if options.download else of_data(options, out)), *of_encoder(options)]
+    whole = options.profile == "paper" and options.encoder == PAPER  # frames in, not features
+    lacking = [*(() if options.download else of_data(options, out)),
+               *(of_training(options, out) if whole else of_encoder(options))]
     if lacking:
         print(screen(options, lacking))
         return 2
     make_dataset(options, out)
+    if whole:
+        return train(options, open_dataset(out))
     features.run(["features", "--data", str(out), "--encoder", options.encoder,
                   "--device", options.device])
     file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
     return batch.run(Namespace(file=file, data=out, encoder=options.encoder, seeds=options.seeds,
                                profile=options.profile, device=options.device, workers=None,
                                slurm=None))
+
+
+def chosen(options):
+    """What `real` is to run."""
+    names = [options.backbone] if options.backbone else real.TABLES[options.table]
+    return real.Options(options.dataset, tuple(names), tuple(options.seeds or range(plan.SEEDS)),
+                        options.device, options.preset, tuple(options.trust))
+
+
+def train(options, dataset):
+    """Fine-tune row by row, a run at a time, and print the table; return the exit code."""
+    given, size = chosen(options), training.PROFILES["paper"].batch_size
+    gigabytes = card.ready()[1] if choose(options.device).type == "cuda" else None
+    parts = {name: options.accumulate or (real.parts(name, gigabytes, size) if gigabytes else 1)
+             for name in given.backbones}
+    runs = real.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
+    print(f"{len(runs)} runs, {sum(run.metrics is not None for run in runs)} done already; a batch of "
+          f"{size} in parts: {', '.join(f'{name} {n}' for name, n in parts.items())}", flush=True)
+    failed = runs_of.execute(runs, workers=1, after=lambda run: batch.say_row(run, runs))
+    for run, reason in failed:
+        print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
+    print(real.write(f"{options.table}_{options.dataset}", given, dataset, runs))
+    return 1 if failed else 0
+
+
+def of_training(options, out):
+    """What is missing to fine-tune: weights, your word for them, a card, room on the disk."""
+    given = chosen(options)
+    files = {name for backbone in given.backbones for scratch in (False, True)
+             for name in given.files(backbone, scratch)}
+    for name in sorted(files | ({"bpe_simple_vocab_16e6.txt.gz"} if files else set())):
+        try:
+            path = weights.find(name)
+        except StudyError as error:
+            yield name, "", str(error).partition(": ")[2]
+            continue
+        if path.suffix == ".pt" and not weights.pinned(path) and path.name not in options.trust:
+            yield (f"your word for {path.name}", "", "no hash of it is published: if you trust "
+                   f"{weights.FILES[path.name].source}, add TRUST={path.name}")
+    try:
+        if options.device != "cpu":
+            card.ready()
+    except StudyError as error:
+        yield "a GPU", "", str(error)
+    free = disk_usage(next(place for place in (out, *out.parents) if place.exists())).free / 1e9
+    if free < (wanted := plan.ARCHIVES[options.dataset]) and options.preset == "paper":
+        yield "room on the disk", f"{wanted:.0f} GB", f"{free:.0f} GB are free in {out.parent}"
 
 
 def make_dataset(options, out):
@@ -119,13 +185,14 @@ def screen(options, lacking):
     """One screen: what is missing, how large, where to get it, and what to do then."""
     place = options.given or options.archives / options.dataset
     target = f"make reproduce-{options.table} DATASET={options.dataset}"
+    again = target + " PROFILE=paper" * (options.profile == "paper")
     lines = [f"{options.table} on {options.dataset} wants what is not here:", ""]
     for what, size, where in lacking:
         lines += [f"  {what}" + f" ({size})" * bool(size),
                   *wrap(where, 90, initial_indent="      ", subsequent_indent="      ",
                         break_long_words=False, break_on_hyphens=False)]
     lines += ["", f"Archives go to {place}, or to a folder DIR with FROM=DIR;",
-              f"`make data DATASET={options.dataset}` downloads them. Then: {target}",
+              f"`make data DATASET={options.dataset}` downloads them. Then: {again}",
               "With a small frozen encoder, on any machine:",
               f"  {target} ENCODER=efficientnet-lite0 PROFILE=default"]
     return "\n".join(lines)

@@ -69,10 +69,11 @@ def seconds(backbone, method, tune, card):
 
 def part(cost, gigabytes, batch):
     """The most clips at a time, a power of two, that fit, and the GB they take; 0 if none do."""
-    held = cost.fixed_gb + 4e-3 * cost.parameters_m  # the sum of the gradients of earlier parts
-    fits = [n for n in (2**p for p in range(12)) if n <= batch
-            and held + n * cost.clip_gb <= gigabytes - ROOM]
-    return max(fits, default=0), held + max(fits, default=1) * cost.clip_gb
+    def held(clips):
+        return cost.fixed_gb + clips * cost.clip_gb
+
+    fits = [n for n in (2**p for p in range(12)) if n <= batch and held(n) <= gigabytes - ROOM]
+    return max(fits, default=0), held(max(fits, default=1))
 
 
 def ways(dataset, backbone, card, epochs=None, method="tfe"):

@@ -367,6 +367,7 @@ def _executed(folder, parameters):
     import papermill
     from traitlets.config import Config
 
+    notebook = parameters.pop("notebook", "run")
     os.environ["OMP_NUM_THREADS"] = str(parameters["threads"])
     engine = "warm" if parameters["device"] == "cpu" else None  # CUDA does not survive a fork
     for _ in range(2):
@@ -380,7 +381,7 @@ def _executed(folder, parameters):
                 with atomic(folder / "run.ipynb") as temporary:
                     try:
                         papermill.execute_notebook(
-                            str(BOOK / "run.ipynb"), str(temporary), parameters, cwd=str(BOOK),
+                            str(BOOK / f"{notebook}.ipynb"), str(temporary), parameters, cwd=str(BOOK),
                             engine_name=engine, request_save_on_cell_execute=False,
                             progress_bar=False, log_output=False, config=Config(settings))
                     except papermill.PapermillExecutionError:

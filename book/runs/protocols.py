@@ -35,10 +35,10 @@ def views(x, protocol):
     return rearrange(x, "n (t clips) d -> clips n t d", clips=clips)
 
 
-def averaged(system, clips, targets):
+def averaged(system, clips, targets, **options):
     """What `evaluation.predict` gives, averaged over the clips `(clips, N, T, d)`: class scores, and
     the read-outs along the T segments."""
-    parts = [evaluation.predict(system, clip, targets) for clip in clips]
+    parts = [evaluation.predict(system, clip, targets, **options) for clip in clips]
     return {name: np.mean([part[name] for part in parts], axis=0) for name in parts[0]}
 
 

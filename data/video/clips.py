@@ -22,7 +22,8 @@ class Clips:
     """Clips of videos, decoded when they are asked for: `clips[a:b]` is uint8 `(N, T, 3, R, R)`.
 
     By index a clip is as at test: the middle of each segment, the centre square. `batches` gives
-    training's clips by the recipe. `spans` are fractions of the video, `(0, 1)` for the whole.
+    training's clips by the recipe. `spans` are fractions of the video, `(0, 1)` for the whole. At
+    test, `view` (c, n) takes the c-th of n times as many segments and of every n after it.
     """
 
     files: list = field(repr=False)
@@ -31,6 +32,7 @@ class Clips:
     segments: int = 16
     recipe: Recipe | None = None
     workers: int = 1
+    view: tuple = (0, 1)
 
     def __len__(self):
         return len(self.files)
@@ -55,7 +57,8 @@ class Clips:
 
     def at_test(self, row):
         """Clip `row` without chance. At 224 pixels the square is 224/256 of the short side."""
-        frames = self._frames(row, "middle", None)
+        first, views = self.view
+        frames = self._frames(row, "middle", None, views)[first::views]
         box = centre(*frames.shape[-2:], share=224 / 256 if self.resolution == 224 else 1)
         return resized(frames, box, self.resolution, "bicubic")
 
@@ -65,8 +68,8 @@ class Clips:
         frames = self._frames(row, self.recipe.where, int(draw.integers(2**32)))
         return augmented(draw, frames, self.recipe, self.resolution)
 
-    def _frames(self, row, where, seed):
-        frames = decode.sample(self.files[row], self.segments, where=where, seed=seed,
+    def _frames(self, row, where, seed, times=1):
+        frames = decode.sample(self.files[row], times * self.segments, where=where, seed=seed,
                               span=self.spans[row])
         return rearrange(torch.from_numpy(np.ascontiguousarray(frames)), "t h w c -> t c h w")
 
