@@ -38,13 +38,12 @@ import torch
 
 from data import planted
 from book import plots
-from book.evidence import plan, printed_map
+from book.evidence import plan, printed_map, shapes
 from book.runs import checkpoint, products, protocols, provenance
 from book.runs.settings import Settings
 from data.encoders import shards, weights
 from data.files.dataset import open_dataset
 from data.video import clips
-from book.evidence import shapes
 from tfe import evaluation, systems, training
 from data.files.paths import RESULTS
 
@@ -159,11 +158,11 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 # printed number? Then it trains three seeds each of that head trained on,
 # of TFE from it in the reading of the fair trial, and of TFE from scratch.
 #
-# **What comes out.** `results/local/table1_charades.md`: the printed number,
-# ours by macro mAP, ours by the authors' own code, which calls another
-# number mAP ([chapter 14](14_comparability.ipynb)). For BIKE expect between
-# 49 and 51; a gain of TFE's printed size, 0.7 points, needs more than three
-# seeds to be seen.
+# **What comes out.** `results/local/table1_charades.md`: the printed
+# number, ours by macro mAP, and ours by the authors' own code, which calls
+# another number mAP ([chapter 14](14_comparability.ipynb)). For BIKE expect
+# between 49 and 51; a gain of TFE's printed size, 0.7 points, needs more
+# than three seeds to be seen.
 #
 # **If it stops.** Each is one line that says what to set: too little
 # memory, a card that is gone, a driver too old, no bf16, another job on the
@@ -181,8 +180,8 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 #
 # On 1, 2 and 4 processes (of a processor) the losses are equal to $10^{-6}$
 # with the noise off (`tests/test_processes.py`). BIKE's contrast within the
-# batch (`head={"contrast": "batch"}`) needs all of the batch at once, and is
-# refused in parts.
+# batch (`head={"contrast": "batch"}`) needs all of the batch at once, and
+# is refused in parts.
 #
 # ## What a card has shown
 #
@@ -237,8 +236,9 @@ print(len(given), "clips to train on,", len(test), "to measure;",
 # %%
 begun, state = time.perf_counter(), out and checkpoint.Checkpoint(out)
 if train:
-    history = training.fit(system, given, targets, settings.plan(),
-                           seed=seed, device=device, checkpoint=state or None)
+    history = training.fit(
+        system, given, targets, settings.plan(), seed=seed, device=device,
+        checkpoint=state or None)
     plots.show(plots.losses(history), "losses", f"Losses of {method} on"
                f" {dataset.name}{' (synthetic)' * dataset.synthetic}.",
                alt="Training losses over epochs, the uninformed critic's.")

@@ -19,6 +19,7 @@ from tfe import systems
 # The fair trial's reading, in the form that runs the encoder once a step.
 GAME = {"schedule": "one-pass", "encoder": "salient"}
 DEPTH = {"msqnet": "table4", "bike": "last", "text4vis": "last"}
+SUMS = 3  # of all gradients are held beside one part's while those of several parts are averaged
 
 
 class Held(TorchDispatchMode):
@@ -59,21 +60,30 @@ def step(system, clips=1, segments=SEGMENTS, device="cpu"):
              "prior": torch.full((CLASSES,), 1 / CLASSES, device=device)}
     optimisers = {player: torch.optim.AdamW(parameters, lr=1e-5, fused=True)
                   for player, parameters in system.players().items()}
+    for player, parameters in system.players().items():  # what an earlier step leaves
+        for parameter in parameters:
+            parameter.grad = torch.zeros_like(parameter)
+        optimisers[player].step()
     return lambda parts=1: system.update([batch | {"share": 1 / parts}] * parts, optimisers)
 
 
 def peak(method, backbone, clips, segments=SEGMENTS, parts=1, **head):
-    """Bytes at the peak of two steps, the second in parts of so many clips; `head` as of `build`."""
+    """Bytes at the peak of a step in parts of so many clips; `head` as of `systems.build`."""
     with torch.device("meta"):  # TimeSformer reads a number off a tensor while it is built
         system = built(method, backbone, segments, **head)
     with FakeTensorMode(allow_non_fake_inputs=True), Held() as held:
-        call = step(system.to_empty(device="cpu"), clips, segments)
-        call()  # makes the optimiser's moments
-        call(parts)
+        step(system.to_empty(device="cpu"), clips, segments)(parts)
     return held.peak
 
 
+def trained(method, backbone, **head):
+    """How many parameters are trained."""
+    with torch.device("meta"):
+        system = built(method, backbone, **head)
+    return sum(p.numel() for player in system.players().values() for p in player)
+
+
 def line(method, backbone, **head):
-    """The peak as a line in the number of clips a part: `(fixed, a clip)` in bytes."""
-    one, two = (peak(method, backbone, clips, parts=3, **head) for clips in (1, 2))
+    """The peak of one part as a line in the number of clips: `(fixed, a clip)` in bytes."""
+    one, two = (peak(method, backbone, clips, **head) for clips in (1, 2))
     return 2 * one - two, two - one

@@ -45,7 +45,7 @@ class Checkpoint:
         settings = json.loads(json.dumps(start["settings"]))  # a tuple comes back as a list
         for name, value in settings.items():
             there = state["settings"].get(name)
-            if there != value:
+            if _alike(there) != _alike(value):
                 raise StudyError(f"{self.path} is of another run ({name}: {str(there)[:80]} there, "
                                  f"{value} here): choose another folder, or delete it")
         return {**state, "optimisers": {player: state["optimisers"].get(player, {})
@@ -59,6 +59,12 @@ class Checkpoint:
             shapes = [state.get(differs[0], "absent") for state in (there, here)]
             raise StudyError(f"{self.path} is of another system ({differs[0]}: {shapes[0]} there, "
                              f"{shapes[1]} here): delete it to start the run anew")
+
+
+def _alike(setting):
+    """A setting without what changes no result: a run may go on in smaller parts, on another card."""
+    return ({k: v for k, v in setting.items() if k != "accumulate"} if isinstance(setting, dict)
+            else setting)
 
 
 def tensors(path):

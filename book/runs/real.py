@@ -18,6 +18,7 @@ from book.runs import batch, provenance
 from book.runs.settings import Settings
 from data.files.paths import BOOK, LOCAL, RESULTS, write_text
 from tfe import backbones
+from tfe.errors import StudyError
 
 NOTEBOOK = "17_real"
 TABLES = {"table1": ("msqnet", "bike"), "table2": ("msqnet", "text4vis", "bike")}
@@ -104,8 +105,11 @@ def _run(options, dataset, backbone, schedule, row, method, seed, begin=None, ag
 
 def parts(backbone, gigabytes, size):
     """Into how many parts a batch of `size` clips is cut on a card of so many GB."""
-    most, _ = plan.part(plan.counted(backbone, "tfe", "encoder"), gigabytes, size)
-    return -(-size // max(1, most))
+    most = plan.part(plan.counted(backbone, "tfe", "encoder"), gigabytes, size)
+    if not most:
+        raise StudyError(f"{backbone}: not one clip at a time fits {gigabytes:.0f} GB: take the frozen "
+                         "features, without PROFILE=paper")
+    return size // most
 
 
 def write(name, options, dataset, runs):
