@@ -14,9 +14,9 @@ def arguments(parser):
     parser.add_argument("--dataset", choices=plan.ARCHIVES, default="charades")
     parser.add_argument("--backbone", choices=backbones.NAMES, default="bike")
     parser.add_argument("--method", choices=("vanilla", "tfe"), default="tfe")
-    parser.add_argument("--card", type=int, choices=plan.CARDS, help="its memory in GB (default: all)")
+    parser.add_argument("--card", type=int, choices=plan.CARDS, help="memory in GB (default: all)")
     parser.add_argument("--epochs", type=int, help="default: 100, as in the paper")
-    parser.add_argument("--count", action="store_true", help="count results/memory.csv again (minutes)")
+    parser.add_argument("--count", action="store_true", help="count memory again (minutes)")
 
 
 def run(options):

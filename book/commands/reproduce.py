@@ -4,12 +4,12 @@
     python -m book reproduce table2 ucf101 --from ~/archives  takes the archives from there
     python -m book reproduce table2 hmdb51 --encoder efficientnet-lite0 --profile default
                                                               a small frozen encoder, on any machine
-    python -m book reproduce table1 charades --profile paper  the encoder fine-tuned, on a GPU, for days
+    python -m book reproduce table1 charades --profile paper  the encoder trained, on a GPU, for days
 
 First it looks for everything that it will want: archives (in the folder of --from, or among those
 that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
 it says what, how large it is and where to get it, and ends with exit code 2. It downloads archives
-only with --download. What was interrupted goes on, a run at its last epoch. Chapter 17 has the hours.
+only with --download. What was interrupted goes on, a run at its last epoch. Chapter 17 has hours.
 """
 
 import importlib
@@ -57,12 +57,12 @@ def arguments(parser):
     parser.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
     parser.add_argument("--backbone", choices=backbones.NAMES, help="of --profile paper: one alone")
     parser.add_argument("--epochs", type=int, help="of --profile paper (default: 100)")
-    parser.add_argument("--accumulate", type=int, help="of --profile paper: into how many parts a batch "
-                        "is cut (default: what the card holds)")
-    parser.add_argument("--trust", nargs="+", default=[], metavar="NAME", help="weight files that have "
-                        "no published hash, and whose source you trust")
-    parser.add_argument("--preset", choices=("paper", "narrow"), default="paper", help="of --profile "
-                        "paper; narrow: a rehearsal by tiny systems with random weights")
+    parser.add_argument("--accumulate", type=int, help="of --profile paper: into how many parts "
+                        "a batch is cut (default: what the card holds)")
+    parser.add_argument("--trust", nargs="+", default=[], metavar="NAME", help="weight files "
+                        "without a published hash whose source you trust")
+    parser.add_argument("--preset", choices=("paper", "narrow"), default="paper",
+                        help="of --profile paper; narrow: a rehearsal, tiny systems, random weights")
     parser.add_argument("--batch", type=Path, metavar="FILE",
                         help="the runs (default: book/batches/TABLE.yaml)")
 
@@ -104,8 +104,8 @@ def train(options, dataset):
     parts = {name: options.accumulate or (real.parts(name, gigabytes, size) if gigabytes else 1)
              for name in given.backbones}
     runs = real.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
-    print(f"{len(runs)} runs, {sum(run.metrics is not None for run in runs)} done already; a batch of "
-          f"{size} in parts: {', '.join(f'{name} {n}' for name, n in parts.items())}", flush=True)
+    done = sum(run.metrics is not None for run in runs)
+    print(f"{len(runs)} runs, {done} done already; a batch of {size} in parts: {', '.join(f'{name} {n}' for name, n in parts.items())}", flush=True)
     failed = runs_of.execute(runs, workers=1, after=lambda run: batch.say_row(run, runs))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)

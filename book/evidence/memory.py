@@ -1,7 +1,7 @@
 """What a training step of a full-size system holds at its peak, counted on fake tensors.
 
-They have a shape and no content, so that any size is counted in seconds and no memory. PyTorch's own
-MemTracker gives the same for one step (tests/test_plan.py); over several it keeps graphs alive.
+They have a shape and no content, so that any size is counted in seconds and no memory. PyTorch's
+own MemTracker gives the same for one step (tests/test_plan.py); over several it keeps graphs alive.
 """
 
 import weakref

@@ -21,11 +21,12 @@ INTERVALS = 66_500 - 16_691 - 7
 SEEDS, ROWS = 3, 3  # that are trained of a head whose vanilla form is published
 WEIGHTS = 4  # GB of published files
 STORED = 16 * 768 * 2 / 1e9  # GB of a video's features
+KEY = ["backbone", "method", "tune"]
 COUNTED, MEASURED = RESULTS / "memory.csv", RESULTS / "gpu.csv"
 
 
 def videos(dataset):
-    """Numbers of the official lists, `{quantity: number}`, as counted in results/annotations.csv."""
+    """Numbers of the official lists, `{quantity: number}`: results/annotations.csv."""
     lists = pd.read_csv(RESULTS / "annotations.csv")
     lists = lists[(lists.dataset == dataset) & (lists.split == "all")]
     return dict(zip(lists.quantity, lists.value))
@@ -33,7 +34,8 @@ def videos(dataset):
 
 def clips(dataset, backbone):
     """Clips an epoch: one a video; for BIKE on Charades one a labelled interval."""
-    return INTERVALS if (dataset, backbone) == ("charades", "bike") else videos(dataset)["train videos"]
+    many = (dataset, backbone) == ("charades", "bike")
+    return INTERVALS if many else videos(dataset)["train videos"]
 
 
 def count():
@@ -47,14 +49,14 @@ def count():
                 fixed, clip = memory.line(method, backbone, **head)
                 rows.append((backbone, method, tune, parameters / 1e6, flops / 1e9, fixed / 1e9,
                              memory.trained(method, backbone, **head) / 1e6, clip / 1e9))
-    columns = ["backbone", "method", "tune", "parameters_m", "gflop", "fixed_gb", "trained_m", "clip_gb"]
-    table = pd.DataFrame(rows, columns=columns).round(4)
+    table = pd.DataFrame(rows, columns=[*KEY, "parameters_m", "gflop", "fixed_gb", "trained_m",
+                                        "clip_gb"]).round(4)
     write_text(COUNTED, table.to_csv(index=False, lineterminator="\n"))
 
 
 def counted(backbone, method, tune):
     """The row of results/memory.csv."""
-    return pd.read_csv(COUNTED).set_index(["backbone", "method", "tune"]).loc[backbone, method, tune]
+    return pd.read_csv(COUNTED).set_index(KEY).loc[backbone, method, tune]
 
 
 def seconds(backbone, method, tune, card):
@@ -94,6 +96,7 @@ def ways(dataset, backbone, card, epochs=None, method="tfe"):
         rows.append((f"clips, {tune} trained", size, parts, held(cost, size, parts), hours,
                      disk + ROWS * SEEDS * checkpoint))
     features = everything * seconds(backbone, method, "head", card) / 3600
-    rows.append(("features once, head trained", batch, 1, ROOM, features, disk + everything * STORED))
+    rows.append(("features once, head trained", batch, 1, ROOM, features,
+                 disk + everything * STORED))
     return pd.DataFrame(rows, columns=["way", "clips at a time", "accumulate", "memory (GB)",
                                        "hours a run", "disk (GB)"])

@@ -89,13 +89,14 @@ def publish_card():
     found = [one for one in found if one["receipt"]["device"].startswith("cuda") and one["rows"]]
     if not found:
         raise StudyError(f"{LOCAL / 'gpu'} holds no piece that ran on a card: run `make gpu` first")
-    lines = pd.DataFrame([(one["piece"], one["state"], *row, one["receipt"]["device"], one["seconds"],
-                           one["receipt"]["commit"]) for one in found for row in one["rows"]],
-                         columns=CARD)
+    lines = pd.DataFrame([
+        (one["piece"], one["state"], *row, one["receipt"]["device"], one["seconds"],
+         one["receipt"]["commit"]) for one in found for row in one["rows"]], columns=CARD)
     before = pd.read_csv(RESULTS / "gpu.csv")
     stays = ~(before.piece.isin(lines.piece) & before.device.isin([*lines.device, "not run"]))
     both = pd.concat([before[stays], lines]).sort_values("piece", kind="stable")
-    write_text(RESULTS / "gpu.csv", both.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_text(RESULTS / "gpu.csv", both.to_csv(
+        index=False, lineterminator="\n", float_format="%.6g"))
     return [RESULTS / "gpu.csv"]
 
 

@@ -1,4 +1,4 @@
-"""The paper's own benchmarks, encoder fine-tuned: the runs of a table, each one `book/17_real.ipynb`.
+"""The paper's own benchmarks, encoder fine-tuned: a table's runs, each one `book/17_real.ipynb`.
 
 A backbone has four rows: vanilla, from published weights; vanilla trained on for as long again, the
 control; TFE warm, in the reading of the fair trial; and TFE from scratch on the published encoder.
@@ -41,7 +41,7 @@ class Options:
     trust: tuple = ()
 
     def files(self, backbone, scratch=False):
-        """The weights of a row: those that its authors fine-tuned, or those that training begins at."""
+        """The weights of a row: fine-tuned by its authors, or those that training begins at."""
         if self.preset != "paper":
             return ()
         made = PUBLISHED.get((backbone, self.benchmark))
@@ -67,9 +67,8 @@ def runs(options, dataset, parts, schedule):
     found = []
     for backbone in options.backbones:
         run = partial(_run, options, dataset, backbone, {**schedule, "accumulate": parts[backbone]})
-        name, depth = backbones.NAMES[backbone], memory.DEPTH[backbone]
+        name = backbones.NAMES[backbone]
         ready = options.preset == "paper" and (backbone, options.benchmark) in PUBLISHED
-        warm = {"start": "warm", "against": f"{name} trained on"}
         vanilla = {seed: run(name, "vanilla", seed, train=not ready)
                    for seed in (options.seeds[:1] if ready else options.seeds)}
         first = next(iter(vanilla.values()))
@@ -85,8 +84,8 @@ def runs(options, dataset, parts, schedule):
     return found
 
 
-def _run(options, dataset, backbone, schedule, row, method, seed, begin=None, against=None, train=True,
-         **given):
+def _run(options, dataset, backbone, schedule, row, method, seed, begin=None, against=None,
+         train=True, **given):
     intervals = (backbone, options.benchmark) == ("bike", "charades")  # as its authors train
     settings = Settings(
         backbone, method, seed, "paper", options.device, schedule=schedule,
@@ -107,8 +106,8 @@ def parts(backbone, gigabytes, size):
     """Into how many parts a batch of `size` clips is cut on a card of so many GB."""
     most = plan.part(plan.counted(backbone, "tfe", "encoder"), gigabytes, size)
     if not most:
-        raise StudyError(f"{backbone}: not one clip at a time fits {gigabytes:.0f} GB: take the frozen "
-                         "features, without PROFILE=paper")
+        raise StudyError(f"{backbone}: not one clip at a time fits {gigabytes:.0f} GB: take the "
+                         "frozen features, without PROFILE=paper")
     return size // most
 
 
@@ -117,26 +116,31 @@ def write(name, options, dataset, runs):
     cited = pd.read_csv(RESULTS / "cited.csv")
     printed = cited[cited.dataset == options.benchmark].set_index("method").value
     frame = report.table(name, dataset, runs, ["test"])
+    if frame.empty:
+        raise StudyError(f"{name}: no run finished, so there is no table")
     frame["paper"] = frame.row.str.partition(",")[0].map(printed)
-    lines = [_line(row, one, runs, options.preset) for row, one in frame.groupby("row", sort=False)]
-    page = (f"{name} on {dataset.name}: means of {frame.groupby('row').seed.nunique().max()} seeds with 95% t "
-            "intervals; \"printed\" is the paper's. \"By its authors' code\" is what that code calls mAP. "
-            "A published head is measured once."
+    lines = pd.DataFrame([_line(row, found, runs)
+                          for row, found in frame.groupby("row", sort=False)])
+    page = (f"{name} on {dataset.name}: macro mAP or accuracy, means of {frame.seed.nunique()} seeds "
+            "with 95% t intervals, beside what the paper prints, and what the authors' own code would "
+            "call mAP. A head that its authors trained is measured once."
             + " A rehearsal: narrow systems, random weights." * (options.preset != "paper")
-            + f"\n\n{pd.DataFrame(lines).to_markdown(index=False, floatfmt='.1f')}\n")
-    write_text(LOCAL / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+            + f"\n\n{lines.to_markdown(index=False, disable_numparse=True)}\n")
+    write_text(LOCAL / f"{name}.csv", frame.to_csv(
+        index=False, lineterminator="\n", float_format="%.6g"))
     write_text(LOCAL / f"{name}.md", page)
     return page
 
 
-def _line(row, frame, runs, preset):
-    """A row of the page: printed and here, by macro mAP or accuracy and by the authors' own code."""
-    mean, low, high = (mean_interval(frame.value) if len(frame) >= report.FEWEST
-                       else (frame.value.mean(), None, None))
+def _line(row, frame, runs):
+    """A row of the page, in words."""
+    values = frame.value.dropna()  # a diverged run has none
+    mean, low, high = mean_interval(values) if len(values) else 3 * (float("nan"),)
+    told = len(values) >= report.FEWEST
     own = [run.metrics["splits"]["test"].get("peers", {}).get(run.settings.backbone)
            for run in runs if run.row == row and run.metrics]
     own = [100 * value for value in own if value is not None]
-    return {"row": row, "seeds": len(frame), "printed": frame.paper.iloc[0],
-            {"map": "macro mAP (%)"}.get(frame.metric.iloc[0], "accuracy (%)"): mean,
-            "interval": f"[{low:.1f}, {high:.1f}]" if low is not None else "",
-            "by its authors' code": sum(own) / len(own) if own else None}
+    return {"row": row, "seeds": len(frame),
+            "printed": "" if frame.paper.isna().any() else frame.paper.iloc[0],
+            "here": f"{mean:.1f}" + f" [{low:.1f}, {high:.1f}]" * told,
+            "by its authors' code": f"{sum(own) / len(own):.1f}" if own else ""}
