@@ -81,8 +81,9 @@ out = ""  # a folder for checkpoint, metrics and predictions
 
 # %%
 needs = pd.DataFrame(
-    [(name, size, *(int(plan.videos(name)[f"{part}videos"])
-                    for part in ("", "train ")), plan.clips(name, "bike"))
+    [(name, size, *(int(plan.videos(name)[videos])
+                    for videos in ("videos", "train videos")),
+      int(plan.clips(name, "bike")))
      for name, size in plan.ARCHIVES.items()],
     columns=["dataset", "archive (GB)", "videos", "videos in train",
              "clips an epoch (BIKE)"])
@@ -189,7 +190,7 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 # publish TABLES=gpu` puts what they found here, with the card's name.
 
 # %%
-pd.read_csv(RESULTS / "gpu.csv")[
+pd.read_csv(RESULTS / "gpu.csv", dtype=str)[
     ["piece", "state", "quantity", "value", "device"]].fillna("")
 
 # %% [markdown]
