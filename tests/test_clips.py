@@ -49,6 +49,13 @@ def test_at_test_frames_are_the_middles_and_the_square_the_centre(dataset):
     assert len(of) == 3 and np.array_equal(targets, dataset.targets(ids))
 
 
+def test_views_share_out_the_frames_of_finer_segments(dataset):
+    of, _, ids = clips.of(dataset, "test", 128, segments=4)
+    fine = decode.sample(dataset.files[ids[0]], 12)
+    views = [replace(of, view=(c, 3))[0:1][0].permute(0, 2, 3, 1).numpy() for c in range(3)]
+    assert np.array_equal(np.stack(views, axis=1).reshape(fine.shape), fine)
+
+
 def test_training_takes_one_frame_of_each_segment_and_a_part_of_it(train, monkeypatch):
     of, asked = train[0], []
     sample = decode.sample

@@ -29,6 +29,8 @@ COLUMNS = {
     "claims.csv": "id,where,claim,verdict,evidence",
     "parity.csv": "system,part,official_commit,relative_error,shape,size,seed,torch",
     "reported.csv": "system,dataset,metric,value,protocol,source",
+    "gpu.csv": "piece,state,quantity,value,device,seconds,commit",
+    "memory.csv": "backbone,method,tune,parameters_m,gflop,fixed_gb,trained_m,clip_gb",
     "comparability.csv": "labels,videos,classes,prior,strength,measure,batch,seeds,value,difference,"
                          "low,high",
 }

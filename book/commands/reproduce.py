@@ -94,13 +94,14 @@ def chosen(options):
     """What `real` is to run."""
     names = [options.backbone] if options.backbone else real.TABLES[options.table]
     return real.Options(options.dataset, tuple(names), tuple(options.seeds or range(plan.SEEDS)),
-                        options.device, options.preset, tuple(options.trust))
+                        "cuda" if options.device == "auto" else options.device, options.preset,
+                        tuple(options.trust))
 
 
 def train(options, dataset):
     """Fine-tune row by row, a run at a time, and print the table; return the exit code."""
     given, size = chosen(options), training.PROFILES["paper"].batch_size
-    gigabytes = card.ready()[1] if choose(options.device).type == "cuda" else None
+    gigabytes = None if given.device == "cpu" else card.ready()[1]
     parts = {name: options.accumulate or (real.parts(name, gigabytes, size) if gigabytes else 1)
              for name in given.backbones}
     runs = real.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
@@ -128,7 +129,7 @@ def of_training(options, out):
             yield (f"your word for {path.name}", "", "no hash of it is published: if you trust "
                    f"{weights.FILES[path.name].source}, add TRUST={path.name}")
     try:
-        if options.device != "cpu":
+        if given.device != "cpu":
             card.ready()
     except StudyError as error:
         yield "a GPU", "", str(error)
