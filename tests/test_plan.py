@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import gpu
 import pandas as pd
@@ -166,7 +167,7 @@ def test_a_piece_leaves_a_file_that_publish_takes_with_the_cards_name(local, mon
                                 'value="5"/></properties></testcase></testsuite></testsuites>')
         return subprocess.CompletedProcess(command, 0)
 
-    monkeypatch.setattr(gpu.subprocess, "run", pytest_run)
+    monkeypatch.setattr(gpu, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": pytest_run}))
     assert gpu.piece("repeat", "cpu") == "passed" == gpu.state("repeat")
     with pytest.raises(StudyError, match="no piece that ran on a card"):
         publish.publish_card()
@@ -184,7 +185,7 @@ def test_a_piece_stops_after_nine_minutes_and_says_so(local, monkeypatch, capsys
     def late(command, timeout, **_):
         raise subprocess.TimeoutExpired(command, timeout)
 
-    monkeypatch.setattr(gpu.subprocess, "run", late)
+    monkeypatch.setattr(gpu, "subprocess", SimpleNamespace(**vars(subprocess) | {"run": late}))
     assert gpu.piece("table1", "cpu") == "stopped" and gpu.LIMIT <= 540
     assert "stopped after 9 minutes; run it again, it goes on" in capsys.readouterr().out
 

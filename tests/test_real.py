@@ -11,7 +11,7 @@ from test_benchmarks import given, here, make, official, unhashed  # noqa: F401 
 from book.__main__ import main
 from book.commands import reproduce
 from book.evidence import plan
-from book.runs import batch, checkpoint, real
+from book.runs import batch, checkpoint, products, real
 from data import planted
 from data.encoders import weights
 from data.files.paths import BOOK
@@ -95,6 +95,26 @@ def test_what_fine_tuning_lacks_fits_one_screen(here, official, monkeypatch, cap
     assert "your word for charades-vit-l-336-f16.pt" in capsys.readouterr().out
     main([*command, "--trust", "charades-vit-l-336-f16.pt"])
     assert "your word" not in capsys.readouterr().out and not (here / "out").exists()
+
+
+def test_the_table_prints_the_paper_ours_and_the_authors_code(here, official, monkeypatch):  # noqa: F811
+    dataset = make("charades", here, official("charades"))
+    monkeypatch.setattr(real, "LOCAL", here / "local")
+    found = real.runs(options("charades", "bike"), dataset, {"bike": 64}, {})
+    for run in found[:-1]:  # the last one is still to come
+        products.save_metrics(run.folder, {
+            "splits": {"test": {"metric": "map", "value": 0.5 + run.settings.seed / 100,
+                                "peers": {"bike": 0.52, "msqnet": 0.6}}},
+            "status": "finished", "features": {}, "seconds": 1.0, "prior_ce": None, "history": [],
+            "receipt": {"device": "cpu", "commit": "c"}})
+        (run.folder / "run.ipynb").write_text("{}")
+    lines = real.write("table1_charades", options("charades", "bike"), dataset, found).splitlines()
+    cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
+             for line in lines if line.startswith("|")}
+    assert cells["BIKE"] == ["1", "49.4", "50.0", "52.0"]
+    assert cells["BIKE+TFE"] == ["3", "50.1", "51.0 [48.5, 53.5]", "52.0"]
+    assert cells["BIKE trained on"][1] == "" and cells["BIKE+TFE, from scratch"][0] == "2"
+    assert (here / "local" / "table1_charades.csv").is_file() and "rehearsal" not in lines[0]
 
 
 def test_a_run_goes_on_in_other_parts_but_not_at_another_rate():
