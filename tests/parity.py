@@ -243,8 +243,9 @@ def record(rows):
         with open(path, newline="", encoding="utf-8") as file:
             old = [tuple(row) for row in list(csv.reader(file))[1:]]
     made = {(row[0], row[5]) for row in rows}
+    order = list(COMMITS)
     kept = sorted([row for row in old if (row[0], row[5]) not in made] + rows,
-                  key=lambda row: (row[5], list(COMMITS).index(row[0])))
+                  key=lambda row: (row[5], order.index(row[0]) if row[0] in order else 0))
     with atomic(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(head + kept)
 
