@@ -128,7 +128,8 @@ def main(home):
         weights = scaled(shapes)
         expected, found = call(weights), answers(name, weights)
         stored[name] = {"shapes": shapes, "answers": {
-            part: [*value.flatten()[:8].double().numpy().round(7).tolist(), value.abs().max().item()]
+            part: [*value.flatten()[:8].double().numpy().round(7).tolist(),
+                   value.abs().max().item()]
             for part, value in expected.items()}}
         record([(name.replace("_", "-"), part, commit[:10], f"{error(found[part], value):.1e}",
                  "x".join(map(str, value.shape)), "peer", str(SEED), torch.__version__)
