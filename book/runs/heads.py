@@ -55,7 +55,7 @@ def of_run(key, row=None):
     if not re.fullmatch("[0-9a-f]{16}", key) or not (folder / "metrics.json").is_file():
         raise StudyError(f"run {key!r} is no finished run: name a folder of results/local/, such "
                          "as `make reproduce-table1` leaves")
-    given = _parameters(folder / "run.ipynb")
+    given = parameters(folder / "run.ipynb")
     settings = {name: value for name, value in asdict(Settings.of(given, folder)).items()
                 if value != {}}
     metrics = schema.read(folder / "metrics.json", schema.MetricsFile)
@@ -104,7 +104,7 @@ def _tables():
             yield str(path.relative_to(LOCAL).with_suffix("")), pd.read_csv(path, dtype={"key": str})
 
 
-def _parameters(path):
+def parameters(path):
     """What papermill handed to the notebook of a run."""
     try:
         given = schema.read(path)["metadata"]["papermill"]["parameters"]
