@@ -1,0 +1,90 @@
+"""Whether masks tell the label: of one that encodes it, of an honest one, of one that is blind."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from book.evidence import tell
+from tfe import systems, training
+from tfe.backbones import pooling
+
+C, T, F = 3, 6, 5
+N = 300
+TRAIN, TEST = np.arange(200), np.arange(200, N)
+
+
+def problem(seed=0):
+    """One segment a video, anywhere, shows its class: `(x, targets, truth)`."""
+    draw = np.random.default_rng(seed)
+    classes, at = draw.integers(C, size=N), draw.integers(T, size=N)
+    x, truth = draw.normal(size=(N, T, F)), np.zeros((N, T), bool)
+    x[np.arange(N), at, classes] += 6
+    truth[np.arange(N), at] = True
+    return x.astype(np.float32), np.eye(C, dtype=np.float32)[classes], truth
+
+
+class Masked(pooling.ClassActivation):
+    """Mean pooling whose `mask` is one of three kinds, made from the features."""
+
+    kind = "honest"
+
+    def mask(self, z):
+        shown = z[..., :C].amax(-1)  # (B, T): where the class is
+        if self.kind == "honest":
+            shown = shown.argmax(1)
+        elif self.kind == "encodes":  # the class, as a place
+            shown = z[..., :C].amax(1).argmax(1)
+        else:
+            shown = torch.zeros(len(z), dtype=torch.long)
+        return nn.functional.one_hot(shown, T).float().unsqueeze(1)
+
+
+def made(kind):
+    training.seed_everything(0)
+    backbone = pooling.MeanPool(C, feature_dim=F, task="singlelabel")
+    backbone.embed = nn.Identity()
+    backbone.make_approximator = lambda: Masked(C, F)
+    system = systems.Vanilla(backbone)
+    system.approximator.kind = kind
+    return system
+
+
+@pytest.fixture(autouse=True)
+def few_steps(monkeypatch):
+    monkeypatch.setattr(tell, "STEPS", 80)
+    monkeypatch.setattr(tell, "RATE", 1e-2)
+
+
+def told(kind):
+    x, targets, truth = problem()
+    return tell.tells(made(kind), x, targets, TRAIN, TEST, truth, k=1)
+
+
+def test_a_mask_that_encodes_the_class_is_found_out_by_both_readers():
+    found = told("encodes")
+    assert found["probe"] > 0.9 and found["probe_permuted"] < 0.5 and found["probe_truth"] < 0.5
+    assert found["evaluator_selected"] < 0.6 < found["evaluator_rest"]
+
+
+def test_an_honest_mask_tells_nothing_and_holds_the_class():
+    found = told("honest")
+    assert found["probe"] < 0.5
+    assert found["evaluator_selected"] > 0.9 > found["evaluator_random"]
+
+
+def test_a_blind_mask_tells_nothing():
+    found = told("blind")
+    assert found["probe"] < 0.5 and found["evaluator_selected"] < 0.7
+
+
+@pytest.mark.parametrize("method, backbone, rows", [
+    ("tfe", "bike", 4 * T), ("tfe-plus", "none", C), ("variant1", "msqnet", T),
+    ("mean-pool", "none", None), ("vanilla", "bike", None)])
+def test_which_systems_have_a_mask(method, backbone, rows):
+    head = {} if method == "mean-pool" else {"dim": 16}
+    system = systems.build(method, backbone, C, F, "multilabel", head=head)
+    found = tell.masks(system, np.ones((7, T, F)), batch_size=3)
+    assert found is None if rows is None else found.shape == (7, rows, T)
+    if rows is None:
+        assert tell.tells(system, np.ones((7, T, F)), np.ones((7, C)), [0], [1]) is None
