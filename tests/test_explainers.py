@@ -49,6 +49,17 @@ def test_true_segments_are_the_best_pick(planted):
     assert found["selected"] > 0.8 and found["rest"] < 0.6
 
 
+def test_a_system_with_a_mask_explains_itself(planted, monkeypatch):
+    monkeypatch.setattr(explainers, "STEPS", 2)
+    system, x, _, truth = planted
+    rows = np.arange(120), np.arange(120, 160)
+    table = explainers.compared(system, x, *rows, truth)
+    assert list(table.picks) == ["own", "leave_one_out", "random", "l2x", "ail"]
+    assert table.set_index("picks").accuracy["leave_one_out"] > table.chance.max()
+    masked = systems.build("tfe-plus", "none", C, F, "singlelabel", head={"dim": 8})
+    assert list(explainers.compared(masked, x, *rows).picks) == ["own", "leave_one_out", "random"]
+
+
 def test_pick_by_hand():
     backbone = pooling.MeanPool(2, feature_dim=2)
     backbone.embed = nn.Identity()

@@ -39,15 +39,14 @@ def test_of_an_additive_head_every_read_out_is_known(additive):
     assert readouts.mask(system, x) is None
 
 
-def test_integrated_gradients_add_up_to_the_logit(monkeypatch):
-    monkeypatch.setattr(readouts, "STEPS", 256)  # a normalised head changes fast near 0
+def test_integrated_gradients_add_up_to_the_logit():
     training.seed_everything(0)
-    system = systems.build("vanilla", "bike", C, F, "multilabel", head={"dim": 16}).eval()
+    system = systems.build("gated-mil", "none", C, F, "multilabel", head={"dim": 16}).eval()
     x = system.embed(torch.randn(2, T, F)).detach()
     with torch.no_grad():
         rise = system.classify(x)[0] - system.classify(0 * x)[0]
     found = readouts.gradients(system, x).sum(-1).detach()
-    assert (found - rise).abs().max() < 0.1 * rise.abs().max()
+    torch.testing.assert_close(found, rise, rtol=1e-2, atol=1e-3)
 
 
 def test_integrated_gradients_are_those_of_captum():

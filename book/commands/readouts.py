@@ -1,18 +1,22 @@
-"""Which read-out of each trained head to trust, by the head and by true intervals.
+"""Where trained heads look, asked three ways of the finished runs of a batch, or of one run.
 
-    python -m book readouts book/batches/table1.yaml    every run of a batch that has finished
-    python -m book readouts 0123456789abcdef            one run of results/local/
+    python -m book readouts book/batches/table1.yaml         which read-out of a head to trust
+    python -m book readouts FILE --ask masks                 does a mask tell the label?
+    python -m book readouts FILE --ask explainers            L2X and AIL beside a head's own
+    python -m book readouts 0123456789abcdef                 of one run of results/local/
 
-One line a run, split and read-out goes into results/local/readouts.csv.
+A line a run, split and read-out goes into results/local/readouts.csv, masks.csv, explainers.csv.
 """
 
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from tqdm import tqdm
 
-from book.evidence import readouts
+from book.commands.batch import seeds
+from book.evidence import explainers, readouts, tell
 from book.runs import batch, heads, protocols
+from data.common import pool
 from data.files import store
 from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import LOCAL, write_text
@@ -21,64 +25,91 @@ from tfe.errors import StudyError
 
 def arguments(parser):
     parser.add_argument("what", metavar="BATCH|RUN", help="a file of book/batches/, or a run's key")
+    parser.add_argument("--ask", choices=QUESTIONS, default="readouts",
+                        help="default: %(default)s")
     parser.add_argument("--data", metavar="DIR", help="a dataset folder instead of the file's")
     parser.add_argument("--encoder", help="whose features (default: the file's)")
+    parser.add_argument("--seeds", type=seeds, help="as for `batch`; 1: the first of each row")
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=["test"],
                         help="default: test")
-    parser.add_argument("--out", type=Path, metavar="FILE", default=LOCAL / "readouts.csv",
-                        help="default: results/local/readouts.csv")
+    parser.add_argument("--workers", type=int, help="runs at a time (default: one a core)")
+    parser.add_argument("--out", type=Path, metavar="FILE",
+                        help="default: results/local/readouts.csv, named by --ask")
 
 
 def run(options):
-    lines = [table for row, key in tqdm(finished(options), unit="run", disable=None)
-             for table in of_run(row, key, options.splits)]
+    runs = finished(options)
+    function = partial(of_run, question=options.ask, splits=options.splits)
+    found = dict(pool.each(function, runs, options.ask, "run", options.workers))
+    lines = [table for key in runs for table in found[key]]  # in the order of the batch
     if not lines:
-        raise StudyError(f"{options.what}: no run of it has finished: run `python -m book batch "
-                         "FILE` first")
-    table = pd.concat(lines, ignore_index=True).round(6)
-    write_text(options.out, table.to_csv(index=False, lineterminator="\n"))
-    print(ranked(table).to_markdown(index=False, floatfmt=".3f"))
-    print(f"wrote {options.out}")
+        raise StudyError(f"{options.what}: no run to ask: `python -m book batch FILE` makes them, "
+                         "and --ask masks wants heads with a mask")
+    table, out = pd.concat(lines, ignore_index=True), options.out or LOCAL / f"{options.ask}.csv"
+    write_text(out, table.round(6).to_csv(index=False, lineterminator="\n"))
+    print(means(table).to_markdown(index=False, floatfmt=".3f"))
+    print(f"wrote {out}")
 
 
 def finished(options):
-    """The row and key of each run that can be read: no oracle, which sees segments rearranged."""
+    """The `(row, key)` of each run that can be read: no oracle, which sees segments rearranged."""
     if Path(options.what).suffix not in (".yaml", ".yml"):
         return [(None, options.what)]
-    grid = batch.read(options.what, dataset=options.data and str(Path(options.data).resolve()))
-    dataset = open_dataset(grid.folder)
-    runs = batch.plan(grid, dataset, options.encoder or grid.encoder)
-    able = [one for one in runs if (one.metrics or {"status": "diverged"})["status"] != "diverged"
+    grid = batch.read(options.what, dataset=options.data and str(Path(options.data).resolve()),
+                      seeds=options.seeds)
+    runs = batch.plan(grid, open_dataset(grid.folder), options.encoder or grid.encoder)
+    able = [one for one in runs if one.metrics and one.metrics["status"] != "diverged"
             and one.settings.method != "oracle-mask"]
     print(f"{grid.table}: {len(able)} of {len(runs)} runs; the others are oracles, diverged, or "
-          "not finished")
+          "have not finished")
     return [(one.row, one.folder.name) for one in able]
 
 
-def of_run(row, key, splits):
-    """The table of one finished run on each of the splits that its data have."""
+def of_run(named, question, splits):
+    """The tables of one finished run, one for each of the splits that its data have."""
+    row, key = named
     head, given = heads.of_run(key, row), heads.parameters(LOCAL / key / "run.ipynb")
-    dataset = open_dataset(given["data"])
+    dataset, tables = open_dataset(given["data"]), []
     features = store.open_features(dataset, given["encoder"])
     views = protocols.views(features.x, head.card.get("protocol", "single-view"))
-    x, rows = views[len(views) // 2], dataset.rows(features.video_ids)  # the clip it learnt from
-    targets = dataset.targets(features.video_ids)
+    rows, x = dataset.rows(features.video_ids), views[len(views) // 2]  # the clip it learnt from
     for split in (split for split in splits if len(rows[split])):
-        at = rows[split]
-        table = readouts.measure(head.system, x[at], targets[at], dataset,
-                                 [features.video_ids[n] for n in at])
-        for place, (name, value) in enumerate({
-                "row": head.row, "method": head.card["method"], "backbone": head.card["backbone"],
-                "dataset": dataset.name, "split": split, "seed": head.card["seed"],
-                "run": key}.items()):
-            table.insert(place, name, value)
-        yield table
+        table = QUESTIONS[question](head.system, x, dataset, features.video_ids, rows, split)
+        named = {"row": head.row, "method": head.card["method"], "backbone": head.card["backbone"],
+                 "dataset": dataset.name, "split": split, "seed": head.card["seed"], "run": key}
+        tables += [pd.DataFrame(named, index=table.index).join(table)] if len(table) else []
+    return tables
 
 
-def ranked(table):
-    """Means over runs, and the place of each read-out of a row by either judge, 1 the best."""
-    judges = [name for name in ("aopcr", "auc", "auprc", "tiou_map") if name in table]
-    means = table.groupby(["row", "split", "readout"], sort=False)[judges].mean().reset_index()
-    for name in [name for name in ("aopcr", "auc") if name in table]:
-        means[f"place by {name}"] = means.groupby(["row", "split"])[name].rank(ascending=False)
-    return means
+def _readouts(system, x, dataset, ids, rows, split):
+    at = rows[split]
+    return readouts.measure(system, x[at], dataset.targets(ids)[at], dataset, [ids[n] for n in at])
+
+
+def _masks(system, x, dataset, ids, rows, split):
+    found = tell.tells(system, x, dataset.targets(ids), rows["train"], rows[split],
+                       _shown(dataset, ids, x))
+    return pd.DataFrame([found] if found else [])
+
+
+def _explainers(system, x, dataset, ids, rows, split):
+    return explainers.compared(system, x, rows["train"], rows[split], _shown(dataset, ids, x))
+
+
+def _shown(dataset, ids, x):
+    """Which segments show any action, `(N, T)`; None where nobody knows."""
+    truth = dataset.truth(ids, x.shape[1])
+    return None if truth is None else truth.any(axis=1)
+
+
+QUESTIONS = {"readouts": _readouts, "masks": _masks, "explainers": _explainers}
+
+
+def means(table):
+    """Means over runs; of read-outs, the place of each in its row by either judge, 1 the best."""
+    by = [name for name in ("row", "split", "readout", "picks") if name in table]
+    shown = table.drop(columns=["seed", *(name for name in table if name.startswith("tiou_0"))])
+    lines = shown.groupby(by, sort=False).mean(numeric_only=True).reset_index()
+    for judge in [name for name in ("aopcr", "auc") if name in lines and "readout" in by]:
+        lines[f"place by {judge}"] = lines.groupby(["row", "split"])[judge].rank(ascending=False)
+    return lines

@@ -10,12 +10,15 @@ by M itself.
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import torch
 from einops import reduce
 from torch import nn
 
+from tfe import evaluation
 from tfe.fidelity import per_video
 from tfe.khot import hard_khot, relaxed_khot
+from tfe.systems import TFE
 from tfe.training import seed_everything
 
 WIDTH, TAU, STEPS, BATCH, RATE = 64, 0.5, 400, 32, 1e-3
@@ -115,6 +118,27 @@ def _explained(system, features):
     gradient, = torch.autograd.grad((answer * logits).sum(), at)
     size = reduce((gradient * at).abs().detach(), "b t d -> b t", "sum")
     return x, answer, (size / size.sum(1, keepdim=True).clamp_min(1e-12) + 1e-6).log()
+
+
+def compared(system, features, train, test, truth=None, k=4, seed=0):
+    """Who picks k segments how well: explainers fitted on `train`, tried on `test`, a line each.
+
+    features `(N, T, f)`; truth `(N, T)` bool or None. Beside L2X and AIL, which explain heads
+    without a mask, stand the system's `own` attention or mask and `leave_one_out`, both of the
+    likeliest class, and `random` picks. Columns: `picks`, and those of `judged`.
+    """
+    shown, k, classes = features[test], min(k, features.shape[1]), system.backbone.num_classes
+    said = evaluation.predict(system, shown, np.zeros((len(shown), classes)))
+    best = said["scores"].argmax(1)
+    seen = evaluation.predict(system, shown, np.eye(classes)[best])
+    found = {"own": seen["attention"],
+             "leave_one_out": said["leave_one_out"][np.arange(len(best)), best],
+             "random": np.random.default_rng(seed).random(shown.shape[:2])}
+    for kind in () if isinstance(system, TFE) else KINDS:
+        found[kind] = fitted(system, features[train], kind, k, seed)(shown)
+    return pd.DataFrame([{"picks": name, **judged(system, shown, each, k, None if truth is None
+                                                  else truth[test])}
+                         for name, each in found.items()])
 
 
 @torch.no_grad()

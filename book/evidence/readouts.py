@@ -26,6 +26,12 @@ STEPS = 16  # of the integral: midpoints, where more change no order
 LIKELIEST = 3  # classes a video that intervals are drawn for
 
 
+def logits(system, x, places=None):
+    """`(B, C)`, where classes compete less their mean: softmax sees no number added to all."""
+    found = system.classify(x, places)[0]
+    return found - found.mean(1, keepdim=True) * (system.backbone.task == "singlelabel")
+
+
 @torch.no_grad()
 def attention(system, x):
     return system.classify(x)[1]
@@ -34,16 +40,17 @@ def attention(system, x):
 @torch.no_grad()
 def mask(system, x):
     """TFE's read-out of its mask, or a peer's filter, for every class alike."""
-    logits, _, found = system.classify(x)
+    found = system.classify(x)[2]
     if found is None and hasattr(getattr(system, "approximator", None), "mask"):
         found = system.approximator.mask(system.backbone.temporal(x)).squeeze(1)
-    return None if found is None else found.unsqueeze(1).expand(-1, logits.shape[1], -1)
+    return None if found is None else found.unsqueeze(1).expand(
+        -1, system.backbone.num_classes, -1)
 
 
 @torch.no_grad()
 def single(system, x):
     places = torch.arange(x.shape[1], device=x.device)
-    return torch.stack([system.classify(x[:, t:t + 1], places[t:t + 1])[0] for t in places], dim=-1)
+    return torch.stack([logits(system, x[:, t:t + 1], places[t:t + 1]) for t in places], dim=-1)
 
 
 def gradients(system, x):
@@ -51,9 +58,9 @@ def gradients(system, x):
     total = 0
     for part in (torch.arange(STEPS) + 0.5) / STEPS:
         at = (part.item() * x).requires_grad_()
-        logits = system.classify(at)[0].sum(0)  # videos do not meet: one sum serves all
+        summed = logits(system, at).sum(0)  # videos do not meet: one sum serves all
         total = total + torch.stack([torch.autograd.grad(one, at, retain_graph=True)[0]
-                                     for one in logits], dim=1)
+                                     for one in summed], dim=1)
     return torch.einsum("bctd,btd->bct", total / STEPS, x)
 
 
@@ -67,7 +74,7 @@ READOUTS = {"attention": attention, "mask": mask, "leave_one_out": leave_one_out
 
 
 def read(system, features, batch_size=128):
-    """Scores and logits `(N, C)` and each read-out `(N, C, T)` of features `(N, T, f)`, arrays.
+    """Scores `(N, C)` and each read-out `(N, C, T)` of features `(N, T, f)`, arrays.
 
     What a system does not have is left out. Raises StudyError for a single segment, which nothing
     can be ranked against.
@@ -80,9 +87,9 @@ def read(system, features, batch_size=128):
         rows = np.asarray(features[start:start + batch_size])
         with torch.no_grad():
             x = system.embed(torch.as_tensor(rows, dtype=torch.float32, device=device))
-            logits = system.classify(x)[0]
+            scores = system.backbone.scores(system.classify(x)[0])
         found = {name: read_out(system, x) for name, read_out in READOUTS.items()}
-        parts.append({"scores": system.backbone.scores(logits), **found})
+        parts.append({"scores": scores, **found})
     return {name: torch.cat([part[name] for part in parts]).detach().cpu().numpy()
             for name in parts[0] if parts[0][name] is not None}
 
@@ -116,11 +123,11 @@ def aopcr(system, features, classes, read_outs, stop=0.5, repeats=3, seed=0, bat
 def _area(system, x, classes, order, out):
     """The mean fall of the logits of `classes` `(B,)`, the whole video's own fall of 0 counted."""
     rows = torch.arange(len(x), device=x.device)
-    whole, falls = system.classify(x)[0][rows, classes], 0
+    whole, falls = logits(system, x)[rows, classes], 0
     for removed in range(1, out + 1):
         kept = order[:, removed:].sort(dim=1).values  # in the order of time, each at its place
-        logits = system.classify(x[rows.unsqueeze(1), kept], kept)[0]
-        falls = falls + whole - logits[rows, classes]
+        left = logits(system, x[rows.unsqueeze(1), kept], kept)
+        falls = falls + whole - left[rows, classes]
     return (falls / (out + 1)).cpu().numpy()
 
 
