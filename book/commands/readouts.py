@@ -30,6 +30,8 @@ def arguments(parser):
     parser.add_argument("--data", metavar="DIR", help="a dataset folder instead of the file's")
     parser.add_argument("--encoder", help="whose features (default: the file's)")
     parser.add_argument("--seeds", type=seeds, help="as for `batch`; 1: the first of each row")
+    parser.add_argument("--profile", help="of the runs: smoke, default or paper")
+    parser.add_argument("--device", help="of the runs: cpu, cuda or auto")
     parser.add_argument("--splits", nargs="+", choices=SPLITS, default=["test"],
                         help="default: test")
     parser.add_argument("--workers", type=int, help="runs at a time (default: one a core)")
@@ -56,8 +58,9 @@ def finished(options):
     if Path(options.what).suffix not in (".yaml", ".yml"):
         return [(None, options.what)]
     grid = batch.read(options.what, dataset=options.data and str(Path(options.data).resolve()),
-                      seeds=options.seeds)
-    runs = batch.plan(grid, open_dataset(grid.folder), options.encoder or grid.encoder)
+                      encoder=options.encoder, seeds=options.seeds, profile=options.profile,
+                      device=options.device)
+    runs = batch.plan(grid, open_dataset(grid.folder), grid.encoder)
     able = [one for one in runs if one.metrics and one.metrics["status"] != "diverged"
             and one.settings.method != "oracle-mask"]
     print(f"{grid.table}: {len(able)} of {len(runs)} runs; the others are oracles, diverged, or "
