@@ -2,10 +2,10 @@
 
     python tests/parity_measures.py DIR
 
-DIR holds checkouts of ActivityNet (at 82304fa9f4) and of MILTimeSeriesClassification (at 1af66eee53);
+DIR holds checkouts of ActivityNet (at 82304fa9f4) and MILTimeSeriesClassification (at 1af66eee53);
 nothing of them is kept here. It prints OFFICIAL of tests/test_detection.py and AREAS of
 tests/test_readouts.py, and how far ours are from them. The official sample of found intervals is
-tried as well, against intervals drawn about it: the true ones, of 4 MB and more, were not to be had.
+tried as well, against intervals drawn about it: its true ones, over 4 MB, were not to be had.
 """
 
 import json

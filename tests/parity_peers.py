@@ -22,27 +22,34 @@ from data.files.paths import ROOT, write_text
 MILLET = "MILTimeSeriesClassification", "1af66eee53c3e8d11ec80fc0fc5986bc45026249"
 OFFICIAL = {"additive": MILLET, "conjunctive": MILLET,
             "dsmil": ("dsmil-wsi", "80465ed534ac49b5e550833da56c27936f0b9440"),
+            "transmil": ("TransMIL", "9d6aee57c7c72375fb9132dc58cd8c9b0f0a949c"),
             "bas_net": ("BaSNet-pytorch", "c8c6bbd84a33d14fa7e6d7bbfdbd0d6db286d9b6")}
 # The official names of the weights, and ours.
 POOLING = {"attention_head.": "gate.", "instance_classifier.": "linear."}
 NAMES = {"additive": POOLING, "conjunctive": POOLING,
          "dsmil": {"i_classifier.fc.": "score.", "b_classifier.q.": "query.",
                    "b_classifier.fcc.": "read."},
+         "transmil": {"pos_layer.proj.": "places.0.", "pos_layer.proj1.": "places.1.",
+                      "pos_layer.proj2.": "places.2.", "cls_token": "token",
+                      "layer1.norm.": "norms.0.", "layer1.attn.": "first.",
+                      "layer2.norm.": "norms.1.", "layer2.attn.": "last.",
+                      "norm.": "norms.2.", "_fc2.": "linear."},
          "bas_net": {"filter_module.conv_1.0.": "filter.0.", "filter_module.conv_2.0.": "filter.2.",
                      "cas_module.conv_1.0.": "classifier.0.",
                      "cas_module.conv_2.0.": "classifier.2.",
                      "cas_module.conv_3.0.": "classifier.5."}}
 STORED = ROOT / "tests" / "parity_peers.json"
 VIDEOS, SEGMENTS, DIM, CLASSES = 3, 16, 32, 4
-WIDTHS = {"bas_net": dict(hidden=2048, filtered=512)}  # there they are fixed
+WIDTHS = {"bas_net": dict(hidden=2048, filtered=512), "transmil": dict(dim=512)}  # fixed there
 
 
-def inputs():
+def inputs(name):
     """Embeddings `(B, T, d)`, and labels `(B, C)` with at least one a video."""
     rng = np.random.default_rng(SEED + 1)
     labels = rng.random((VIDEOS, CLASSES)) < 0.5
     labels[:, 0] |= ~labels.any(axis=1)
-    x = rng.standard_normal((VIDEOS, SEGMENTS, DIM), dtype=np.float32)
+    size = VIDEOS, SEGMENTS, WIDTHS.get(name, {}).get("dim", DIM)
+    x = rng.standard_normal(size, dtype=np.float32)
     return torch.from_numpy(x), torch.from_numpy(labels).float()
 
 
@@ -56,8 +63,8 @@ def scaled(shapes):
 def answers(name, weights):
     """What our peer says, `{part: tensor}`, with weights under official names."""
     system = import_module(f"tfe.backbones.peers.{name}").System(
-        CLASSES, feature_dim=DIM, dim=DIM, **WIDTHS.get(name, {})).eval()
-    head, (x, labels) = system.make_approximator().eval(), inputs()
+        CLASSES, feature_dim=DIM, **{"dim": DIM} | WIDTHS.get(name, {})).eval()
+    head, (x, labels) = system.make_approximator().eval(), inputs(name)
     state = head.state_dict()
     for official, value in weights.items():
         prefix = next(p for p in NAMES[name] if official.startswith(p))
@@ -80,7 +87,8 @@ def answers(name, weights):
 
 def theirs(name, home):
     """`(shapes, call)`: call(weights) gives the official answers, `{part: tensor}`."""
-    folder, x, labels = home / OFFICIAL[name][0], *inputs()
+    folder, x, labels = home / OFFICIAL[name][0], *inputs(name)
+    torch.Tensor.cuda = lambda tensor, *_: tensor  # some of their code asks for a GPU
     if name in ("additive", "conjunctive"):
         file = module(folder / "millet" / "model" / "pooling.py", "millet_pooling")
         whole = getattr(file, f"MIL{name.capitalize()}Pooling")(DIM, CLASSES)
@@ -101,8 +109,13 @@ def theirs(name, home):
             return {"logits": (bags + tops) / 2,
                     "attention": torch.stack([a.T for *_, a, _ in each]),
                     "loss": (0.5 * loss(bags, labels) + 0.5 * loss(tops, labels)).reshape(1)}
+    elif name == "transmil":
+        whole = module(folder / "models" / "TransMIL.py", "transmil_official").TransMIL(CLASSES)
+        whole._fc1 = torch.nn.Identity()  # the embedding: ours stands before the head
+
+        def call():
+            return {"logits": whole(data=x)["logits"]}
     else:
-        torch.Tensor.cuda = lambda tensor, *_: tensor  # their loss asks for a GPU
         whole = module(folder / "model.py", "bas_net_official").BaS_Net(DIM, CLASSES, SEGMENTS)
         criterion = module(folder / "train.py", "bas_net_train").BaS_Net_loss(1e-4)
 

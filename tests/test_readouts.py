@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from book.evidence import detection, readouts
-from tfe import StudyError, backbones, systems, training
+from book.evidence import readouts
+from data.files.dataset import Dataset
+from tfe import StudyError, systems, training
 from tfe.backbones import pooling
 
 C, T, F = 3, 6, 5
@@ -138,9 +139,8 @@ def dataset(tmp_path):
     videos = pd.DataFrame({"video_id": ["a", "b", "c"], "split": "test", "duration": 6.0,
                            "picture_start": 0.0, "labels": [["go"], [], ["stop"]]})
     segments = pd.DataFrame({"video_id": ["a"], "label": ["go"], "start": [2.0], "end": [4.0]})
-    from data.files.dataset import Dataset
-
-    return Dataset(tmp_path, "mine", "multilabel", ["go", "stop", "wait"], True, videos, segments, {})
+    return Dataset(tmp_path, "mine", "multilabel", ["go", "stop", "wait"], True, videos, segments,
+                   {})
 
 
 def test_what_cannot_be_scored_is_counted(dataset):

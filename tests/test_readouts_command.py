@@ -45,7 +45,8 @@ def finished(folder, data, method, backbone):
                                         "settings": {}})
     given = {"method": method, "backbone": backbone, "data": str(data), "encoder": "own",
              "profile": "smoke", "seed": 0, "head": {"dim": 16}}
-    (folder / "run.ipynb").write_text(json.dumps({"metadata": {"papermill": {"parameters": given}}}))
+    noted = {"metadata": {"papermill": {"parameters": given}}}
+    (folder / "run.ipynb").write_text(json.dumps(noted))
     (folder / "metrics.json").write_text(json.dumps(
         {"features": {"encoder": "own"}, "status": "finished", "receipt": {}, "splits": {},
          "seconds": 1.0, "prior_ce": 1.0, "history": []}))
@@ -69,7 +70,8 @@ def test_a_run_is_read_every_way_that_it_has(local, key, names, capsys):
     assert main(["readouts", key]) == 0
     table = pd.read_csv(local / "readouts.csv")
     assert list(table.readout) == names and set(table.split) == {"test"}
-    assert table[["aopcr", "auc", "auprc", "ndcg", "rank_accuracy", "tiou_map"]].notna().all(axis=None)
+    measured = ["aopcr", "auc", "auprc", "ndcg", "rank_accuracy", "tiou_map"]
+    assert table[measured].notna().all(axis=None)
     assert (table.method == SYSTEMS[key][0]).all() and "place by aopcr" in capsys.readouterr().out
 
 

@@ -1,10 +1,9 @@
-"""L2X and AIL, from which the paper has its mask and its adversary, as explainers of a trained head.
+"""L2X and AIL, where the paper's mask and adversary come from, as explainers of a trained head.
 
 The head M stays as it is. An explainer E picks k segments of a video so that an approximator A_S,
 which sees these alone, answers as M does of the whole (L2X, Chen et al. 2018). AIL (Liang et al.
 2020) adds three things: E reads M's answer, begins from M's gradient, and plays against A_U, which
-sees the other segments and is to be wrong about M. What E picks is then judged by true intervals and
-by M itself.
+sees the other segments and is to be wrong about M. True intervals and M itself then judge the picks.
 """
 
 from dataclasses import dataclass
@@ -33,7 +32,8 @@ class Kind:
     adversary: float = 0.0  # weight of what A_U must be wrong about
 
 
-KINDS = {"l2x": Kind(), "ail": Kind(answer=True, prior=True, adversary=1e-3)}  # as AIL's code has it
+KINDS = {"l2x": Kind(),
+         "ail": Kind(answer=True, prior=True, adversary=1e-3)}  # the weight in its authors' code
 
 
 class Reader(nn.Module):
@@ -68,9 +68,9 @@ class Explainer(nn.Module):
 
 
 def fitted(system, features, kind, k, seed=0):
-    """An explainer of a trained system on features `(N, T, f)`, and what it was trained with.
+    """An explainer of a trained system, fitted on features `(N, T, f)`: what scores new ones.
 
-    kind: a name of KINDS; k: how many segments it picks. Returns `picks(features) -> scores (N, T)`.
+    kind: a name of KINDS; k: how many segments it picks. Returns `picks(features) -> (N, T)`.
     """
     kind = KINDS[kind]
     x, answer, prior = _explained(system, features)
@@ -108,7 +108,7 @@ def _opposite(answer, task):
 
 
 def _explained(system, features):
-    """Features as a tensor, M's class scores `(N, C)`, and the log of its gradient's share `(N, T)`."""
+    """Features as a tensor, M's scores `(N, C)`, and the log of its gradient's shares `(N, T)`."""
     system.eval()
     like = dict(dtype=torch.float32, device=next(system.parameters()).device)
     x = torch.as_tensor(np.asarray(features), **like)

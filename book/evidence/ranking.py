@@ -34,7 +34,7 @@ def per_pair(saliency, truth):
 
 
 def score(saliency, truth):
-    """The means of `per_pair`; how many pairs are scored, and how many have no or all segments true."""
+    """The means of `per_pair`; counts of pairs scored, and of those with no or only true segments."""
     values, truth = per_pair(saliency, truth), np.asarray(truth).astype(bool)
     scored = ~np.isnan(values["auc"])
     return {**{name: float(each[scored].mean()) if scored.any() else float("nan")

@@ -10,8 +10,8 @@ embeddings x `(B, T, d)`, and give `(B, C, T)`; None where a system has no such 
 - gradients: integrated gradients of the logit (Sundararajan et al. 2017), from x = 0.
 - attention_logit: attention x the logit of the segment alone.
 
-`aopcr` asks the head: does its logit fall faster by this order than by a random one? The measures of
-`ranking` and `detection` ask the intervals. A read-out may be right about a head that is wrong.
+`aopcr` asks the head: does its logit fall faster by this order than by a random one? The measures
+of `ranking` and `detection` ask the intervals. A read-out may be right about a head that is wrong.
 """
 
 import numpy as np
@@ -99,9 +99,9 @@ def aopcr(system, features, classes, read_outs, stop=0.5, repeats=3, seed=0, bat
     """Area over the perturbation curve, less that of random orders: `{read-out: (P,)}`.
 
     The mean fall of a class's logit while its most salient segments are left out one by one, up to
-    `stop` of them (MILLET, Early et al. 2024, with steps of one segment). One line a pair of a video
-    and a class: features `(P, T, f)`, classes `(P,)`, read-outs `{name: (P, T)}`; ties fall at
-    random. Nan where `stop` leaves out no segment.
+    `stop` of them (MILLET, Early et al. 2024, with steps of one segment). One line a pair of a
+    video and a class: features `(P, T, f)`, classes `(P,)`, read-outs `{name: (P, T)}`; ties fall
+    at random. Nan where `stop` leaves out no segment.
     """
     draw, out = np.random.default_rng(seed), int(stop * features.shape[1])
     size = len(features), features.shape[1]

@@ -2,9 +2,9 @@
 
 Three readers that know nothing of how the system was trained. A probe sees masks alone, no feature:
 what it reads of the label, beyond what masks of other videos and the true intervals would tell it,
-the mask has encoded (Jethani et al. 2021). An evaluator, taught on random subsets of segments, sees
-the picked ones: a class that only the system's own reader finds in them was encoded as well. Puli et
-al. (2024) show that either alone can miss it.
+the mask has encoded (Jethani et al. 2021). An evaluator, taught on random subsets of segments,
+sees the picked ones: a class that only the system's own reader finds in them was encoded as well.
+Puli et al. (2024) show that either alone can miss it.
 """
 
 import numpy as np
