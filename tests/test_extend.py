@@ -7,12 +7,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from test_contract import check
 
 from book import evidence
 from data.files import store
 from data.files.dataset import open_dataset
 from tfe import StudyError, backbones, systems, training
+from tfe.backbones import peers
 from data.files.paths import BOOK
 
 PAGE = (BOOK / "extend.md").read_text(encoding="utf-8")
@@ -46,9 +48,20 @@ def pulse(tmp_path, monkeypatch):
     sys.modules.pop("pulse", None)
 
 
-def test_there_are_three_examples_and_two_cells():
+def test_there_are_four_examples_and_two_cells():
     assert sorted(EXAMPLES) == ["cell", "file: book/evidence/hit.py", "file: data/pulse.py",
+                                "file: tfe/backbones/peers/soft_max.py",
                                 "file: tfe/backbones/smooth.py", "minutes"]
+
+
+def test_a_method_in_one_file_is_built_by_its_name(tmp_path, monkeypatch):
+    example("tfe/backbones/peers/soft_max.py", tmp_path)
+    monkeypatch.setattr(peers, "__path__", [*peers.__path__, str(tmp_path)])
+    system = systems.build("soft-max", "none", 3, 10, "multilabel").eval()
+    logits, attention, _ = system.classify(system.embed(torch.randn(2, 5, 10)))
+    assert logits.shape == (2, 3)
+    torch.testing.assert_close(attention.sum(-1), torch.ones(2, 3))
+    sys.modules.pop("tfe.backbones.peers.soft_max", None)
 
 
 def test_a_backbone_in_one_file_keeps_the_contract(smooth):

@@ -31,7 +31,7 @@ def test_of_an_additive_head_every_read_out_is_known(additive):
     votes = torch.einsum("btd,cd->bct", x, weight)
     bias = system.approximator.linear.bias.detach()[:, None]
     expected = {"attention": votes, "single": votes + bias, "gradients": votes / T,
-                "attention_logit": votes * (votes + bias),
+                "attention_logit": votes.clamp_min(0) * (votes + bias),
                 "leave_one_out": votes.mean(-1, keepdim=True)
                 - (votes.sum(-1, keepdim=True) - votes) / (T - 1)}
     for name, value in expected.items():

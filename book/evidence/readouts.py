@@ -8,7 +8,7 @@ embeddings x `(B, T, d)`, and give `(B, C, T)`; None where a system has no such 
 - leave_one_out: how much the class's logit falls without the segment (`tfe.systems`).
 - single: the class's logit for the segment alone, at its place.
 - gradients: integrated gradients of the logit (Sundararajan et al. 2017), from x = 0.
-- attention_logit: attention x the logit of the segment alone.
+- attention_logit: attention, where above 0, x the logit of the segment alone.
 
 `aopcr` asks the head: does its logit fall faster by this order than by a random one? The measures
 of `ranking` and `detection` ask the intervals. A read-out may be right about a head that is wrong.
@@ -66,7 +66,8 @@ def gradients(system, x):
 
 def attention_logit(system, x):
     weight = attention(system, x)
-    return None if weight is None else weight * single(system, x)
+    # Below 0 a weight speaks against the class: times a negative logit it would speak for it.
+    return None if weight is None else weight.clamp_min(0) * single(system, x)
 
 
 READOUTS = {"attention": attention, "mask": mask, "leave_one_out": leave_one_out, "single": single,
