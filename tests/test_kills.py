@@ -7,7 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
-from reliability import COLUMNS, stages
+from reliability import COLUMNS, reports, stages
 
 from data.files.paths import RESULTS, ROOT
 
@@ -41,7 +41,8 @@ def elsewhere(tmp_path, monkeypatch):
     ("faults", ["--trials", "4", "--only", "training", "features"]),
     ("together", ["--trials", "1", "--only", "features"]),
     ("repeats", ["--trials", "2", "--only", "training", "features"]),
-    ("videos", ["--trials", "8"]), ("adoption", ["--trials", "4"])])
+    ("videos", ["--trials", "8"]), ("adoption", ["--trials", "4"]),
+    ("reports", ["--only", "G"])])
 def test_a_few(name, arguments, elsewhere):
     cases = suite(name, *arguments)
     passed(cases)
@@ -73,10 +74,22 @@ def test_all_adoptions():
 
 
 @pytest.mark.slow
+def test_all_reports():
+    passed(suite("reports"))
+
+
+@pytest.mark.slow
 def test_real_kernels_are_killed_and_go_on(elsewhere, monkeypatch):
     """The light trials run the notebook as a script; here warm kernels are killed with their server."""
     monkeypatch.setenv("KERNELS", "real")
     passed(suite("kills", "--only", "batch", "--trials", "40"))
+
+
+@pytest.mark.parametrize("kind", reports.KINDS)
+def test_every_report_names_tests_that_are_there(kind):
+    for file, names in reports.KINDS[kind].items():
+        text = (ROOT / "tests" / f"test_{file}.py").read_text(encoding="utf-8")
+        assert [name for name in names.split() if f"def test_{name}(" not in text] == []
 
 
 def test_the_committed_figures_are_of_full_suites_in_which_all_passed():
@@ -92,3 +105,4 @@ def test_the_committed_figures_are_of_full_suites_in_which_all_passed():
     damaged = table[(table.suite == "videos") & (table.case == "damaged")].iloc[0]
     assert damaged.trials >= 200 and damaged.worst <= 20  # seconds a file
     assert (table[table.suite == "repeats"].trials >= 20).all()
+    assert set(table.case[table.suite == "reports"]) == set(reports.KINDS)

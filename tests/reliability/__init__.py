@@ -1,4 +1,4 @@
-"""What the study survives: kills, faults of the disk, damaged videos, two commands at once.
+"""What the study survives: kills, faults of the disk, damaged videos, two commands at once, reports.
 
   PYTHONPATH=tests python -m reliability kills --trials 40         any suite by hand
 
