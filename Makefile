@@ -119,10 +119,9 @@ slides: $(READY)  ## slides of all chapters in one HTML file that needs no netwo
 lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
 	$(PY) -m jupyterlab book/00_question.ipynb
 
-test: data/smoke/dataset.toml  ## unit tests, then every chapter against its stored outputs
-	$(PY) -m pytest -n auto --dist loadfile -m "not slow" tests
-	$(PY) -m pytest -n auto --dist loadfile -p no:cacheprovider --nbval --nbval-kernel-name python3 book/[0-9]*.ipynb
-	$(PY) -m pytest -p no:cacheprovider --nbval-lax --nbval-kernel-name python3 book/run.ipynb
+test: data/smoke/dataset.toml  ## unit tests, and every chapter against its stored outputs
+	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" -p no:cacheprovider \
+		--nbval --nbval-kernel-name python3 tests book/[0-9]*.ipynb book/run.ipynb
 
 test-all: test  ## test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
 	$(PY) -m pytest -n auto --dist load -m slow tests

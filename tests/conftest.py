@@ -2,8 +2,12 @@
 
 import signal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+
+from book.runs import batch
+from data.common import pool
 
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and the processes that
 # they interrupt would inherit that.
@@ -11,6 +15,29 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+# The files that take a minute or more, longest first: one begun last would keep one core at the end.
+LONG = ["test_kills", "test_site", "test_warm", "test_verify", "test_cluster", "test_isolation",
+        "test_benchmarks", "test_processes", "test_batch", "test_provenance", "test_shards"]
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+    for cell in items:
+        if cell.path.name == "run.ipynb":
+            cell.options["check"] = False  # it prints seconds, which no two executions share
+
+
+@pytest.fixture(scope="module")
+def in_this_process():
+    """Runs of a batch start from this process, one by one, whose warm kernels import once for all."""
+    def each(function, items, what, unit, workers=None):
+        return pool.each(function, items, what, unit, 1, threads=True)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(batch, "pool", SimpleNamespace(each=each, cores=pool.cores))
+        for name in ("OMP_NUM_THREADS", "JUPYTER_RUNTIME_DIR"):  # a run sets them
+            patch.setenv(name, "1")
+        yield
 
 
 @pytest.fixture(scope="session")

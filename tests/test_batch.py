@@ -143,7 +143,7 @@ def test_another_parameter_is_another_run_and_the_same_is_shared(ran, data, loca
     assert [run.metrics is None for run in plan[1]] == [False, False, True, True]
 
 
-def test_one_failing_run_does_not_stop_the_others(data, local, tmp_path, capsys):
+def test_one_failing_run_does_not_stop_the_others(data, local, in_this_process, tmp_path, capsys):
     path = grid(tmp_path, data)
     path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 2"))
     spoil(path, "BIKE+TFE", seeds=[7, 8])
@@ -459,7 +459,7 @@ def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
 
 
 def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_table(
-        data, local, tmp_path, capsys):
+        data, local, in_this_process, tmp_path, capsys):
     """What users bring: train and test only, no segments.csv; and here the first row fails."""
     folder = tmp_path / "mine"
     shutil.copytree(data, folder)
@@ -534,7 +534,7 @@ def test_features_of_another_length_are_tried_before_any_run(
     assert len(said_lines) == 1 and said in said_lines[0]
 
 
-def test_where_every_run_fails_the_reasons_are_told(data, tmp_path, capsys):
+def test_where_every_run_fails_the_reasons_are_told(data, in_this_process, tmp_path, capsys):
     path = grid(tmp_path, data)
     path.write_text(path.read_text().replace("{k: 4", "{k: 4, ratio: 4"))
     spoil(path, None, seeds=[11])

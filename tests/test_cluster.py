@@ -1,6 +1,7 @@
 """Runs as jobs through submitit's local executor: two at a time, one lost on purpose; and Slurm."""
 
 import pytest
+import submitit
 from test_batch import GRID
 
 from data import planted
@@ -22,6 +23,8 @@ def toy(tmp_path_factory):
 def runs(toy, tmp_path, monkeypatch):
     for module in (batch, cluster):
         monkeypatch.setattr(module, "LOCAL", tmp_path)
+    # It waits so long, in seconds, for what a lost job may still write to a slow disk.
+    monkeypatch.setattr(submitit.Job, "_results_timeout_s", 1)
     path = tmp_path / "toy.yaml"
     path.write_text(GRID.format(data=toy, k=4, tau=0.5))
     return batch.plan(batch.read(path), open_dataset(toy), "planted")

@@ -71,7 +71,7 @@ def test_macro_map_over_all_videos_stands_beside_the_peers_own():
     assert len({found["value"], *peers.values()}) == 3
 
 
-def test_a_run_of_several_clips(tmp_path):
+def test_a_run_of_several_clips(tmp_path, in_this_process):
     """The papermill template with four clips of four segments, out of features of sixteen."""
     planted.main(["--features-only", "--out", str(tmp_path / "toy"), "--train", "16", "--val", "0",
                   "--test", "12", "--shifted", "0"])

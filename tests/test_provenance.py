@@ -104,7 +104,8 @@ def toy(tmp_path_factory):
     return open_dataset(folder)
 
 
-def test_other_splits_measure_the_same_run_again_and_train_nothing(toy, tmp_path, monkeypatch):
+def test_other_splits_measure_the_same_run_again_and_train_nothing(
+        toy, in_this_process, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "LOCAL", tmp_path)
     row = {"row": "BIKE", "backbone": "bike", "method": "tfe"}
     whole = batch.Batch("toy", str(toy.folder), "planted", [0], [row], "smoke",

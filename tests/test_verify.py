@@ -16,7 +16,7 @@ from book.__main__ import main
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
+def home(tmp_path_factory, in_this_process):
     """A toy study: a dataset, a batch file, and its committed table."""
     home = tmp_path_factory.mktemp("study")
     planted.main(["--features-only", "--out", str(home / "toy"), "--train", "16", "--val", "8",

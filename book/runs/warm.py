@@ -28,8 +28,9 @@ from traitlets.config import Config
 
 LAUNCHER = "ipykernel_launcher"
 SERVER = "book.runs.warm_server"
-# Variables that Jupyter sets for one kernel; any other is one that an import may have read.
-OF_ONE_KERNEL = ("JPY_", "JUPYTER_")
+# Variables that Jupyter sets for one kernel and pytest for one test; any other is one that an import
+# may have read.
+OF_ONE_KERNEL = ("JPY_", "JUPYTER_", "PYTEST_")
 PATIENCE = 120  # seconds for a server's imports, on the coldest of disks
 LONGEST = 1 << 16  # bytes of a message
 

@@ -10,7 +10,7 @@ from importlib import import_module
 def main():
     parser = argparse.ArgumentParser(prog="python -m reliability", description=__doc__)
     parser.add_argument("suite", choices=("kills", "faults", "together", "videos", "repeats", "adoption",
-                                          "reports"))
+                                          "reports", "few"))
     parser.add_argument("--trials", type=int, help="how many (default: the suite's own)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", metavar="CASE")
