@@ -145,7 +145,8 @@ def make(name, here, files, *more):
 
 @pytest.mark.parametrize("table, name", [("table2", "ucf101"), ("table1", "charades"),
                                          pytest.param("table2", "hmdb51", marks=LIBRARY)])
-def test_from_the_network_to_a_metric_in_one_command(here, official, local, name, table):  # noqa: F811
+def test_from_the_network_to_a_metric_in_one_command(
+        here, official, local, in_this_process, name, table):  # noqa: F811
     """Downloaded by `data/NAME.py`'s own way, which one connection that breaks does not stop."""
     files, out = official(name), here / "out"
     (here / "toy.yaml").write_text(BATCH.format(folder=out))
