@@ -54,9 +54,10 @@ class Item:
 
     limit: the highest ratio ours / baseline that is good enough, where `allowed` is None; else
     `allowed`, in `unit`, is what ours may take at most, whatever the baseline. unit: "s", "ms" or "us" a
-    piece; of `Known` numbers, anything. threads: of torch and of the libraries under it. device: "cpu" or "cuda". why: what to
-    know beside the number, and why it misses its limit where it does. clock: "cpu", the processor time
-    of this process, which neighbours cannot take; "wall" where others work for it or it waits.
+    piece; of `Known` numbers, anything. threads: of torch and of the libraries under it. device: "cpu"
+    or "cuda". why: what to know beside the number, and why it misses its limit where it does; the
+    versions of `peers`, modules that it is held against, are added. clock: "cpu", the processor time of
+    this process, which neighbours cannot take; "wall" where others work for it or it waits.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Item:
     threads: int = 1
     clock: str = "cpu"
     device: str = "cpu"
+    peers: tuple = ("torch",)
     asked: bool = False  # takes minutes: run only where it is asked for by name
     why: str = ""
 

@@ -5,6 +5,7 @@ import gc
 import os
 import re
 from functools import partial
+from importlib import metadata
 from pathlib import Path
 from statistics import geometric_mean, median, quantiles
 from time import perf_counter, process_time
@@ -21,7 +22,7 @@ def measure(name, smoke):
     """A dict of what is known of the item `name` once it has run, or of why it has not."""
     item = collect()[name]
     row = {"item": name, "unit": item.unit, "threads": item.threads, "limit": item.limit,
-           "device": device(item.device), "why": item.why}
+           "device": device(item.device), "why": "; ".join([item.why, *versions(item.peers)])}
     try:
         if item.device == "cuda":
             _want_cuda()
@@ -33,7 +34,7 @@ def measure(name, smoke):
         told = {name: value for name, value in vars(cases).items() if value is not None}
         return row | told | {"ratio": cases.ours / cases.baseline}
     cases = [cases] if isinstance(cases, Case) else cases
-    row["why"] = "; ".join([item.why, *(case.note for case in cases if case.note)])
+    row["why"] = "; ".join([row["why"], *(case.note for case in cases if case.note)])
     peaks = [(_peak(case.baseline, item.device), _peak(case.ours, item.device)) for case in cases]
     laps = _in_turns(cases, _clock(item), BUDGET[smoke], ROUNDS[smoke])
     units = [[pieces * SECONDS[item.unit] for pieces in case.pieces] for case in cases]
@@ -44,6 +45,12 @@ def measure(name, smoke):
     return row | {"baseline": baseline, "ours": ours, "ratio": ours / baseline, "limit": limit,
                   "rounds": len(laps[0][0]), "low": low, "high": high,
                   "memory": [max(side) for side in zip(*peaks)]}
+
+
+def versions(modules):
+    """`name version` of each installed distribution that brings one of the modules."""
+    brings = metadata.packages_distributions()
+    return [f"{name} {metadata.version(name)}" for module in modules for name in brings.get(module, ())]
 
 
 def _in_turns(cases, clock, budget, rounds):

@@ -45,12 +45,13 @@ def cases(smoke, plain):
     return [Case(partial(plain, path, 16), partial(video.sample, path, 16)) for path in clips(smoke)]
 
 
-@item("decode", limit=0.55, why=f"{WHAT}; against converting every frame; equal to the bit")
+@item("decode", peers=("av",), limit=0.55, why=f"{WHAT}; against converting every frame; equal to the bit")
 def against_converting(smoke):
     return cases(smoke, decode.convert_everything)
 
 
-@item("decode-select", limit=1.0, why=f"{WHAT}; against decoding every frame and converting the wanted")
+@item("decode-select", peers=("av",), limit=1.0,
+      why=f"{WHAT}; against decoding every frame and converting the wanted")
 def against_selecting(smoke):
     return cases(smoke, decode.decode_everything)
 
@@ -85,22 +86,25 @@ def _same(plain, path):
 PEER = f"{WHAT}; the same pictures to the bit; against"
 
 
-@item("decode-opencv", limit=1.0, why=f"{PEER} OpenCV on one thread, all grabbed, the wanted retrieved")
+@item("decode-opencv", peers=("cv2",), limit=1.0,
+      why=f"{PEER} OpenCV on one thread, all grabbed, the wanted retrieved")
 def against_opencv(smoke):
     return peer(smoke, "cv2", decode.by_opencv)
 
 
-@item("decode-decord", limit=1.0, why=f"{PEER} decord's random access on one thread")
+@item("decode-decord", peers=("decord",), limit=1.0, why=f"{PEER} decord's random access on one thread")
 def against_decord(smoke):
     return peer(smoke, "decord", decode.by_decord, "decord")
 
 
-@item("decode-decord2", limit=1.0, why=f"{PEER} decord2, decord's maintained successor, on one thread")
+@item("decode-decord2", peers=("decord",), limit=1.0,
+      why=f"{PEER} decord2, decord's maintained successor, on one thread")
 def against_decord2(smoke):
     return peer(smoke, "decord", decode.by_decord, "decord2")
 
 
-@item("decode-threads", clock="wall", threads=2, why="the clips of `decode`, two threads on both "
+@item("decode-threads", peers=("av",), clock="wall", threads=2,
+      why="the clips of `decode`, two threads on both "
       "sides, a clip a thread; against decoding every frame and converting the wanted")
 def by_two_threads(smoke):
     from concurrent.futures import ThreadPoolExecutor
@@ -111,6 +115,7 @@ def by_two_threads(smoke):
     return Case(lambda: all_by(decode.decode_everything), lambda: all_by(video.sample))
 
 
-@item("decode-torchcodec", limit=1.0, why=f"{PEER} torchcodec's frames by index, exact mode, one thread")
+@item("decode-torchcodec", peers=("torchcodec",), limit=1.0,
+      why=f"{PEER} torchcodec's frames by index, exact mode, one thread")
 def against_torchcodec(smoke):
     return peer(smoke, "torchcodec.decoders", decode.by_torchcodec)

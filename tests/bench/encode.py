@@ -52,7 +52,8 @@ def bf16(smoke):
     return case("bf16")
 
 
-@item("encode-openvino", limit=0.25, why="the same network by OpenVINO, fp32 (its bf16 has a cosine of "
+@item("encode-openvino", peers=("torch", "openvino"), limit=0.25,
+      why="the same network by OpenVINO, fp32 (its bf16 has a cosine of "
       ".998), the engine that encodes on a CPU where it is installed; cosine of features above 0.999999")
 def openvino(smoke):
     from data.encoders import engines, recipes
@@ -64,7 +65,8 @@ def openvino(smoke):
     return Case(lambda: theirs(shown), lambda: encoder(shown), pieces=(16, 16))
 
 
-@item("extract", limit=1 / 0.9, clock="wall", why="one thread decodes, one encodes, no frame "
+@item("extract", peers=("torch", "av"), limit=1 / 0.9, clock="wall",
+      why="one thread decodes, one encodes, no frame "
       "is copied: a video's time against the slower of the two alone, in steady state, on two free cores")
 def extraction(smoke):
     """The real extraction of a folder of clips, from its first result on."""

@@ -34,7 +34,7 @@ def wanted(path):
         raise NotRun(f"{path} is not in the clone yet: name the stages before it as well")
 
 
-@item("table1-setup", limit=40 / 112, unit="s", asked=True, why=f"make setup; {SHOWN} (pip alone)")
+@item("table1-setup", peers=(), limit=40 / 112, unit="s", asked=True, why=f"make setup; {SHOWN} (pip alone)")
 def setup(smoke):
     with suppress(FileNotFoundError):
         shutil.rmtree(CLONE.parent)
@@ -42,28 +42,31 @@ def setup(smoke):
     return stage(112, "make", "setup")
 
 
-@item("table1-features", limit=130 / 272, unit="s", asked=True,
+@item("table1-features", peers=(), limit=130 / 272, unit="s", asked=True,
       why=f"make features: 1,400 synthetic videos rendered, decoded and encoded; {SHOWN}")
 def features(smoke):
     wanted(".venv/.ready")
     return stage(272, "make", "features")
 
 
-@item("table1-runs", limit=300 / 510, unit="s", asked=True, why=f"make reproduce-table1 after that: 35 runs "
+@item("table1-runs", peers=(), limit=300 / 510, unit="s", asked=True,
+      why=f"make reproduce-table1 after that: 35 runs "
       f"and the table; {SHOWN}")
 def runs(smoke):
     wanted("data/planted/features/efficientnet-lite0/meta.json")
     return stage(510, "make", "reproduce-table1")
 
 
-@item("table1-again", limit=5 / 8, unit="s", asked=True, why=f"make reproduce-table1 once more, which "
+@item("table1-again", peers=(), limit=5 / 8, unit="s", asked=True,
+      why=f"make reproduce-table1 once more, which "
       f"says that there is nothing to do; {SHOWN}")
 def again(smoke):
     wanted("results/local/table1.csv")
     return stage(8, "make", "reproduce-table1")
 
 
-@item("run-overhead", limit=1 / 0.65, unit="s", asked=True, why="processor time of the 35 runs, two at a "
+@item("run-overhead", peers=(), limit=1 / 0.65, unit="s", asked=True,
+      why="processor time of the 35 runs, two at a "
       "time, against the seconds in them that train: at most 1 / 65%")
 def overhead(smoke):
     wanted("results/local/table1.csv")

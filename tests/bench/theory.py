@@ -4,7 +4,8 @@ import numpy as np
 from bench import Case, item
 
 
-@item("enumerate", allowed=5e6 / 4140**2, unit="us", why="4,140 x 4,140 pairs of encoders of 8 points, all "
+@item("enumerate", peers=(), allowed=5e6 / 4140**2, unit="us",
+      why="4,140 x 4,140 pairs of encoders of 8 points, all "
       "five terms, at most 5 s; a pair. The plain way counts one of the terms, for 3,000 pairs")
 def enumerate_pairs(smoke):
     from baselines.pairs import joint_information
