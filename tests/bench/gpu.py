@@ -110,8 +110,9 @@ class Whole(nn.Module):
 def stacked(made, x, targets, schedule):
     """Train the systems `made`, one a seed 0, 1, ..., in one fit, as `training.fit` does singly.
 
-    For systems without a game and without dropout. Batches do not use it: they run a
-    seed a process.
+    For systems without a game and without dropout. Batches do not use it: they run a seed a process.
+    On a CPU one fit of five costs more than five: 39 steps of batches of 32 took 2.3 s of processor
+    against 1.8 (gated MIL) and 1.2 against .9 (mean pooling), and two processes halve the latter's time.
     """
     wholes, backbone = [Whole(system) for system in made], made[0].backbone
     stack, _ = stack_module_state(wholes)
