@@ -6,9 +6,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from book.runs import batch
-from data.common import pool
-
 # A shell that starts the tests in the background makes them ignore Ctrl-C, and the processes that
 # they interrupt would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -30,13 +27,16 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="module")
 def in_this_process():
     """Runs of a batch start from this process, one by one, whose warm kernels import once for all."""
+    from book.runs import batch  # not above: the benchmark reads this file, and so does xdist's head
+    from data.common import pool
+
     def each(function, items, what, unit, workers=None):
         return pool.each(function, items, what, unit, 1, threads=True)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "pool", SimpleNamespace(each=each, cores=pool.cores))
-        for name in ("OMP_NUM_THREADS", "JUPYTER_RUNTIME_DIR"):  # a run sets them
-            patch.setenv(name, "1")
+        patch.setenv("OMP_NUM_THREADS", "1")  # a run sets both
+        patch.setenv("JUPYTER_RUNTIME_DIR", "")
         yield
 
 
