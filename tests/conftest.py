@@ -31,7 +31,7 @@ def in_this_process():
     from data.common import pool
 
     def each(function, items, what, unit, workers=None):
-        return pool.each(function, items, what, unit, 1, threads=True)
+        return pool.over_cores(function, items, what, unit, 1, threads=True)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "pool", SimpleNamespace(each=each, cores=pool.cores))

@@ -59,7 +59,7 @@ def here(local, monkeypatch):
     monkeypatch.setattr(explainers, "STEPS", 2)
     monkeypatch.setattr(tell, "STEPS", 2)
     # Workers would not see what is patched.
-    monkeypatch.setattr(readouts.pool, "each", lambda function, items, *_: (
+    monkeypatch.setattr(readouts.pool, "over_cores", lambda function, items, *_: (
         (item, function(item)) for item in items))
 
 

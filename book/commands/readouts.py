@@ -42,7 +42,7 @@ def arguments(parser):
 def run(options):
     runs = finished(options)
     function = partial(of_run, question=options.ask, splits=options.splits)
-    found = dict(pool.each(function, runs, options.ask, "run", options.workers))
+    found = dict(pool.over_cores(function, runs, options.ask, "run", options.workers))
     lines = [table for key in runs for table in found[key]]  # in the order of the batch
     if not lines:
         raise StudyError(f"{options.what}: no run to ask: `python -m book batch FILE` makes them, "
