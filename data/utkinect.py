@@ -17,6 +17,7 @@ import numpy as np
 from einops import rearrange
 
 from data.common.recordings import folds
+from data.common.recordings.joints import posture
 from data.common.recordings.windows import Recording
 from tfe.errors import StudyError
 
@@ -77,13 +78,3 @@ def read_joints(path):
         raise StudyError(f"{path}: not a frame number and 60 coordinates a line: copy it again")
     frames, first = np.unique(table[:, 0], return_index=True)
     return frames, rearrange(table[first, 1:], "f (j xyz) -> f j xyz", j=JOINTS, xyz=3)
-
-
-def posture(joints):
-    """Joints `(F, 20, 3)` to features `(F, 120)` that know neither place nor size of the body."""
-    centred = joints - joints[:, :1]
-    size = np.sqrt((centred ** 2).sum(axis=2)).mean()
-    place = rearrange(centred / max(size, 1e-6), "f j xyz -> f (j xyz)")
-    moved = np.diff(place, axis=0, prepend=place[:1])
-    # Ten times the motion between two lines is about as large as the places' spread.
-    return np.concatenate([place, 10 * np.abs(moved)], axis=1)

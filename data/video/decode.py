@@ -74,6 +74,15 @@ def sample(path, segments, frames_per_segment=1, where="middle", seed=None, span
     return np.stack([pictures[index] for index in wanted])
 
 
+def pictures(path):
+    """Yield every frame as displayed, uint8 `(H, W, 3)` RGB; errors as for `sample`."""
+    with film.opened(path) as (container, stream):
+        shown = None
+        for frame in film.frames(container, stream):
+            shown = shown or look(frame, stream)
+            yield shown.picture(frame)
+
+
 def measured_sample(path, segments, frames_per_segment=1, where="middle", seed=None, span=(0, 1)):
     """As `sample`, and the `Lengths` that were seen on the way: every frame is decoded."""
     wishes = _wishes(segments, frames_per_segment, where, seed, span)

@@ -5,7 +5,6 @@ each event: colours, outline, size, place, path, orientation. So the property is
 the drawing is not, and no pixel, colour or place gives the label away.
 """
 
-from fractions import Fraction
 from math import ceil, floor
 
 import numpy as np
@@ -13,7 +12,6 @@ import numpy as np
 from data.common.generators.scene import scenery
 from data.common.generators.storyboard import ACTIONS, FPS
 from data.common.generators.textures import distraction, texture
-from data.files.paths import atomic
 
 SIDE = 128
 DRIFT = 6  # pixels by which the camera strays from the middle
@@ -109,19 +107,9 @@ def frames(story):
 
 def write_video(story, path):
     """Render `story` to `path`, an mp4, atomically: all of the file or none of it."""
-    import av  # here, because a rerun with nothing to do should not wait for it
+    from data.video.writing import write_video as write  # here: a rerun with nothing to do needs no PyAV
 
-    with atomic(path) as temporary:
-        with av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
-            video = container.add_stream("libx264", rate=Fraction(FPS), options={
-                "crf": "26", "preset": "veryfast", "g": "48"})
-            video.width = video.height = SIDE
-            video.pix_fmt = "yuv420p"
-            video.codec_context.thread_count = 1  # more threads give other bytes
-            for image in frames(story):
-                frame = av.VideoFrame.from_numpy_buffer(image, format="rgb24")
-                container.mux(video.encode(frame))
-            container.mux(video.encode())
+    write(path, frames(story), FPS)
 
 
 def write_into(folder, story):

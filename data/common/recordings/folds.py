@@ -10,15 +10,17 @@ from tfe.errors import StudyError
 from data.files.paths import DATA, RESULTS, write_text
 
 
-def main(arguments, about, name, window, source, read, classes=None):
+def main(arguments, about, name, window, source, read, classes=None, usual=None):
     """Cut the recordings that `read(folder)` finds into `--out/fold1`, ... and say what they hold.
 
     about: the script's docstring; window: its default length; source: the settings of
-    dataset.toml; classes: names of the labels, by default `action 0`, `action 1`, ...
+    dataset.toml; classes: names of the labels, by default `action 0`, `action 1`, ...; usual: where
+    the published files lie if --from does not say.
     """
     p = argparse.ArgumentParser(prog=f"python -m data {name}", description=about,
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="the published files")
+    p.add_argument("--from", dest="folder", type=Path, metavar="DIR", default=usual,
+                   help="the published files")
     p.add_argument("--out", type=Path, default=DATA / name, metavar="DIR",
                    help=f"where to make the folds (default: data/{name})")
     p.add_argument("--window", type=int, default=window, metavar="N",
