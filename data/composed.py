@@ -52,7 +52,8 @@ def main(arguments=None):
     out = options.out or DATA / ("composed" if source.name == "utd_mhad" else
                                  f"composed-{source.name.removesuffix('-clips')}")
     settings = {"generator": GENERATOR, "name": out.resolve().name, "source": source.name,
-                "source_key": source.key, "seed": options.seed, **given, "count": counts}
+                "source_key": source.key, "seed": options.seed, **given, "joins": list(options.joins),
+                "count": counts}
     if begin(out, settings) and (out / "receipt.json").is_file() and sum(counts.values()) == len(
             list((out / "videos").glob("*.mp4"))):
         print(f"{out}: all {sum(counts.values())} videos are there, nothing to do")

@@ -32,7 +32,8 @@ def table(source):
     if (among > 1).any():
         raise StudyError(f"{source.folder / 'videos.csv'}: group {among.idxmax()!r} is in two splits: "
                          "give each person or group one split")
-    lengths = dict(each(partial(length, source.files), clips.video_id, "measuring", "clip"))
+    lengths = dict(each(partial(length, source.files), clips.video_id, "measuring", "clip",
+                        threads=True))
     facts = pd.DataFrame([lengths[name] for name in clips.video_id],
                          columns=["frames", "fps", "height", "width"], index=clips.index)
     return clips[["video_id", "split", "label", "group"]].join(facts)

@@ -38,14 +38,19 @@ def told(pieces):
 
 
 def _within(train, test, answer):
-    """The AUC within a video, averaged over those where it is defined; of the last answers' pieces."""
+    """The AUC within a video, averaged over those where it is defined; nan where it is in none.
+
+    `answer` speaks of the last pieces of a video: of all, or of all but the first.
+    """
     answers = [np.array(answer(pieces), int) for pieces in train]
+    if len(set(np.concatenate(answers))) < 2:
+        return float("nan")
     reader = HistGradientBoostingClassifier(max_iter=50, random_state=0).fit(
         np.vstack([told(pieces)[-len(own):] for pieces, own in zip(train, answers)]),
         np.concatenate(answers))
     scores = [roc_auc_score(own, reader.predict_proba(told(pieces)[-len(own):])[:, 1])
               for pieces in test for own in [answer(pieces)] if 0 < sum(own) < len(own)]
-    return float(np.mean(scores))
+    return float(np.mean(scores)) if scores else float("nan")
 
 
 def _labels(train, test, seed):
@@ -58,6 +63,8 @@ def _labels(train, test, seed):
             [np.array([[any(p.labelled and p.shows == c for p in pieces) for c in classes]
                        for pieces in part], int) for part in (train, test)])
     keep = (y[0].any(0) & ~y[0].all(0)) & y[1].any(0)
+    if not keep.any():
+        return dict.fromkeys(("label_map", "chance_map", "chance_map_sd"), float("nan"))
     reader = OneVsRestClassifier(make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)))
     scores = reader.fit(x[0], y[0][:, keep]).predict_proba(x[1])
     rng = np.random.default_rng(seed)
