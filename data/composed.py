@@ -8,19 +8,19 @@
 A video of 8 to 60 s joins pieces of clips of one person or group: 1 to 3 actions, which fill a part
 `--share` of it, among `--distractors` stretches of actions without a label, and rests. Half of the
 classes are labelled, drawn by `--seed`; the others never are. Who is in train is in no other split:
-groups stand in the source's videos.csv (column `group`), or in ucf101's and hmdb51's names; a group of
-too few classes is joined with its like. A source without val gives every eighth group of train to it.
+groups stand in the source's videos.csv (column `group`), or in the names of ucf101 and hmdb51. A
+group of too few classes is joined with its like. Without a val, every eighth group of train is val.
 
-Cuts tell nothing, by construction: lengths of pieces and joins (`--joins`: gap, fade, none) are drawn
-alike whatever is shown; receipt.json says what a reader of the cuts alone finds. An interval goes from
-the first frame of an action's first piece to the last of its last one, short joins inside included;
-pieces.csv has every piece. Same source and arguments, same bytes (on x86-64 with the same PyAV).
+Cuts tell nothing, by construction: lengths of pieces and joins (`--joins`: gap, fade, none) are
+drawn alike whatever is shown; receipt.json says what a reader of the cuts alone finds. An interval
+goes from the first frame of an action's first piece to the last of its last one, short joins inside
+included; pieces.csv has every piece. Same source and arguments, same bytes (on x86-64 with the same
+PyAV).
 """
 
 import argparse
 import json
 from dataclasses import asdict
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -30,8 +30,7 @@ import pandas as pd
 from data import utd_mhad
 from data.common.generators.storyboard import STREAMS
 from data.common.generators.trimmed import write_clips
-from data.common.pool import each
-from data.common.recordings import clips, composing, cuts, sources
+from data.common.recordings import clips, composing, cuts, joining, sources
 from data.files.dataset import open_dataset, write_dataset
 from data.files.paths import DATA, write_text
 from data.planted import begin
@@ -39,7 +38,6 @@ from tfe.errors import StudyError
 
 GENERATOR = 1  # raise it whenever the same arguments give other videos
 OPTIONS = ("share", "actions", "distractors", "joins")
-TRIED, CLOSE = 8, 8.0  # videos whose boundaries are decoded; grey levels by which x264 may differ
 
 
 def main(arguments=None):
@@ -52,8 +50,8 @@ def main(arguments=None):
     out = options.out or DATA / ("composed" if source.name == "utd_mhad" else
                                  f"composed-{source.name.removesuffix('-clips')}")
     settings = {"generator": GENERATOR, "name": out.resolve().name, "source": source.name,
-                "source_key": source.key, "seed": options.seed, **given, "joins": list(options.joins),
-                "count": counts}
+                "source_key": source.key, "seed": options.seed, **given,
+                "joins": list(options.joins), "count": counts}
     if begin(out, settings) and (out / "receipt.json").is_file() and sum(counts.values()) == len(
             list((out / "videos").glob("*.mp4"))):
         print(f"{out}: all {sum(counts.values())} videos are there, nothing to do")
@@ -65,11 +63,11 @@ def main(arguments=None):
     pools = clips.pools(long_enough, labelled)
     plan = {f"{part}_{n:04d}": drawn(pools[part], part, n, options.seed, law)
             for part, count in counts.items() for n in range(count)}
-    render(out / "videos", source.files, plan, side, law.fps)
+    joining.render(out / "videos", source.files, plan, side, law.fps)
     write_tables(out, settings, source, labelled, plan, law)
     receipt = {**settings, "law": asdict(law), "side": side, "clips": len(table),
                "too_short": len(table) - len(long_enough), "labelled": labelled,
-               "boundaries": compared(out / "videos", source.files, plan, side),
+               "boundaries": joining.compared(out / "videos", source.files, plan, side),
                "cuts": cuts.control({name: pieces for name, (_, pieces) in plan.items()},
                                     {name: name.partition("_")[0] for name in plan}),
                "versions": {name: version(name) for name in ("av", "numpy", "scikit-learn")}}
@@ -104,8 +102,8 @@ def check(seed, counts, share, actions, distractors, joins):
     """Refuse settings that no video can follow."""
     if not 0.075 <= share <= 0.8 or not joins or not set(joins) <= set(composing.JOINS) or min(
             actions, distractors + 1, seed + 1, *counts.values()) < 1:
-        raise StudyError("give --share from .075 to .8, --joins of gap,fade,none, --actions from 1, "
-                         "--distractors and --seed from 0, and a video or more in every split")
+        raise StudyError("give --share from .075 to .8, --joins of gap,fade,none, --actions from "
+                         "1, --distractors and --seed from 0, and a video or more in every split")
 
 
 def source_of(name):
@@ -120,8 +118,8 @@ def source_of(name):
         how = (f"get {sources.SOURCES[name]}, and run `python -m data {name} --from DIR`"
                if name in sources.SOURCES else f"make it by `python -m data {name}`, or adopt your "
                "folder by `python -m data folder DIR`")
-        raise StudyError(f"composed needs clips in {folder}, which are not here: {how}; or rehearse "
-                         "with --from rehearsal")
+        raise StudyError(f"composed needs clips in {folder}, which are not here: {how}; or "
+                         "rehearse with --from rehearsal")
     return open_dataset(folder)
 
 
@@ -130,27 +128,6 @@ def drawn(pools, part, number, seed, law):
     name, labelled, others = pools[number % len(pools)]
     rng = np.random.default_rng([seed, clips.PARTS.index(part), number, STREAMS["events"]])
     return name, composing.compose(rng, labelled, others, law)
-
-
-def render(videos, files, plan, side, fps):
-    """Write the videos that are not there, group by group."""
-    jobs = [(name, pieces, {piece.clip: files[piece.clip] for piece in pieces})
-            for name, (_, pieces) in sorted(plan.items(), key=lambda item: (item[1][0], item[0]))
-            if not (videos / f"{name}.mp4").is_file()]
-    for _ in each(partial(composing.write, videos, side, fps), jobs, "composing", "video"):
-        pass
-
-
-def compared(videos, files, plan, side):
-    """What decoding some videos at the boundaries of their pieces gives; StudyError where it differs."""
-    names = list(plan)[::max(1, len(plan) // TRIED)][:TRIED]
-    apart = np.concatenate([composing.boundaries(videos / f"{name}.mp4", plan[name][1], files, side)
-                            for name in names])
-    if apart.max() > CLOSE:
-        raise StudyError(f"{videos}: a boundary is {apart.max():.1f} grey levels from its clip: "
-                         "remove the folder and run again")
-    return {"videos": len(names), "pieces": len(apart), "mean_difference": round(apart.mean(), 3),
-            "largest_difference": round(apart.max(), 3)}
 
 
 def write_tables(out, settings, source, labelled, plan, law):

@@ -1,4 +1,4 @@
-"""Make `grid`: videos of one speaker's mouth, cut at random to 1.28 s, with the words and their times.
+"""Make `grid`: 1.28 seconds of one speaker's mouth, at random places, with the words and their times.
 
   python -m data grid --from DIR              writes data/grid/
   python -m data grid --from DIR --crops 3    three crops of each video
@@ -9,7 +9,8 @@ its name where no split is given, and says nothing of other people.
 
 Every sentence has six words in one order (command, colour, preposition, letter, digit, adverb), so
 that in a whole video a word's place follows from the word: `book.evidence.position`. Crops of 32
-frames at random places take most of that away. A crop bears the words of which it shows half or more.
+frames at random places take most of that away. A crop bears the words of which it shows at least
+half.
 """
 
 import hashlib
@@ -26,8 +27,9 @@ from data.video.decode import pictures
 from data.video.writing import write_video
 from tfe.errors import StudyError
 
-WORDS = ("bin lay place set blue green red white at by in with a b c d e f g h i j k l m n o p q r s t "
-         "u v x y z zero one two three four five six seven eight nine again now please soon").split()
+WORDS = ("bin lay place set blue green red white at by in with a b c d e f g h i j k l m n o p q r "
+         "s t u v x y z zero one two three four five six seven eight nine again now please soon"
+         ).split()
 SILENCE = ("sil", "sp")
 FRAMES, FPS, CLOCK = 32, 25, 25_000  # of a crop; a second; ticks of an .align a second
 
@@ -39,7 +41,7 @@ def main(arguments=None):
     p.add_argument("--seed", type=int, default=0, help="another seed, other crops (default 0)")
     options = p.parse_args(arguments)
     if options.crops < 1 or options.seed < 0:
-        raise StudyError(f"--crops {options.crops} --seed {options.seed}: give 1 or more, 0 or more")
+        raise StudyError(f"--crops {options.crops} --seed {options.seed}: give 1 and 0 or more")
     folder = sources.found("grid", options.folder)
     read = adopted if (folder / "dataset.toml").is_file() else official
     crops = [crop for number in range(options.crops)

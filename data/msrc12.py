@@ -1,15 +1,15 @@
-"""Make `msrc12`: windows of 8 seconds of body joints, 12 gestures, trained and tested on other people.
+"""Make `msrc12`: windows of 8 seconds of body joints with 12 gestures, tested on other people.
 
   python -m data msrc12 --from DIR        writes data/msrc12/
 
-DIR holds the official data/ (P1_1_1A_p01.csv with its .tagstream, and so on): features `joints`,
-made here (`joints.described`); or a dataset folder with features `body-stats` of such windows, which
-is taken over as it is. Both hold the windows of 240 lines, 30 a second, from the first line in which
-the body is seen, that have at least one action point.
+DIR holds the official data/ (P1_1_1A_p01.csv with its .tagstream, and so on): features `joints` are
+made here (`joints.described`). Or it is a dataset folder with features `body-stats` of such windows,
+which is taken over as it is. Both have the windows of 240 lines, 30 a second, from the first line in
+which the body is seen, that hold at least one action point.
 
 People of odd number train (1, 11 and 21 are val), those of even number are the test. A recording
 shows one gesture, again and again, so that a window has one label. The truth is a point, the moment
-at which the gesture is recognised: intervals are the point +- .333 s, a part of the gesture only, and
+at which the gesture is recognised. Intervals are the point +- .333 s, a part of the gesture only:
 fidelity measured against them is too low.
 """
 
@@ -72,7 +72,7 @@ def taken_over(folder):
 
 
 def cut(folder):
-    """Tables, features and their meta of the official files; recordings without tags are left out."""
+    """Tables, features and their meta of the official files; without tags there is no window."""
     videos, segments, x = [], [], []
     for path in sorted(folder.rglob("P*.csv")):
         tags = path.with_suffix(".tagstream")

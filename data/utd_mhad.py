@@ -3,10 +3,10 @@
   python -m data utd_mhad --from DIR        writes data/utd_mhad/
 
 DIR holds the official Depth/ (a1_s1_t1_depth.mat, and so on), of which 120 x 120 videos are made,
-depth scaled clip by clip to 8 bits; or a dataset folder of such videos, which are linked. Persons 1, 3
-and 5 train, 7 is val, 2, 4, 6 and 8 are the test. People start and end at rest, so that the label says
-little of when: `python -m data composed` makes untrimmed videos of these clips. The names of the
-classes follow the order of the dataset's page.
+depth scaled clip by clip to 8 bits; or it is a dataset folder of such videos, which are linked.
+Persons 1, 3 and 5 train, 7 is val, 2, 4, 6 and 8 are the test. A clip is one action with a little rest
+at either end: of these, `python -m data composed` makes untrimmed videos. The names of the classes
+follow the order of the dataset's page.
 """
 
 import re

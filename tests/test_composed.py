@@ -9,7 +9,7 @@ import pytest
 
 from data import composed
 from data.common.generators.trimmed import write_clips
-from data.common.recordings import clips, composing, cuts, sources
+from data.common.recordings import clips, composing, cuts, joining, sources
 from data.common.recordings.composing import Law, Piece
 from data.files.dataset import open_dataset, write_dataset
 from data.files.paths import sha256
@@ -53,10 +53,10 @@ def test_boundaries_by_decoding(source, made):
     of_clips, side = open_dataset(source).files, 128
     for path in sorted((made / "videos").iterdir())[::2]:
         pieces = pieces_of(made)[path.stem]
-        assert composing.boundaries(path, pieces, of_clips, side).max() < composed.CLOSE
-        video = composing.clip_frames(path, side).astype(int)
+        assert joining.boundaries(path, pieces, of_clips, side).max() < joining.CLOSE
+        video = joining.clip_frames(path, side).astype(int)
         for piece in pieces:
-            own = composing.shown(piece, composing.clip_frames(of_clips[piece.clip], side)).astype(int)
+            own = joining.shown(piece, joining.clip_frames(of_clips[piece.clip], side)).astype(int)
             at = range(max(0, piece.first - 1), min(len(video) - piece.frames, piece.first + 1) + 1)
             apart = {n: np.abs(video[n:n + piece.frames] - own).mean() for n in at}
             if piece.shows != "rest":  # which barely moves
@@ -213,7 +213,8 @@ def test_a_person_in_two_splits_is_refused(source, tmp_path):
     write_dataset(tmp_path / "d", dataset.settings | {"videos": str(source / "videos")}, videos)
     with pytest.raises(StudyError, match="group 's1' is in two splits"):
         clips.table(open_dataset(tmp_path / "d"))
-    write_dataset(tmp_path / "m", dataset.settings | {"task": "multilabel", "metric": "map"}, videos)
+    write_dataset(tmp_path / "m", dataset.settings | {"task": "multilabel", "metric": "map"},
+                  videos)
     with pytest.raises(StudyError, match="is multilabel: clips of one action each"):
         clips.table(open_dataset(tmp_path / "m"))
 
@@ -221,7 +222,8 @@ def test_a_person_in_two_splits_is_refused(source, tmp_path):
 def test_without_clips_the_remedy_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sources, "BESIDE", tmp_path / "none")
     monkeypatch.setattr(composed, "DATA", tmp_path)
-    for name, said in (("utd_mhad", "get UTD-MHAD"), ("ucf101", "make it by `python -m data ucf101`")):
+    for name, said in (("utd_mhad", "get UTD-MHAD"),
+                       ("ucf101", "make it by `python -m data ucf101`")):
         with pytest.raises(StudyError, match=f"which are not here: {said}.*--from rehearsal"):
             composed.main(["--from", name])
     assert not any(tmp_path.iterdir())

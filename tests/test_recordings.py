@@ -1,4 +1,4 @@
-"""Recordings of joints, depth and speech: the official forms in small, the published sets where they are."""
+"""Recordings of joints, depth and speech: official forms in small, published sets where they are."""
 
 import sys
 from argparse import Namespace
@@ -120,7 +120,8 @@ def test_depth_that_does_not_fit_is_refused(tmp_path, lay, message):
     assert not (tmp_path / "set" / "dataset.toml").exists()
 
 
-ALIGN = "0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 at\n35500 37000 f\n37000 74500 sil\n"
+ALIGN = ("0 23750 sil\n23750 29500 bin\n29500 34000 blue\n34000 35500 at\n35500 37000 f\n"
+         "37000 74500 sil\n")
 
 
 def lay_speech(folder, align=ALIGN):
@@ -178,8 +179,8 @@ def test_without_files_the_screen_says_where_to_get_them(script, tmp_path, monke
 
 
 def ask(sets, given=None):
-    return real.run(Namespace(sets=sets, given=given, encoder=real.ENCODER, seeds=None, profile=None,
-                              device="cpu"))
+    return real.run(Namespace(sets=sets, given=given, encoder=real.ENCODER, seeds=None,
+                              profile=None, device="cpu"))
 
 
 def test_what_is_left_out_is_said_on_one_screen(tmp_path, monkeypatch, capsys):

@@ -2,7 +2,7 @@
 
     python -m book real                       every set whose files are here
     python -m book real grid --from ~/grid    one set, out of its published files
-    python -m book real --from ~/recordings   sets in folders of their names: ~/recordings/msrc12, ...
+    python -m book real --from ~/recordings   sets in folders of their names
 
 What is not here is left out, and the last screen says what it is and where to get it. Exit code 2
 where nothing could be run.

@@ -1,8 +1,8 @@
-"""The position control: what a prior scores that knows only where in the window actions tend to lie.
+"""The position control: a prior that knows only where in the window actions tend to lie.
 
-A read-out that beats chance may have learnt no more than that. The prior of a class is the share of its
-videos that show it in segment t, drawn towards that of all classes by one video's worth; it never looks
-at the video. It is told the classes, as the read-out by class is.
+A read-out that beats chance may have learnt no more than that. The prior of a class is the share of
+its videos that show it in segment t, drawn towards that of all classes by one video's worth. It never
+looks at a video. It is told the classes, as the read-out by class is.
 """
 
 import numpy as np
@@ -18,8 +18,8 @@ def control(dataset, segments, split="test"):
     """Fidelity of the prior on a split, as `fidelity.score` gives it; and `learnt_on`.
 
     segments: T. The prior is that of the intervals of train; where train has none, of the split's
-    other videos. `blind_auc` is the AUC of the prior of all classes together. None where the dataset
-    has no intervals. Raises StudyError where the split has none.
+    other videos. `blind_auc` is that of the prior of all classes together. None where the dataset has
+    no intervals. Raises StudyError where the split has none.
     """
     if dataset.segments is None:
         return None
@@ -36,7 +36,7 @@ def control(dataset, segments, split="test"):
 
 
 def learnt(truth, positive):
-    """The prior of each class `(C, T)`, and that of all `(1, T)`: of truth `(N, C, T)`, labels `(N, C)`."""
+    """The priors of the classes `(C, T)` and of all `(1, T)`, of truth `(N, C, T)`, labels `(N, C)`."""
     shown = reduce(truth & positive[..., None], "n c t -> c t", "sum")
     return _prior(shown, reduce(positive, "n c -> c", "sum"))
 

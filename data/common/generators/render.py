@@ -107,7 +107,8 @@ def frames(story):
 
 def write_video(story, path):
     """Render `story` to `path`, an mp4, atomically: all of the file or none of it."""
-    from data.video.writing import write_video as write  # here: a rerun with nothing to do needs no PyAV
+    # Here, because a rerun with nothing to do should not wait for PyAV.
+    from data.video.writing import write_video as write
 
     write(path, frames(story), FPS)
 

@@ -1,4 +1,4 @@
-"""Trimmed clips to compose of: who is in them, how long they are, which of their classes are labelled."""
+"""Trimmed clips to compose of: who is in them, how long they are, which classes are labelled."""
 
 import re
 from functools import partial
@@ -17,9 +17,10 @@ PARTS = ("train", "val", "test")
 
 
 def table(source):
-    """The clips of a single-label dataset: `video_id, split, label, group, frames, fps, height, width`.
+    """The clips of a single-label dataset, a line each.
 
-    Raises StudyError for a dataset of another task, and where a group is in two splits.
+    Columns: `video_id, split, label, group, frames, fps, height, width`. Raises StudyError for a
+    dataset of another task, and where a group is in two splits.
     """
     if source.task != "singlelabel":
         raise StudyError(f"{source.folder} is multilabel: clips of one action each can be joined")
@@ -30,8 +31,8 @@ def table(source):
     clips = with_val(clips[clips.split.isin(PARTS)], source.folder)
     among = clips.groupby("group").split.nunique()
     if (among > 1).any():
-        raise StudyError(f"{source.folder / 'videos.csv'}: group {among.idxmax()!r} is in two splits: "
-                         "give each person or group one split")
+        raise StudyError(f"{source.folder / 'videos.csv'}: group {among.idxmax()!r} is in two "
+                         "splits: give each person or group one split")
     lengths = dict(each(partial(length, source.files), clips.video_id, "measuring", "clip",
                         threads=True))
     facts = pd.DataFrame([lengths[name] for name in clips.video_id],
@@ -46,7 +47,7 @@ def length(files, name):
 
 
 def group(name, label, split):
-    """UCF101's group and HMDB-51's film by a clip's name; else its split, which mixes whoever is in it."""
+    """UCF101's group and HMDB-51's film, by a clip's name; else its split, which mixes people."""
     if match := re.fullmatch(r"v_.+_(g\d+)_c\d+", name):
         return match[1]
     film, of_class, _ = name.rpartition(f"_{label}_")

@@ -1,19 +1,15 @@
-"""Which clip is shown when in a composed video, and its frames.
+"""Which clip is shown when in a composed video: random integers, no pixel.
 
-A video is a row of pieces: a piece is some frames of a clip about the clip's middle, or a rest. Lengths
-of pieces and the joins between them are drawn alike for all, whatever they show, so that the cuts tell
-neither label nor boundary (`cuts.control` tries). A join comes between two pieces and takes nothing of
-either: black frames, a fade from the last picture to the next first one, or none.
+A video is a row of pieces: a piece is some frames of a clip about the clip's middle, or a rest.
+Lengths of pieces and the joins between them are drawn alike for all, whatever they show, so that the
+cuts tell neither label nor boundary (`cuts.control` tries). A join comes between two pieces and takes
+nothing of either: black frames, a fade from the last picture to the next first one, or none.
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
 
-import av
 import numpy as np
 
-from data.video.decode import pictures
-from data.video.writing import write_video
 from tfe.errors import StudyError
 
 JOINS = ("gap", "fade", "none")
@@ -22,12 +18,11 @@ REST, REST_FRAMES = "rest", 8  # the first of an unlabelled clip, played to and 
 SECONDS = (8, 60)
 SEGMENTS = 16  # an event is longer than one of so many segments, and holds the middle of one
 LONGER = 1.2
-CRF = {"crf": "18", "preset": "veryfast", "g": "48"}
 
 
 @dataclass(frozen=True)
 class Law:
-    """What every video of a set obeys: pieces of `least` to `most` frames, and the rest as given."""
+    """What every video of a set obeys: pieces of `least` to `most` frames, and what is given."""
 
     fps: float
     least: int
@@ -115,7 +110,7 @@ def laid(rng, events, law):
 
 
 def intervals(pieces):
-    """The labelled events: `[(class, first frame, frame after the last)]`, joins inside included."""
+    """The labelled events, `[(class, first frame, frame after the last)]`, with joins inside."""
     found = []
     for piece, before in zip(pieces, [None, *pieces]):
         if piece.labelled:
@@ -129,62 +124,3 @@ def seen(first, last, frames):
     """Whether frames `first` to below `last` hold the middle of one of the segments."""
     middles = (np.arange(SEGMENTS) + 0.5) * frames / SEGMENTS
     return bool(((middles >= first) & (middles < last)).any())
-
-
-def shown(piece, clip):
-    """The frames of a piece out of those of its clip, `(frames, side, side, 3)`."""
-    if piece.clip_first >= 0:
-        return clip[piece.clip_first:piece.clip_first + piece.frames]
-    turn = min(REST_FRAMES, len(clip)) - 1
-    return clip[turn - np.abs(np.arange(piece.frames) % (2 * turn) - turn)]
-
-
-def frames(pieces, load):
-    """Yield the frames of a video; `load(clip)` gives those of a clip."""
-    before = None
-    for piece in pieces:
-        own = shown(piece, load(piece.clip))
-        for n in range(1, piece.join_frames + 1):
-            part = n / (piece.join_frames + 1)
-            yield (np.zeros_like(before) if piece.join == "gap" else
-                   np.rint((1 - part) * before + part * own[0]).astype(np.uint8))
-        yield from own
-        before = own[-1]
-
-
-@lru_cache(maxsize=64)  # a person's clips come up again and again
-def clip_frames(path, side):
-    """All frames of a clip, their centre square at `side` pixels, uint8 `(F, side, side, 3)`."""
-    return np.stack([squared(picture, side) for picture in pictures(path)])
-
-
-def squared(picture, side):
-    """The centre square of a picture, resized."""
-    short = min(picture.shape[:2])
-    top, left = ((size - short) // 2 for size in picture.shape[:2])
-    square = np.ascontiguousarray(picture[top:top + short, left:left + short])
-    if short == side:
-        return square
-    frame = av.VideoFrame.from_ndarray(square, format="rgb24")
-    return frame.reformat(side, side, interpolation="AREA").to_ndarray(format="rgb24")
-
-
-def write(videos, side, fps, job):
-    """Write a video into the folder `videos`, encoded once; job: `(video_id, pieces, files)`."""
-    video_id, pieces, files = job
-    write_video(videos / f"{video_id}.mp4",
-                frames(pieces, lambda clip: clip_frames(files[clip], side)), fps, CRF)
-
-
-def boundaries(path, pieces, files, side):
-    """How far a written video is from its clips at the ends of its pieces, in grey levels.
-
-    Decodes the whole video; returns `(P, 2)`: the mean absolute difference of each piece's first
-    and last picture from the clip's. Raises StudyError where the number of frames differs.
-    """
-    video = clip_frames.__wrapped__(path, side).astype(int)
-    if len(video) != pieces[-1].first + pieces[-1].frames:
-        raise StudyError(f"{path} has {len(video)} frames, not those of its pieces: remove it, and "
-                         "run the same command again")
-    return np.array([[np.abs(video[piece.first + at] - own[at]).mean() for at in (0, piece.frames - 1)]
-                     for piece in pieces for own in [shown(piece, clip_frames(files[piece.clip], side))]])

@@ -19,7 +19,8 @@ def control(videos, split, seed=0):
     """Three readers, trained on the videos of train and tried on those of test, as a flat dict.
 
     videos: `{video_id: pieces}`; split: `{video_id: split}`. `labelled_auc`: which pieces are of an
-    action, and `boundary_auc`: which cuts part different things, each within the video, chance .5; `label_map`: which classes a video shows, with `chance_map`, that of shuffled labels.
+    action, and `boundary_auc`: which cuts part different things, each within the video, chance .5.
+    `label_map`: which classes a video shows, with `chance_map`, that of shuffled labels.
     """
     train, test = ([videos[name] for name in videos if split[name] == part]
                    for part in ("train", "test"))

@@ -1,7 +1,7 @@
 """Joints to features that no label has touched.
 
-Steps are lines of a recording; a segment's feature is the mean of its steps (`windows.cut`), so that
-the means of absolute motion say how much a segment moves.
+Steps are lines of a recording. A segment's feature is the mean of its steps (`windows.cut`), so that
+means of absolute motion say how much a segment moves.
 """
 
 import numpy as np
