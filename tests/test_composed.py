@@ -187,6 +187,20 @@ def test_groups_are_read_off_names_and_val_is_taken_out_of_train():
         clips.with_val(table.assign(group="all"), "x")
 
 
+def test_of_a_film_in_two_splits_one_is_left_out(source, tmp_path):
+    old = open_dataset(source)
+    (tmp_path / "videos").mkdir()
+    names = [f"Film_{old.videos.labels[n][0]}_u_{n}" for n in range(7)]
+    for n, name in enumerate(names):
+        (tmp_path / "videos" / f"{name}.mp4").symlink_to(old.files[old.videos.video_id[n]])
+    write_dataset(tmp_path, old.settings | {"videos": "videos"}, pd.DataFrame(
+        {"video_id": names, "split": ["train"] * 4 + ["val", "test", "test"], "duration": 3,
+         "labels": old.videos.labels.str[0][:7]}))
+    found = clips.table(open_dataset(tmp_path))
+    assert list(found.video_id) == names[:4] and set(found.group) == {"Film"}
+    assert found.frames.tolist() == (12 * old.videos.duration[:4]).round().tolist()
+
+
 def test_poor_groups_are_joined_with_the_like_of_their_split():
     table = pd.DataFrame([(f"{part}{film}{n}", part, f"c{n}", film, 60)
                           for part in clips.PARTS for film in "xy" for n in range(4)
