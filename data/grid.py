@@ -20,7 +20,7 @@ from itertools import islice
 import numpy as np
 import pandas as pd
 
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.common.recordings import sources
 from data.files.dataset import SUFFIXES, open_dataset, write_dataset
 from data.video.decode import pictures
@@ -47,7 +47,7 @@ def main(arguments=None):
     crops = [crop for number in range(options.crops)
              for crop in cut(*read(folder), number, options.seed)]
     missing = [crop for crop in crops if not (options.out / "videos" / f"{crop[0]}.mp4").is_file()]
-    for _ in each(partial(write_crop, options.out / "videos"), missing, "cutting", "crop"):
+    for _ in over_cores(partial(write_crop, options.out / "videos"), missing, "cutting", "crop"):
         pass
     videos = pd.DataFrame([(name, split, FRAMES / FPS, ";".join(sorted({w for w, _, _ in words})))
                            for name, _, split, _, words in crops],

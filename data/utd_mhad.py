@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy import io
 
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.common.recordings import sources
 from data.files.dataset import open_dataset, write_dataset
 from data.video.writing import write_video
@@ -69,7 +69,7 @@ def converted(folder, out):
     files = [path for path in sorted(folder.rglob("a*_depth.mat"))]
     if not files:
         raise StudyError(f"{folder} holds no a*_depth.mat: get {sources.SOURCES['utd_mhad']}")
-    made = each(partial(convert, out / "videos"), files, "converting", "video")
+    made = over_cores(partial(convert, out / "videos"), files, "converting", "video")
     return sorted((path.stem.removesuffix("_depth"), frames / FPS) for path, frames in made)
 
 

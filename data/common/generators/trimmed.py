@@ -8,8 +8,9 @@ from functools import partial
 import pandas as pd
 
 from data.common.generators import render
-from data.common.generators.storyboard import ACTIONS, FPS, SCENES, Event, Storyboard, stream
-from data.common.pool import each
+from data.common.generators.scene import SCENES
+from data.common.generators.storyboard import ACTIONS, FPS, Event, Storyboard, stream
+from data.common.pool import over_cores
 from data.files.dataset import write_dataset
 
 LENGTH = range(32, 49)  # frames
@@ -32,7 +33,7 @@ def write_clips(out, people=8, kinds=len(ACTIONS), trials=2, seed=0):
                                           (Event(kind, REST, frames - REST),), ()))
                 rows.append((name, split, round(frames / FPS, 6), ACTIONS[kind], f"s{person}"))
     missing = [s for s in stories if not (out / "videos" / f"{s.video_id}.mp4").is_file()]
-    for _ in each(partial(render.write_into, out / "videos"), missing, "rendering", "clip"):
+    for _ in over_cores(partial(render.write_into, out / "videos"), missing, "rendering", "clip"):
         pass
     write_dataset(out, {
         "name": out.name, "task": "singlelabel", "metric": "accuracy", "synthetic": True,

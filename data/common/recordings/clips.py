@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.common.recordings.composing import Law
 from data.video.decode import probe
 from tfe.errors import StudyError
@@ -35,7 +35,7 @@ def table(source):
         raise StudyError(f"{source.folder / 'videos.csv'}: group {clips.group[astray].iloc[0]!r} is "
                          "in two splits: give each person or group one split")
     clips = clips[~astray]  # a film of HMDB-51 may train one class and test another
-    lengths = dict(each(partial(length, source.files), clips.video_id, "measuring", "clip",
+    lengths = dict(over_cores(partial(length, source.files), clips.video_id, "measuring", "clip",
                         threads=True))
     facts = pd.DataFrame([lengths[name] for name in clips.video_id],
                          columns=["frames", "fps", "height", "width"], index=clips.index)

@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 import av
 import numpy as np
 
-from data.common.pool import each
+from data.common.pool import over_cores
 from data.common.recordings.composing import REST_FRAMES
 from data.video.decode import pictures
 from data.video.writing import write_video
@@ -20,7 +20,7 @@ def render(videos, files, plan, side, fps):
     jobs = [(name, pieces, {piece.clip: files[piece.clip] for piece in pieces})
             for name, (_, pieces) in sorted(plan.items(), key=lambda item: (item[1][0], item[0]))
             if not (videos / f"{name}.mp4").is_file()]
-    for _ in each(partial(write, videos, side, fps), jobs, "composing", "video"):
+    for _ in over_cores(partial(write, videos, side, fps), jobs, "composing", "video"):
         pass
 
 
