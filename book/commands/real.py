@@ -54,7 +54,7 @@ def run(options):
         codes.append(batch.run(Namespace(
             file=BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
             encoder=options.encoder if name in VIDEOS else None, profile=options.profile,
-            device=options.device, workers=None, slurm=None)))
+            device=options.device, workers=None, slurm=None, config=None)))
     if lacking:
         print(screen(lacking))
     return max(codes, default=2)

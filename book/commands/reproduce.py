@@ -87,7 +87,7 @@ def run(options):
     file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
     return batch.run(Namespace(file=file, data=out, encoder=options.encoder, seeds=options.seeds,
                                profile=options.profile, device=options.device, workers=None,
-                               slurm=None))
+                               slurm=None, config=None))
 
 
 def chosen(options):

@@ -1,10 +1,12 @@
 """Runs to a table: one csv row a run and split, a summary with intervals, a page, a figure."""
 
 import json
+from functools import cache, partial
 
 import pandas as pd
 
 from book import plots
+from book.evidence import position
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
@@ -24,7 +26,7 @@ FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out ag
 FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
-           "device,commit,start,depth,below,key").split(",")
+           "device,commit,start,depth,below,key,position_auc").split(",")
 
 
 def table(name, dataset, runs, splits):
@@ -35,7 +37,7 @@ def table(name, dataset, runs, splits):
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
-    there, rows = set(dataset.videos.split), []
+    there, rows, prior = set(dataset.videos.split), [], cache(partial(_prior, dataset))
     for run in runs:
         made, given = run.metrics, run.settings
         if made is None:
@@ -53,12 +55,18 @@ def table(name, dataset, runs, splits):
                 "k": (given.disentangler.get("k", DEFAULT_K)
                       if given.method in GAMES and given.method not in WITHOUT_TD else None),
                 "value": 100 * measured["value"] if measured else None, "paper": None,
+                "position_auc": prior(split, made["features"].get("T")) if found else None,
                 "start": given.start, "key": run.folder.name, **_reading(run),
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
                 **{f"fidelity_{key}": found.get(key) for key in ("mass", "auc", "pointing")},
                 **{key: found.get(key) for key in ("chance_mass", "chance_pointing")}})
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _prior(dataset, split, segments):
+    """The AUC of a prior that knows only where in the window actions tend to lie."""
+    return position.control(dataset, segments, split)["auc"] if segments else None
 
 
 def _reading(run):
@@ -114,8 +122,16 @@ def page(name, frame, lines, dataset, folds=1):
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
+        + _positions(frame)
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
+
+
+def _positions(frame):
+    """What the position control reaches on each split, in a sentence."""
+    known = frame.dropna(subset="position_auc").groupby("split", sort=False).position_auc.first()
+    words = ", ".join(f"{auc:.3f} ({split})" for split, auc in known.items())
+    return f"A prior that knows only where in a video actions lie has AUC {words}. " * bool(words)
 
 
 def _runaway(line):
