@@ -439,25 +439,6 @@ def test_fewer_seeds_are_held_against_the_same_seeds(ran, local, tmp_path, monke
     assert shown.count(" 0.00 |") == 4 and " no " not in shown
 
 
-def test_the_readme_holds_the_rows_of_the_table(ran, local, tmp_path):
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- answer: how -->\nyesterday\n<!-- /answer -->\nafter\n")
-    main(["batch", str(ran)])
-    lines = pd.read_csv(local / "toy_summary.csv")
-    publish.write_answer(readme, lines)
-    publish.write_answer(readme, lines)  # again: the same
-    text = readme.read_text()
-    assert text.startswith("before\n<!-- answer: how -->\nOn synthetic videos, 2 seeds a cell")
-    assert "Of 1 heads with TFE" in text and text.endswith("<!-- /answer -->\nafter\n")
-    assert f"{lines.value[0]:.1f} [" in text and "yesterday" not in text and text.count("BIKE+TFE") == 1
-    publish.write_answer(readme, lines, lines)
-    assert "With 2 seeds the difference is, in mAP: BIKE+TFE " in readme.read_text()
-    readme.write_text("no marks")
-    with pytest.raises(publish.StudyError, match="lacks the marks"):
-        publish.write_answer(readme, lines)
-
-
-
 def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_table(
         data, local, in_this_process, tmp_path, capsys):
     """What users bring: train and test only, no segments.csv; and here the first row fails."""

@@ -6,8 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from book.evidence import phase, report, statistics
-from book.evidence.verdicts import interval, intervals
+from book.evidence import answer, phase, report, statistics
 from book.runs import batch
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -46,7 +45,7 @@ def beside_committed(name, folder=LOCAL):
 def publish(name):
     """Copy a table and all that belongs to it from `results/local/` to `results/`.
 
-    Table 1, and its headline with more seeds, are also the answer that the README gives. Returns the
+    The headline, Table 1 with ten seeds, is also the answer that the README gives. Returns the
     paths written. Raises StudyError where the table is missing or incomplete, or not of the dataset,
     encoder, profile and seeds of its batch file.
     """
@@ -74,9 +73,8 @@ def publish(name):
     for path in files:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    if name in ("table1", "headline"):
-        summaries = [RESULTS / f"{each}_summary.csv" for each in ("table1", "headline")]
-        write_answer(ROOT / "README.md", *(pd.read_csv(path) for path in summaries if path.is_file()))
+    if name == "headline":
+        answer.write(ROOT / "README.md", frame, pd.read_csv(RESULTS / f"{name}_summary.csv"))
     return [RESULTS / path.name for path in files]
 
 
@@ -115,39 +113,3 @@ def publish_heads(name):
         raise StudyError(f"{name}: not all rows have run here with seed {grid.seeds[0]}: run "
                          f"`python -m book batch {BOOK.name}/batches/{name}.yaml` first")
     yield from heads.publish(runs, dataset, store.open_features(dataset, grid.encoder))
-
-
-def write_answer(readme, lines, more=None):
-    """Put the rows of Table 1's test split between the README's two marks; `more`: with more seeds."""
-    shown = lines[lines.split == "test"].set_index("row")
-    shown = intervals(shown, "mAP (%)").reset_index()
-    games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")]
-    table = (f"On synthetic videos, {lines.seeds.min()} seeds a cell, 95% t intervals over seeds. "
-             f"Of {len(games)} heads with TFE, against the head that each replaces, in recognition "
-             f"{_verdicts(games, '')}; in fidelity {_verdicts(games, 'auc_')}.\n\n"
-             + shown.to_markdown(index=False, disable_numparse=True))
-    if more is not None:
-        table += f"\n\n{_again(more)}"
-    before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
-    comment, _, rest = rest.partition("-->")
-    _, closing, after = rest.partition("<!-- /answer -->")
-    if not closing:
-        raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
-                         "put them back")
-    write_text(readme, f"{before}{opening}{comment}-->\n{table}\n{closing}{after}")
-
-
-def _again(lines):
-    """The differences of a summary's TFE rows on the test split, in one sentence."""
-    games = lines[lines.method.str.startswith("tfe") & (lines.split == "test")].to_dict("records")
-    said = [", ".join(f"{line['row']} {interval(line, f'{prefix}difference', '+', digits)}"
-                      for line in games) for prefix, digits in (("", 1), ("auc_", 3))]
-    return (f"With {lines.seeds.min()} seeds the difference is, in mAP: {said[0]}; "
-            f"in fidelity AUC: {said[1]}.")
-
-
-def _verdicts(lines, prefix):
-    """How many rows lie above, below, or not told apart from their baseline, in words."""
-    higher = int((lines[f"{prefix}difference_low"] > 0).sum())
-    lower = int((lines[f"{prefix}difference_high"] < 0).sum())
-    return f"{higher} do better, {lower} worse and {len(lines) - higher - lower} are not told apart"

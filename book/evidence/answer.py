@@ -1,0 +1,112 @@
+"""The answer of Table 1, computed from its runs: what TFE gives, and what each reading of it costs."""
+
+import pandas as pd
+
+from book.evidence import statistics
+from book.evidence.verdicts import intervals
+from data.files.paths import write_text
+from tfe.errors import StudyError
+
+HEADS = "MSQNet", "BIKE"
+# What is asked; the two rows whose difference, paired by seed, answers it; the sentence's opening.
+QUESTIONS = {
+    "TFE": ("{}+TFE", "{} trained on", "TFE raised"),
+    "the adversary": ("{}+TFE", "{}+TFE, no adversary", "Its adversary raised"),
+    "-L_N below D": ("{}+TFE, -L_N below D", "{}+TFE",
+                     "Training the layers below D by -L_N as well lowered"),
+    "from scratch": ("{}+TFE from scratch", "{}", "TFE from scratch lowered"),
+    "training on": ("{} trained on", "{}", "Training on without TFE raised")}
+# Column, name, unit and digits; differences below the margin count as none (results/plan.md).
+MEASURES = {"": ("value", "mAP", "points", 1, 1.0),
+            "auc_": ("fidelity_auc", "fidelity", "AUC", 3, 0.02)}
+LEGEND = ("AUC is that of a video's true segments against its others, chance 0.5. Brackets are 95% t intervals over "
+          "seeds. A difference is to the row in \"against\", paired by seed. \"=\": equal within "
+          "1 point or 0.02 AUC, by two one-sided tests at 5%.")
+
+
+def contrasts(runs, split="test"):
+    """Every question of `QUESTIONS` that a table's runs can answer, one line a question and head.
+
+    runs: as in `results/headline.csv`. Columns as in a summary's differences; `holm`, `auc_holm`
+    correct the p values of both measures for all of them together.
+    """
+    wide = runs[runs.split == split].pivot_table(index="seed", columns="row",
+                                                 values=["value", "fidelity_auc"])
+    lines = []
+    for question, (ours, other, _) in QUESTIONS.items():
+        for head in HEADS:
+            if {ours.format(head), other.format(head)} <= set(wide.get("value", ())):
+                lines.append({"question": question, "head": head, "row": ours.format(head),
+                              "against": other.format(head), **_differences(wide, ours, other, head)})
+    lines = pd.DataFrame(lines)
+    if len(lines):
+        corrected = statistics.holm(pd.concat([lines.p, lines.auc_p], ignore_index=True))
+        lines["holm"], lines["auc_holm"] = corrected[:len(lines)], corrected[len(lines):]
+    return lines
+
+
+def _differences(wide, ours, other, head):
+    """The paired differences of two rows in both measures, named as in a summary."""
+    found = {}
+    for prefix, (column, *_, margin) in MEASURES.items():
+        pair = statistics.paired_by_seed(*(wide[column].get(row.format(head), pd.Series(dtype=float))
+                                           for row in (ours, other)), margin=margin)
+        ends = {"low": "difference_low", "high": "difference_high"}
+        found |= {prefix + ends.get(name, name): value for name, value in (pair or {}).items()
+                  if name != "means"}
+    return found
+
+
+def verdict(line, prefix=""):
+    """Of a line of `contrasts`: "higher", "lower", "equal" or "no clear difference".
+
+    Higher and lower are told apart after Holm's correction alone; equal is told by the margin.
+    """
+    if line[f"{prefix}holm"] < 0.05:
+        return "higher" if line[f"{prefix}difference"] > 0 else "lower"
+    return "equal" if line[f"{prefix}equal"] else "no clear difference"
+
+
+def sentence(lines, question, prefix=""):
+    """One plain sentence: of which heads' mAP (or, by `auc_`, fidelity) the answer is yes."""
+    lines = lines[lines.question == question].to_dict("records")
+    opening, measure = QUESTIONS[question][2], MEASURES[prefix][1]
+    wanted = "lower" if opening.endswith("lowered") else "higher"
+    yes = [line["head"] for line in lines if verdict(line, prefix) == wanted]
+    whose = ("both heads'" if len(yes) == len(HEADS) else f"only {yes[0]}'s" if yes
+             else "neither head's" if len(lines) == len(HEADS) else "no head's")
+    return f"{opening} {whose} {measure}: " + " and ".join(_clause(line, prefix) for line in lines) + "."
+
+
+def _clause(line, prefix):
+    """What became of one head's measure: "BIKE's fell by 7.9 points"."""
+    _, _, unit, digits, margin = MEASURES[prefix]
+    found, size = verdict(line, prefix), f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
+    return f"{line['head']}'s " + {
+        "higher": f"rose by {size}", "lower": f"fell by {size}",
+        "equal": f"stayed equal within {margin:g} {unit if margin != 1 else 'point'}",
+        "no clear difference": "shows no clear difference"}[found]
+
+
+def paragraph(lines):
+    """The answer in three sentences: recognition, fidelity, and the reading from scratch."""
+    return " ".join([
+        f"On synthetic videos, over {lines.seeds.min()} seeds, TFE is compared with the same head "
+        "trained on for as long.",
+        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), sentence(lines, "from scratch")])
+
+
+def write(readme, runs, summary):
+    """Put the answer and the rows of a summary's test split between a README's two marks."""
+    shown = summary[summary.split == "test"].set_index("row")
+    shown = intervals(shown, "mAP (%)").assign(against=shown.against.fillna(""))
+    table = shown[["mAP (%)", "against", "difference", "fidelity AUC", "AUC difference"]]
+    answer = "\n\n".join([paragraph(contrasts(runs)), LEGEND, table.reset_index().to_markdown(
+        index=False, disable_numparse=True)])
+    before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
+    comment, _, rest = rest.partition("-->")
+    _, closing, after = rest.partition("<!-- /answer -->")
+    if not closing:
+        raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
+                         "put them back")
+    write_text(readme, f"{before}{opening}{comment}-->\n{answer}\n{closing}{after}")
