@@ -75,17 +75,21 @@ def sentence(lines, question, prefix=""):
     yes = [line["head"] for line in lines if verdict(line, prefix) == wanted]
     whose = ("both heads'" if len(yes) == len(HEADS) else f"only {yes[0]}'s" if yes
              else "neither head's" if len(lines) == len(HEADS) else "no head's")
-    return f"{opening} {whose} {measure}: " + " and ".join(_clause(line, prefix) for line in lines) + "."
+    became = [_became(line, prefix) for line in lines]
+    if len(set(became)) == 1 < len(lines):
+        clauses = "both " + became[0].replace("shows", "show")
+    else:
+        clauses = " and ".join(f"{line['head']}'s {words}" for line, words in zip(lines, became))
+    return f"{opening} {whose} {measure}: {clauses}."
 
 
-def _clause(line, prefix):
-    """What became of one head's measure: "BIKE's fell by 7.9 points"."""
+def _became(line, prefix):
+    """What became of one head's measure: "fell by 7.9 points"."""
     _, _, unit, digits, margin = MEASURES[prefix]
-    found, size = verdict(line, prefix), f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
-    return f"{line['head']}'s " + {
-        "higher": f"rose by {size}", "lower": f"fell by {size}",
-        "equal": f"stayed equal within {margin:g} {unit if margin != 1 else 'point'}",
-        "no clear difference": "shows no clear difference"}[found]
+    size = f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
+    return {"higher": f"rose by {size}", "lower": f"fell by {size}",
+            "equal": f"stayed equal within {margin:g} {unit if margin != 1 else 'point'}",
+            "no clear difference": "shows no clear difference"}[verdict(line, prefix)]
 
 
 def paragraph(lines):
