@@ -6,7 +6,9 @@ import re
 import nbformat
 import pandas as pd
 
+from book.evidence.verdicts import interval
 from data.files.paths import BOOK, RESULTS, ROOT
+from data.files.schema import read_yaml
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 
@@ -122,10 +124,23 @@ def reliability():
 
 
 def silent():
-    """Where the paper leaves a choice: ours, why, and what the other way did on `val`."""
+    """Where the paper leaves a choice: what it says, ours, why, and the other way."""
     choices = pd.read_csv(RESULTS / "choices.csv").fillna("")
-    effect = pd.read_csv(RESULTS / "silent_summary.csv").set_index("row")
-    choices["effect of the other way"] = [
-        f"{effect.difference[row]:+.1f} [{effect.difference_low[row]:.1f}, "
-        f"{effect.difference_high[row]:.1f}]" for row in choices.row]
     return choices.drop(columns="row").to_markdown(index=False)
+
+
+def axes():
+    """The axes of the multiverse: on each, the values that the text prints, leaves open, or departs from."""
+    verse = read_yaml(BOOK / "batches" / "multiverse.yaml")
+    lines = [{"axis": axis} | {kind: "; ".join(value["value"] for value in values
+                                               if value["kind"] == kind)
+                               for kind in ("printed", "silent", "departs")}
+             for axis, values in verse["axes"].items()]
+    return pd.DataFrame(lines).to_markdown(index=False)
+
+
+def older():
+    """What one decision changed on `val` in the older reading, one decision a line."""
+    lines = pd.read_csv(RESULTS / "silent_summary.csv").dropna(subset="difference").set_index("row")
+    return lines.apply(interval, axis=1, name="difference", sign="+").rename(
+        "difference in mAP").to_markdown()
