@@ -10,8 +10,8 @@
 # these ten seconds". Nobody told it when.
 #
 # Where the weights miss the action, Xu et al. (2025) speak of *temporal
-# infidelity*, and propose temporal fidelity enhancement (TFE) against it:
-# split the segments of a video by a temporal mask into a salient and a
+# infidelity*. Their remedy is temporal fidelity enhancement (TFE): split
+# the segments of a video by a temporal mask into a salient and a
 # non-salient part, and let the two compete. They show higher accuracy on
 # three benchmarks and one picture of better attention.
 #

@@ -147,7 +147,7 @@ assert fooled > 10 * H_y and probe == 0
 
 # %% [markdown]
 # Swapping the two code words costs $D$ nothing and sends $\mathcal{L}_N$
-# from about 0 to more than ten times $H(y)$, while a **fresh probe**, an
+# from about 0 to more than ten times $H(y)$. Yet a **fresh probe**, an
 # approximator trained from scratch on the finished $z_N$, still reads $y$
 # without error. This is the difference between a *fooled critic* and
 # *removed information*. After the swap the critic relearns, and $D$ may
@@ -316,7 +316,7 @@ print(f"additive critic {loss.item():.3f} nats, KL to the prior "
 # </details>
 #
 # **2.** Show that the cap, taken video by video, has a blind spot even at
-# best response: for three classes with prior $(.8, .1, .1)$ find a $z_N$
+# best response. For three classes with prior $(.8, .1, .1)$ find a $z_N$
 # that carries 0.2 bits about $y$ and is as good as a constant.
 #
 # <details><summary>Solution</summary>

@@ -20,6 +20,12 @@
 #   $D$ alone. Or everybody minimises Eq. (4). Both readings are run.
 #
 # `make reproduce-table3` makes the files that this chapter reads.
+#
+# **These runs are older.** Every row starts from scratch,
+# $-\mathcal L_N$ trains the layers below $D$, MSQNet's guide is a mean of
+# embeddings that train, and the embedding is linear. They are to be made
+# again in the reading of [chapter 10](10_table1.ipynb). Until then this
+# chapter says what each part does in that one reading, and no more.
 
 # %%
 import json
@@ -94,9 +100,9 @@ readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 fig = plots.differences(lines, "mAP points")
-plots.show(fig, "ablation", "Every row against TFE, and TFE against the"
-           " vanilla head it replaces, on synthetic videos; 95% t intervals"
-           " over seeds.",
+plots.show(fig, "ablation", "Older runs, from scratch: every row against"
+           " TFE, and TFE against the vanilla head it replaces, on synthetic"
+           " videos; 95% t intervals over seeds.",
            alt="Dots with intervals around zero: recognition left, fidelity"
            " right, test and shifted splits.")
 
@@ -134,8 +140,9 @@ for row in game.itertuples():
 ax.axvline(1, color="grey", linestyle="--", linewidth=1)
 ax.set(xscale="log", xlabel="final $L_N$ / loss of an uninformed critic",
        ylabel="mAP (%)", xlim=(0.05, 900), ylim=(20, 85))
-plots.show(fig, "sanity", "Recognition against how far the critic was"
-           " driven, a dot a row (mean over seeds), synthetic videos. Right"
+plots.show(fig, "sanity", "Older runs: recognition against how far the"
+           " critic was driven, a dot a row (mean over seeds), synthetic"
+           " videos. Right"
            " of the dashed line the critic is worse than ignorant.",
            alt="Scatter of rows by relative critic loss and mAP.")
 
@@ -161,10 +168,11 @@ fresh = fresh[fresh.split == split].pivot_table(
 # mask. Where that row keeps recognition, the game alone is not to blame,
 # but the game with a mask whose complement must hold whatever it leaves.
 #
-# ## Why does the whole lose?
+# ## Why does the whole lose from scratch?
 #
 # Two knobs of Eq. (12), each turned alone, for both heads of Table 1
-# (`python -m book batch book/batches/why.yaml`):
+# (`python -m book batch book/batches/why.yaml`). These runs are of the
+# older reading too, from scratch:
 #
 # - *whose gradient the layers below $D$ follow*. In Eq. (12) it is $D$'s,
 #   with $-\mathcal L_N$ in it. `below D by L_S` leaves $-\mathcal L_N$ out
@@ -190,19 +198,18 @@ beside = why.set_index("row").loc[found.index, ["loss_n", "uninformed"]]
     columns=lambda n: n[len("probes_"):]).join(beside.round(2))
 
 # %% [markdown]
-# **What it says.** On MSQNet the loss is made *below* $D$. With
-# $-\mathcal L_N$ left out of these layers' gradient the same game recognises
-# as well as the vanilla head or better; with it, `probe_x` shows that $x$
-# itself has lost the label, so that no mask could bring it back. Which
-# player trains these layers is no detail of Eq. (12), and the paper does
-# not say it. To let them minimise $\mathcal L_S + \mathcal L_N$ is no cure. On
-# BIKE, where one linear layer lies below $D$, leaving $-\mathcal L_N$ out
-# goes the same way, and is not told apart.
+# **What it says.** In these older runs MSQNet's loss is made *below* $D$.
+# Train these layers by $\mathcal L_S$ alone, and the loss disappears. Train
+# them by $-\mathcal L_N$ too, and `probe_x` shows that $x$ itself has lost
+# the label, so that no mask could bring it back. The paper does not say who
+# trains them. Letting them minimise $\mathcal L_S + \mathcal L_N$ is no cure.
+# On BIKE, where one linear layer lies below $D$, the sign is the same, with
+# no clear difference.
 #
-# What is gained is not the adversary's doing: `no adversary` stands where
-# `below D by L_S` stands. Nor is it fidelity, which falls in both. And the
-# gains over the vanilla head rest on their own intervals: corrected for all
-# comparisons of this table they are not told apart; the loss is.
+# The adversary is not what helps: `no adversary` stands where `below D by
+# L_S` stands. Corrected for all comparisons of this table, no gain over the
+# vanilla head is left; the loss is. Chapter 10 asks the same of a warm
+# start.
 #
 # ## The printed rows
 #
@@ -232,7 +239,8 @@ printed.to_frame().T
 # - Three parts, six printed rows, and two readings wherever Eq. (5) is out.
 # - Every row has seeds, intervals, and the final loss of its critic.
 # - Fresh readers tell whether $z_N$ lost the label, or its critic did.
-# - Whose gradient trains the layers below $D$ decides what TFE costs.
+# - From scratch, whose gradient trains the layers below $D$ decides what
+#   TFE costs. The runs that replace these begin warm.
 #
 # ## Exercises
 #

@@ -204,21 +204,23 @@ for share in (1.0, 0.5):
 # (`data/encoders/shards.py`): nobody speaks to anybody, a process that dies is
 # started again, and the merged store is the same byte for byte. Decoding
 # is then the part to plan for: cores, not GPUs. In fine-tuning each process
-# takes its part of every batch (`tfe/training.py`), draws noise of its own,
-# and gradients are averaged once a player and step: on 1, 2 and 4 processes
-# the losses are equal to $10^{-6}$ with the noise off.
+# takes its part of every batch (`tfe/training.py`) and draws noise of its
+# own. Gradients are averaged once a player and step. On 1, 2 and 4
+# processes the losses are equal to $10^{-6}$ with the noise off.
 #
-# **What it says.** TFE's head costs less than the head it replaces, even
-# with its adversary, once both players' gradients come from one pass. Most
+# **What it says.** A step of TFE's head costs less than one of the head it
+# replaces, even with its adversary, once both players' gradients come from
+# one pass. A *warm* start costs the training of that head on top, and so
+# does the head trained on, with which it is compared. Most
 # time goes where the encoder is. Frames come sooner than from OpenCV, decord
-# and torchcodec, the same to the bit on every clip that those read right;
+# and torchcodec, the same to the bit on every clip that those read right.
 # OpenVINO, an extra that no store here was made with, halves the encoder's
 # time again at a cosine of features above 0.999999.
 #
 # **What it does not say.** How fast anything is on another machine; ratios
 # move too, if less. Where a processor multiplies bf16 by itself, products
-# become so cheap that what is left, noise and casts and the optimiser,
-# weighs as much: there the ratio to the bare products is worse on the
+# become so cheap that what is left weighs as much: noise, casts and the
+# optimiser. There the ratio to the bare products is worse on the
 # better machine. And the one-pass step is not the literal game: it draws
 # one hand of noise for both players, and $D$ meets the $A$ of before.
 #

@@ -104,12 +104,12 @@ def chapter_times():
 
 
 def not_run():
-    """Claims that wait for a benchmark or for more seeds, and what would test them."""
+    """Claims that wait for a benchmark, and what would test them."""
     claims = pd.read_csv(RESULTS / "claims.csv")
     waiting = claims[claims.verdict == "not testable here"]
     together = waiting.groupby(["where", "evidence"], sort=False).claim.agg("; ".join).reset_index()
     return together[["where", "claim", "evidence"]].rename(
-        columns={"evidence": "what would test it, or what did not tell"}).to_markdown(index=False)
+        columns={"evidence": "what would test it"}).to_markdown(index=False)
 
 
 def reliability():
