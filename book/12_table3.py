@@ -100,9 +100,9 @@ readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 fig = plots.differences(lines, "mAP points")
-plots.show(fig, "ablation", "Older runs, from scratch: every row against"
-           " TFE, and TFE against the vanilla head it replaces, on synthetic"
-           " videos; 95% t intervals over seeds.",
+plots.show(fig, "ablation", "Older runs, from scratch: every row"
+           " against TFE, and TFE against the vanilla head it replaces, on"
+           " synthetic videos; 95% t intervals over seeds.",
            alt="Dots with intervals around zero: recognition left, fidelity"
            " right, test and shifted splits.")
 

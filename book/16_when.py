@@ -182,7 +182,8 @@ axes[0].set_ylabel("mAP against vanilla")
 axes[0].legend(fontsize=8)
 plots.show(fig, "phase-knobs", "Older runs: TFE from scratch minus"
            " vanilla over the action's share, the budget and the training"
-           " set, planted features (synthetic); 95% t intervals over seeds.",
+           " set, planted features (synthetic); 95% t intervals over"
+           " seeds.",
            alt="Three panels of two lines with intervals around zero.")
 
 # %% [markdown]
