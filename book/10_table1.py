@@ -64,6 +64,9 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 #
 # Each stage has 20 epochs. So `+TFE` is compared with `trained on`: both
 # had 40. `+TFE from scratch` had 20 and is compared with the head itself.
+# Every row has its own learning rate, the best of three on `val`. (At
+# first one rate served all. It was taken back, because $D$, which begins
+# as the identity, moved too fast at it.)
 # `+TFE` replaces the classifier of BIKE alone, and MSQNet's last encoder
 # layer and decoder. From scratch, BIKE's temporal blocks go too, as the
 # paper's Table 4 counts. All this was decided before the runs were made
