@@ -136,7 +136,7 @@ gpu: $(READY)  ## what wants a card, in pieces of nine minutes (ITEMS=; WHEELS=D
 	@PYTHONPATH=tests $(PY) -m gpu $(ITEMS)
 
 check: $(READY)  ## chapters in step, no clutter (seconds; run before a commit)
-	@$(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py
+	@$(PY) book/prose.py; $(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py
 
 clean:  ## remove what was made here: .venv, datasets, local results
 	rm -rf $(VENV) results/local book/_build .pytest_cache .hypothesis data/planted data/planted-short data/smoke
