@@ -44,6 +44,15 @@ def test_fidelity_and_costs_have_sentences_of_their_own():
     assert "over 10 seeds" in answer.paragraph(lines)
 
 
+def test_the_caption_of_a_table_says_what_each_reading_gives():
+    table = runs(3, **{"MSQNet+TFE": (-5, 0, .1)}).assign(metric="map")
+    said = answer.caption(table)
+    assert "TFE raised neither head's mAP: MSQNet's fell by 5.0 points" in said
+    assert all(f" {opening} " in f" {said}" for *_, opening in answer.QUESTIONS.values())
+    assert answer.caption(table[table.row.isin(["BIKE", "MSQNet"])]) == ""
+    assert answer.caption(table.assign(metric="accuracy")) == "" == answer.caption(table[table.seed < 2])
+
+
 def test_an_interval_that_does_not_outlive_the_correction_is_no_clear_difference():
     lines = answer.contrasts(runs(**{"BIKE+TFE": (2.5, 0, 3)}))
     line = lines[(lines.question == "TFE") & (lines["head"] == "BIKE")].iloc[0]

@@ -8,6 +8,7 @@ from data.files.paths import write_text
 from tfe.errors import StudyError
 
 HEADS = "MSQNet", "BIKE"
+FEWEST = 3  # seeds of an interval: of two, 95% t intervals span twelve standard errors
 # What is asked; the two rows whose difference, paired by seed, answers it; the sentence's opening.
 QUESTIONS = {
     "TFE": ("{}+TFE", "{} trained on", "TFE raised"),
@@ -98,6 +99,15 @@ def paragraph(lines):
         f"On synthetic videos, over {lines.seeds.min()} seeds, TFE is compared with the same head "
         "trained on for as long.",
         sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), sentence(lines, "from scratch")])
+
+
+def caption(runs):
+    """What a table says of every question that its rows answer, in sentences; "" where of none."""
+    if runs.metric.iloc[0] != "map" or runs.fidelity_auc.isna().all() or runs.seed.nunique() < FEWEST:
+        return ""
+    lines = contrasts(runs, "test")
+    return "".join(f"{sentence(lines, question, prefix)} " for question in QUESTIONS
+                   if question in set(lines.get("question", ())) for prefix in MEASURES)
 
 
 def write(readme, runs, summary):

@@ -6,7 +6,7 @@ from functools import cache, partial
 import pandas as pd
 
 from book import plots
-from book.evidence import position
+from book.evidence import answer, position
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
@@ -16,8 +16,7 @@ from data.files.paths import LOCAL, RESULTS, atomic, write_csv, write_json, writ
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
-FEWEST = 3  # seeds of an interval: of two, 95% t intervals span twelve standard errors
-FEW = f"Of fewer than {FEWEST} seeds no interval is printed: they do not tell the spread. "
+FEW = f"Of fewer than {answer.FEWEST} seeds no interval is printed: they do not tell the spread. "
 EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
          "one-sided tests at 5 %. ")
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
@@ -104,7 +103,7 @@ def page(name, frame, lines, dataset, folds=1):
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
-    few = lines.seeds < FEWEST
+    few = lines.seeds < answer.FEWEST
     ends = [name for name in lines if name.endswith(("low", "high"))]
     lines = lines.assign(**lines[ends].mask(few))
     words = intervals(lines, f"{unit} (%)")
@@ -122,7 +121,7 @@ def page(name, frame, lines, dataset, folds=1):
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
-        + _positions(frame)
+        + _positions(frame) + answer.caption(frame)
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
