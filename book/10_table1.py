@@ -189,12 +189,14 @@ both[sorted(both, reverse=True)]
 #
 # Fidelity is the within-video AUC of the leave-one-out read-out, per true
 # class. Mass and pointing are other measures of it, each beside its chance
-# level ([chapter 0](00_question.ipynb)). The oracle rows have none: they
-# see the true segments rearranged.
+# level ([chapter 0](00_question.ipynb)). `position auc` is that of a prior
+# which knows only where in a video actions lie. The oracle rows have none:
+# they see the true segments rearranged.
 
 # %%
 measures = ["fidelity_auc", "fidelity_mass", "chance_mass",
             "fidelity_pointing", "chance_pointing"]
+measures += [name for name in ["position_auc"] if name in table]
 mine = table[(table.split == split) & (table.method != "oracle-mask")]
 mine.groupby("row", sort=False)[measures].mean().round(3).rename(
     columns=lambda name: name.replace("_", " "))
