@@ -47,7 +47,7 @@ plots.style()
 split = "test"
 
 # %% [markdown]
-# Of one part the answer for TFE begun warm is known already, from the ten
+# Of one part the answer for TFE begun warm is known already, from the
 # seeds of chapter 10: the adversary, $-\mathcal L_N$ in Eq. (4).
 
 # %%

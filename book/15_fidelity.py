@@ -28,7 +28,7 @@
 # **All runs of this chapter are older.** TFE starts from scratch in them,
 # $-\mathcal L_N$ trains the layers below $D$, and the heads' embedding is
 # linear. They are to be made again in the reading of
-# [chapter 10](10_table1.ipynb). From the ten seeds of that chapter comes
+# [chapter 10](10_table1.ipynb). From the seeds of that chapter comes
 # the first sentence printed below, on TFE begun warm. All else that is said
 # of TFE here is said of the older reading.
 
