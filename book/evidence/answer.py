@@ -20,8 +20,8 @@ QUESTIONS = {
 # Column, name, unit and digits; differences below the margin count as none (results/plan.md).
 MEASURES = {"": ("value", "mAP", "points", 1, 1.0),
             "auc_": ("fidelity_auc", "fidelity", "AUC", 3, 0.02)}
-LEGEND = ("AUC is that of a video's true segments against its others, chance 0.5. Brackets are 95% t intervals over "
-          "seeds. A difference is to the row in \"against\", paired by seed. \"=\": equal within "
+LEGEND = ("AUC is that of a video's true segments against its others, chance 0.5. Brackets are 95% t "
+          "intervals over seeds. A difference is to the row in \"against\", paired by seed. \"=\": equal within "
           "1 point or 0.02 AUC, by two one-sided tests at 5%.")
 
 
@@ -94,11 +94,12 @@ def _became(line, prefix):
 
 
 def paragraph(lines):
-    """The answer in three sentences: recognition, fidelity, and the reading from scratch."""
+    """The answer in short: recognition, fidelity, the adversary's part, and the start from scratch."""
     return " ".join([
-        f"On synthetic videos, over {lines.seeds.min()} seeds, TFE is compared with the same head "
-        "trained on for as long.",
-        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), sentence(lines, "from scratch")])
+        f"On synthetic videos, over {lines.seeds.min()} seeds, {sentence(lines, 'TFE')}",
+        sentence(lines, "TFE", "auc_"), sentence(lines, "the adversary", "auc_"),
+        sentence(lines, "from scratch"),
+        "TFE is compared with the same head trained on for as long."])
 
 
 def caption(runs):
