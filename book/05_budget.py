@@ -22,7 +22,8 @@ import numpy as np
 import pandas as pd
 
 from book.theory import toys
-from book.theory.statements_budget import embedded, independent_laws, selectors
+from book.theory.statements_budget import (
+    embedded, independent_laws, selectors)
 from book import plots
 from book.theory.enumeration import masks
 from book.theory.information import disentangled_bottleneck, encode

@@ -40,8 +40,7 @@ import numpy as np
 import pandas as pd
 
 from book import plots
-from book.evidence import answer
-from book.evidence.verdicts import direction, readable
+from book.evidence import answer, verdicts
 from tfe import fidelity
 from data.files.paths import RESULTS
 
@@ -107,7 +106,7 @@ assert np.allclose(old[1], new[1])
 
 # %%
 test = lines[lines.split == split]
-readable(test, "mAP (%)").drop(columns=["split", "against"])
+verdicts.readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
 # The differences as a picture, and below it a count of the verdicts on
@@ -126,7 +125,8 @@ plots.show(fig, "fidelity-differences",
 plays = test.method.isin(["tfe", "tfe-bounded"])
 others = test[~plays & test.against.notna()]
 pd.DataFrame({
-    name: part.apply(direction, axis=1, prefix="auc_").value_counts()
+    name: part.apply(verdicts.direction, axis=1,
+                     prefix="auc_").value_counts()
     for name, part in (("TFE", test[plays]), ("others", others))
 }).fillna(0).astype(int)
 

@@ -34,16 +34,13 @@
 # `python -m book batch book/batches/phase.yaml`, all fits in one go.
 
 # %%
-import json
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 
 from book import plots, sliders
-from book.evidence import rules, statistics
-from book.evidence.verdicts import bar, interval, readable
+from book.evidence import rules, statistics, verdicts
 from data.common.generators.features import planted_features
 from data.files.paths import RESULTS
 
@@ -55,7 +52,7 @@ literal, bounded = "tfe", "tfe-bounded"
 # %%
 fits = pd.read_csv(RESULTS / "phase.csv")
 lines = pd.read_csv(RESULTS / "phase_summary.csv")
-receipt = json.loads((RESULTS / "phase.json").read_text())
+receipt = pd.read_json(RESULTS / "phase.json", typ="series")
 print(f"{len(fits) // 2} fits, {fits.seed.nunique()} seeds a point,"
       f" {receipt['test_videos']} test videos, {receipt['device']}")
 knobs = receipt["standard"]
@@ -112,10 +109,9 @@ for n, what in enumerate((("test",), ("shifted",), ("test", "auc_"))):
     for ax, method in zip(axes[:, n], (literal, bounded)):
         heat(ax, method, *what)
         ax.label_outer()
-plots.show(fig, "phase-map", "Older runs: mAP points (left, middle) and"
-           " AUC (right) that TFE from scratch gains (blue) or loses (red),"
-           " planted features (synthetic). A star: the interval over seeds"
-           " leaves out zero.",
+plots.show(fig, "phase-map", "Older runs: mAP points (left, middle), AUC"
+           " (right) that TFE from scratch gains (blue) or loses (red). A"
+           " star: the interval leaves out zero. Planted (synthetic).",
            alt="Six heat maps by rho and snr. In those of AUC all is red.")
 
 # %% [markdown]
@@ -258,7 +254,7 @@ both.pivot_table(index=["backbone", "training"], columns="method",
 
 # %%
 plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
-readable(plus, "mAP (%)").drop(columns=["split", "against"])
+verdicts.readable(plus, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
 # The bar was set beforehand. Fidelity must be above the plain heads *and*
@@ -284,7 +280,7 @@ others = ["MSQNet", "BIKE", "Gated MIL", "Gated MIL, a class each"]
 
 def judged(names):
     runs = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
-    return bar(runs[runs.split == "test"].drop_duplicates(
+    return verdicts.bar(runs[runs.split == "test"].drop_duplicates(
         ["row", "seed"]), "TFE-plus", others, margin=2)
 
 
@@ -293,9 +289,9 @@ bars = pd.concat({name: judged(files) for name, files in sets.items()},
 
 # %%
 bars["fidelity"] = bars.apply(
-    interval, axis=1, name="auc", sign="+", digits=3)
+    verdicts.interval, axis=1, name="auc", sign="+", digits=3)
 bars["recognition"] = bars.apply(
-    interval, axis=1, name="value", sign="+")
+    verdicts.interval, axis=1, name="value", sign="+")
 met = bars.groupby("data", sort=False).met.all()
 print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
 print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(

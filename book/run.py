@@ -119,10 +119,11 @@ for split in splits:
         measured[split]["peers"] = printed_map.peers(
             targets[at], predictions[split]["scores"])
     if "erasure" in measures:
+        falls = predictions[split]["leave_one_out"]
         measured[split]["erasure"] = erasure(
             system, x[at], targets[at],
             headline(predictions[split], targets[at]),
-            predictions[split]["leave_one_out"] if len(views) == 1 else None)
+            falls if len(views) == 1 else None)
     value = measured[split]["value"]
     print(f"{split} {measured[split]['metric']} {value:.3f}")
 

@@ -34,7 +34,7 @@ def in_this_process():
         return pool.over_cores(function, items, what, unit, 1, threads=True)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(batch, "pool", SimpleNamespace(each=each, cores=pool.cores))
+        patch.setattr(batch, "pool", SimpleNamespace(over_cores=each, cores=pool.cores))
         patch.setenv("OMP_NUM_THREADS", "1")  # a run sets both
         patch.setenv("JUPYTER_RUNTIME_DIR", "")
         yield

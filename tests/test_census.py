@@ -146,7 +146,7 @@ def test_the_official_lists_give_the_published_counts(shared, name, expected, tm
                                                       monkeypatch):
     monkeypatch.setattr(census, "DATA", tmp_path)  # the lists alone, whatever was made in data/
     lists = shared / "annotations" / name
-    rows = census.of_lists(census._listing(name, lists))
+    rows = census.of_lists(census._listing(name, lists, 1))
     table = pd.DataFrame(rows, columns=["check", "expected", "found", "example"])
     assert table.found.tolist() == table.expected.tolist() == expected
     assert main(["census", name, "--lists", str(lists)]) == 0

@@ -188,7 +188,7 @@ def test_folded_batched_features_are_those_of_the_published_network():
 
 
 def test_an_encoder_of_unknown_precision_is_refused():
-    with pytest.raises(StudyError, match="precision is 'fp8': choose one of fp32, bf16"):
+    with pytest.raises(StudyError, match="precision 'fp8' is unknown: use fp32 or bf16"):
         recipes.load("efficientnet-lite0", precision="fp8")
 
 

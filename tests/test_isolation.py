@@ -160,7 +160,7 @@ def test_all_together_gives_the_exit_code_and_the_table_of_a_clean_one(hostile, 
         local = tmp_path / str(len(tables))
         python("-c", BOOK, local, "batch", tmp_path / "tiny.yaml", "--data", dataset, "--workers", 1,
                env=env)
-        tables.append(pd.read_csv(local / "tiny.csv"))
+        tables.append(pd.read_csv(next(local.rglob("tiny.csv"))))
     same = ["row", "split", "seed", "value"]
     pd.testing.assert_frame_equal(tables[0][same], tables[1][same])
     assert len(tables[0]) == 2

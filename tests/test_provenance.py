@@ -93,6 +93,7 @@ def test_all_that_a_run_imports_is_in_its_key(names):
     files = done.stdout.partition("LOADED")[2].split()
     rooms = tuple(f"{ROOT / room}/" for room in ("tfe", "data", "book"))
     ours = {file.removeprefix(f"{ROOT}/") for file in files if file.startswith(rooms)}
+    ours.discard("tfe/backbones/peers/__init__.py")  # a docstring: looked at to find peers by name
     assert ours and ours <= set(provenance.sources(ROOT / "book" / "run.py", names))
 
 

@@ -150,4 +150,4 @@ def test_the_official_sizes_make_the_plan():
     """9,848 videos and 49,802 intervals of Charades, 13,320 videos of UCF101, in the published lists."""
     assert plan.videos("charades")["videos"] == 9848 and plan.INTERVALS == 49_802
     assert plan.videos("ucf101")["videos"] == 13_320 and set(plan.ARCHIVES) == set(reproduce.TABLES["table3"])
-    assert all(file in weights.FILES or file in weights.EITHER for files in real.START.values() for file in files)
+    assert all(file in weights.FILES or file in weights.KNOWN["either"] for files in real.START.values() for file in files)

@@ -152,7 +152,7 @@ def test_a_dead_shard_is_named_and_nothing_is_merged(dataset, as_shard, monkeypa
     monkeypatch.setattr(shards, "POLL", 0.01)
     monkeypatch.setattr(shards, "PATIENCE", 0.1)
     as_shard(0, 2)
-    with pytest.raises(StudyError, match="shard 1 of 2 made nothing for 0.1 s: start the same command"):
+    with pytest.raises(StudyError, match="shard 1 of 2 made nothing for 0.1 s: start again"):
         features.extract(dataset, SETTINGS, workers=1)
     assert not (dataset.folder / "features/efficientnet-lite0/features.npy").exists()
 

@@ -15,8 +15,7 @@ def predict(system, features, targets, batch_size=256):
     approximator's (A_S's), mean over true classes; attention `(N, T)`: TFE's mask's, else the same.
     """
     system.eval()  # the mask without noise, and no dropout
-    device = next(system.parameters()).device
-    parts = []
+    device, parts = next(system.parameters()).device, []
     for start in range(0, len(features), batch_size):
         rows = slice(start, start + batch_size)  # a slice: stored features may be a memory map
         x = torch.as_tensor(np.asarray(features[rows]), dtype=torch.float32, device=device)

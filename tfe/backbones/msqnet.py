@@ -3,7 +3,7 @@
 from math import log
 
 import torch
-from einops import einsum, rearrange
+from einops import einsum, rearrange, repeat
 from torch import nn
 from torch.nn import functional as F
 
@@ -58,7 +58,11 @@ class System(Backbone):
 
     def context(self, x):
         guide = x[..., self.dim:].mean(dim=1)
-        return joined(self.join, self.queries, guide) if self.tower else guide
+        if not self.tower:
+            return guide
+        queries = repeat(self.queries, "c d -> b c d", b=len(guide))
+        guide = repeat(guide, "b g -> b c g", c=self.num_classes)
+        return self.join(torch.cat([queries, guide], dim=-1))
 
     def set_text(self, text):
         """Begin the queries at the pooled class embeddings of a `weights.Text`."""
@@ -103,12 +107,6 @@ class GuidedEmbedding(nn.Module):
         return torch.cat([self.linear(both[..., :width]), both[..., width:]], dim=-1)
 
 
-def joined(linear, queries, guide):
-    """`linear` of each class's query beside its video's guide: `(C, d)`, `(B, g)` -> `(B, C, d)`."""
-    of_query, of_guide = linear.weight.split([queries.shape[1], guide.shape[1]], dim=1)
-    return F.linear(queries, of_query) + rearrange(F.linear(guide, of_guide), "b d -> b 1 d")
-
-
 class QueryDecoder(nn.Module):
     """Class queries joined with the guide, decoded against segments; one weight vector per class.
 
@@ -128,8 +126,11 @@ class QueryDecoder(nn.Module):
         self.bias = nn.Parameter(torch.zeros(num_classes))
 
     def forward(self, z, context):
-        queries = joined(self.join, self.queries, context) if self.guide_dim else context
-        decoded = self.decoder(queries, z)
+        if self.guide_dim:  # joined in two summands: a guide of 1,280 numbers once a video
+            of_query, of_guide = self.join.weight.split([z.shape[2], self.guide_dim], dim=1)
+            of_guide = rearrange(F.linear(context, of_guide), "b d -> b 1 d")
+            context = F.linear(self.queries, of_query) + of_guide
+        decoded = self.decoder(context, z)
         logits = einsum(decoded, self.weight, "b c d, c d -> b c") + self.bias
         return logits, self.decoder.layers[-1].attention
 
