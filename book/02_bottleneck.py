@@ -265,8 +265,8 @@ def frame(b):
 dials = [0.5, 0.9, 1.1, 1.4, 1.6, 2, 2.5, 3, 4, 6, 10]
 sliders.show([frame(b) for b in dials], "beta",
              "The best point of each curve at one weight, in bits; dotted,"
-             " a line of slope 1/beta. On the left it leaves the origin at the"
-             " critical weight and slides; on the right it jumps.")
+             " a line of slope 1/beta. On the left it leaves the origin at"
+             " the critical weight and slides; on the right it jumps.")
 
 # %% [markdown]
 # Two lessons follow. First, for $y = f(x)$ a "trade-off" tuned by $\beta$
