@@ -39,6 +39,23 @@ def test_a_claim_falls_only_where_every_reading_contradicts(tmp_path, warm, belo
     assert found == verdict and all(reading in words for reading in rules.READINGS)
 
 
+def test_a_difference_within_the_margin_tells_nothing_apart(tmp_path):
+    folder = lines(tmp_path, a=(-0.8, -0.1))
+    path = tmp_path / "toy_summary.csv"
+    assert rules.raises(folder, "toy", ["a"])[0] == "refuted"
+    pd.read_csv(path).assign(equal=True).to_csv(path, index=False)
+    assert rules.raises(folder, "toy", ["a"])[0] == "not reproduced here"
+
+
+def test_a_reading_may_stand_in_a_table_of_its_own(tmp_path):
+    lines(tmp_path, **{row.format("BIKE"): (-2, -1) for row in rules.READINGS.values()})
+    lines(tmp_path, "own", a=(-1, 1))
+    assert rules.in_readings(tmp_path, "raises", ["BIKE"], name="toy")[0] == "refuted"
+    found, words = rules.in_readings(tmp_path, "raises", ["BIKE"], name="toy",
+                                     more={"at one rate": {"name": "own", "rows": ["a"]}})
+    assert found == "not reproduced here" and "at one rate" in words
+
+
 def test_the_claimed_direction_counts(tmp_path):
     folder = lines(tmp_path, a=(-3, -1))
     assert rules.raises(folder, "toy", ["a"], wanted=-1)[0] == "confirmed"

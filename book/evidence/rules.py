@@ -70,7 +70,8 @@ def raises(folder, name, rows, prefix="", wanted=1):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
     Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
-    the contrary, and not reproduced here where the seeds tell nothing apart.
+    the contrary, and not reproduced here where the seeds tell nothing apart. A difference that is
+    equal to none within the margins fixed beforehand (results/plan.md) tells nothing apart either.
     """
     lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
     verdicts, words = [], []
@@ -79,7 +80,8 @@ def raises(folder, name, rows, prefix="", wanted=1):
             raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
         middle, low, high = (lines.loc[row, f"{prefix}difference{end}"]
                              for end in ("", "_low", "_high"))
-        verdicts.append(sign(low, high, wanted))
+        equal = lines.loc[row].get(f"{prefix}equal")
+        verdicts.append(UNSEEN if pd.notna(equal) and equal else sign(low, high, wanted))
         words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]")
     return together(verdicts), "; ".join(words)
 
@@ -256,15 +258,18 @@ def captioned(folder):
         f"{len(columns)} rows with {columns.max()} number each, of {', '.join(rows.dataset.unique())}")
 
 
-def in_readings(folder, rule, heads, into="rows", **given):
+def in_readings(folder, rule, heads, into="rows", more=None, **given):
     """The claim that a rule judges, in every reading of `READINGS`, of these heads.
 
-    into: what of the rule takes the rows of the heads; `other` takes that of one head.
+    into: what of the rule takes the rows of the heads; `other` takes that of one head. more: readings
+    of other tables, `{reading: what the rule is given there}`.
     """
     found = {}
     for reading, row in READINGS.items():
         rows = [row.format(head) for head in heads]
         found[reading] = RULES[rule](folder, **given, **{into: rows if into == "rows" else rows[0]})
+    for reading, own in (more or {}).items():
+        found[reading] = RULES[rule](folder, **given | own)
     return across([verdict for verdict, _ in found.values()]), ". ".join(
         f"{reading} ({verdict}): {words}" for reading, (verdict, words) in found.items())
 
