@@ -73,7 +73,7 @@ reproduce-table2:  ## Table 2: three heads on trimmed videos
 reproduce-table3:  ## Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
 	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS) $(TUNED),\
-		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 takes about 12 minutes in all on two cores; SEEDS=$(or $(SEEDS),5)))"; $(call prepare,$(STAND_IN)) && \
+		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 aims at 15 minutes in all on two cores; SEEDS=$(or $(SEEDS),5)))"; $(call prepare,$(STAND_IN)) && \
 		echo "stage 3 of 4: features" && $(encode) && \
 		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
