@@ -3,6 +3,7 @@
 import pandas as pd
 
 from book.evidence import statistics
+from book.evidence.summary import MARGINS
 from book.evidence.verdicts import intervals
 from data.files.paths import write_text
 from tfe.errors import StudyError
@@ -17,12 +18,12 @@ QUESTIONS = {
                      "Training the layers below D by -L_N as well lowered"),
     "from scratch": ("{}+TFE from scratch", "{}", "TFE from scratch lowered"),
     "training on": ("{} trained on", "{}", "Training on without TFE raised")}
-# Column, name, unit and digits; differences below the margin count as none (results/plan.md).
-MEASURES = {"": ("value", "mAP", "points", 1, 1.0),
-            "auc_": ("fidelity_auc", "fidelity", "AUC", 3, 0.02)}
+# Column, name, unit and digits; differences below the margin count as none.
+MEASURES = {prefix: (*words, MARGINS[words[0]]) for prefix, words in {
+    "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3)}.items()}
 LEGEND = ("AUC is that of a video's true segments against its others, chance 0.5. Brackets are 95% t "
           "intervals over seeds. A difference is to the row in \"against\", paired by seed. \"=\": equal within "
-          "1 point or 0.02 AUC, by two one-sided tests at 5%.")
+          f"{MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two one-sided tests at 5%.")
 
 
 def contrasts(runs, split="test"):
