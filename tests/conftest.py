@@ -11,7 +11,8 @@ import pytest
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED = ROOT.parent / "shared" / "data"
 # The files that take a minute or more, longest first: one begun last would keep one core at the end.
 LONG = ["test_kills", "test_site", "test_warm", "test_verify", "test_cluster", "test_isolation",
         "test_benchmarks", "test_processes", "test_batch", "test_provenance", "test_shards"]
@@ -22,6 +23,12 @@ def pytest_collection_modifyitems(items):
     for cell in items:
         if cell.path.name == "run.ipynb":
             cell.options["check"] = False  # it prints seconds, which no two executions share
+
+
+@pytest.fixture(autouse=True)
+def at_home(monkeypatch):
+    """Every test begins at the repository's root: papermill changes the folder of a whole process."""
+    monkeypatch.chdir(ROOT)
 
 
 @pytest.fixture(scope="module")

@@ -222,7 +222,7 @@ def test_prior_entropy_is_the_closed_form(task):
     expected = -(prior * prior.log()).sum()
     if task == "multilabel":
         expected = -(prior * prior.log() + (1 - prior) * (1 - prior).log()).mean()
-    assert prior_entropy(system.backbone, prior) == pytest.approx(expected.item())
+    assert prior_entropy(system.backbone, prior).item() == pytest.approx(expected.item())
 
 
 def test_capped_reward_stops_pulling_once_the_critic_is_uninformed():
@@ -230,7 +230,7 @@ def test_capped_reward_stops_pulling_once_the_critic_is_uninformed():
     with torch.no_grad():
         system.non_salient.bias.fill_(50.0)  # confidently "present" of every class: a huge L_N
     now = losses(system, data, noise())
-    bound = prior_entropy(system.backbone, data["prior"])
+    bound = prior_entropy(system.backbone, data["prior"]).item()
     assert now.loss_n > 10 * bound and now.reward.item() == pytest.approx(-bound)
     gradient = torch.autograd.grad(now.reward, system.players()["disentangler"], allow_unused=True)
     assert all(g is None or not g.any() for g in gradient)

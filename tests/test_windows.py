@@ -13,7 +13,7 @@ from book.runs import batch
 from data.files import store
 from data.files.dataset import open_dataset
 from tfe.errors import StudyError
-from data.files.paths import RESULTS
+from data.files.paths import BOOK, RESULTS
 
 RNG = np.random.default_rng
 
@@ -106,7 +106,7 @@ def lay(folder, arrays=None, names="u\nv\n", listed=True):
 def test_the_published_layout_becomes_folds_with_a_batch(tmp_path, capsys):
     gtea.main(["--from", str(lay(tmp_path / "from")), "--out", str(tmp_path / "gtea"), "--force"])
     assert "3 folds of 6 recordings" in capsys.readouterr().out
-    grid = batch.read("book/batches/gtea.yaml", dataset=str(tmp_path / "gtea"))
+    grid = batch.read(str(BOOK / "batches/gtea.yaml"), dataset=str(tmp_path / "gtea"))
     runs = batch.plan(grid, open_dataset(grid.folder), "scores")
     first = [run for run in runs if run.row == "MSQNet"]
     assert [run.parameters["data"].rsplit("fold")[-1] for run in first] == list("123123")

@@ -123,7 +123,7 @@ def _reward(system, logits_n, videos_n, prior):
 def prior_entropy(backbone, prior):
     """The loss in nats of answering the class frequencies `(C,)` to every video."""
     answer = prior.logit() if backbone.task == "multilabel" else prior.log()  # inverts `scores`
-    return backbone.loss(answer.unsqueeze(0), prior).item()  # a constant: nobody learns from it
+    return backbone.loss(answer.unsqueeze(0), prior)  # a constant: nobody learns from it
 
 
 def player_gradients(system, batch, generator=None, only=None):
@@ -180,8 +180,7 @@ def adversarial_update(system, parts, optimisers, generator=None):
         turns = [player for player in system.players()
                  for _ in range(game.updates if player == "approximators" else 1)]
     for only in turns:
-        found, seen = _averaged((*player_gradients(system, part, generator, only), part)
-                                for part in parts)
+        found, seen = _averaged((*player_gradients(system, part, generator, only), part) for part in parts)
         for player, own in found.items():
             _apply(optimisers[player], system.players()[player], own)
     return seen
@@ -206,15 +205,16 @@ def supervised_update(system, parts, optimisers, generator=None):
 def _averaged(parts):
     """The mean by their shares of `({player: gradients}, Losses, part)`; a gradient None stays."""
     total, seen = {}, {}
-    for found, now, part in parts:
-        share = part.get("share", 1.0)
-        for player, own in found.items():
-            own = [g if g is None or share == 1 else share * g for g in own]
-            total[player] = [g if t is None else t if g is None else t + g
-                             for t, g in zip(total[player], own)] if player in total else own
+    for found, now, batch in parts:
+        share = batch.get("share", 1.0)
+        for player, own in found.items():  # added in place: one sum of all gradients is held
+            sums = total.setdefault(player, [None] * len(own))
+            for at, g in ((at, g) for at, g in enumerate(own) if g is not None):
+                sums[at] = (sums[at].add_(g, alpha=share) if sums[at] is not None else
+                            g if share == 1 else share * g)
         for name in ("loss_s", "loss_n"):
             if (loss := getattr(now, name)) is not None:
                 # A tensor, not a float: reading a number off a GPU at every step would stall it.
                 seen[name] = seen.get(name, 0) + share * loss.detach()
-        now = loss = None  # lets this part's graph go before the next one's is built
+        found = own = g = now = loss = None  # lets this part's graph go before the next one's is built
     return total, seen

@@ -105,7 +105,7 @@ def fit(system, features, targets, schedule, *, seed, device="cpu", checkpoint=N
                   for name, parameters in system.players().items()}
     game = getattr(system, "game", None)
     settings = {"seed": seed, "schedule": asdict(schedule), "game": game and asdict(game)}
-    history = History([], prior_ce=prior_entropy(system.backbone, prior))
+    history = History([], prior_ce=prior_entropy(system.backbone, prior).item())
     if checkpoint and (state := checkpoint.load(_state(settings, history, system, optimisers))):
         _restore(state, history, system, optimisers)
     processes.join(system, optimisers, len(history.rows))
