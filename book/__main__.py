@@ -14,6 +14,7 @@ COMMANDS = {
     "batch": "run a grid of papermill runs, and collect the table and a figure",
     "predict": "show a video of your own to trained heads",
     "report": "draw committed figures again, judge the claims, verify tables",
+    "frontier": "recognition and fidelity along training, of a batch's rows",
     "readouts": "where trained heads look: read-outs, masks, explainers, judged",
     "publish": "make the tables of results/local/ the committed ones",
     "theorems": "check every statement of the theory, into results/theorems.csv",

@@ -42,11 +42,12 @@ def key(settings, data, encoder, begin=None):
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def fit(settings, data, encoder, splits, begin=None):
+def fit(settings, data, encoder, splits, begin=None, watch=None):
     """Train one system and measure it on `splits`: `(a row for each split, the system)`.
 
     begin: the settings of the vanilla head that it begins at, if its start is warm; that head is
-    trained where no fit has done so yet.
+    trained where no fit has done so yet. watch: of a system, what stands in the place of its
+    checkpoint (`tfe.training.fit`) and so sees it after every epoch.
     """
     torch.set_num_threads(1)
     dataset, x, targets, truth, rows, _ = opened(data, encoder)
@@ -56,16 +57,18 @@ def fit(settings, data, encoder, splits, begin=None):
         systems.warm_start(system, start(begin, data, encoder))
     begun = time.perf_counter()
     history = training.fit(system, x[rows["train"]], targets[rows["train"]], settings.plan(),
-                           seed=settings.seed, device=settings.device)
+                           seed=settings.seed, device=settings.device,
+                           checkpoint=watch and watch(system))
     ended = {"status": history.status, "loss_n": history.rows[-1].get("loss_n"),
              "uninformed": history.prior_ce, "seconds": time.perf_counter() - begun}
     if history.status == "diverged":
         return [{"split": split, **ended} for split in splits], system
-    return [{"split": split, **_measured(system, split, data, encoder), **ended}
+    return [{"split": split, **measured(system, split, data, encoder), **ended}
             for split in splits], system
 
 
-def _measured(system, split, data, encoder):
+def measured(system, split, data, encoder):
+    """The metric in percent and the AUC of each read-out, of a trained system on a split."""
     dataset, x, targets, truth, rows, _ = opened(data, encoder)
     at = rows[split]
     found = evaluation.measure(evaluation.predict(system, x[at], targets[at]), targets[at],
