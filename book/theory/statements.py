@@ -6,6 +6,7 @@ The statements about masks and budgets stand in `statements_budget.py`.
 """
 
 from dataclasses import dataclass
+from itertools import chain
 from typing import Callable
 
 import numpy as np
@@ -61,31 +62,46 @@ def minimisers(value):
     return value < value.min() + EPS
 
 
-def _worst_over(stream, measure):
-    """(cases, largest measure) over tables; all pairs of partitions count as cases."""
-    cases, worst = 0, -np.inf
-    for p_xy in stream:
-        terms = all_pairs(p_xy).terms
-        cases, worst = cases + terms.I_SN.size, max(worst, float(measure(p_xy, terms)))
-    return cases, worst
-
-
-def _two_bits():
-    return all_pairs(toys.two_bits().marginal("x y")).terms
-
-
+# Laws of (x, y) by what they are called in results/theorems.csv, each drawn anew when it is asked for.
+F_TEXT, N_TEXT = "20 random x of 6 points, y = f(x)", "20 random x of 5 points, noisy y"
 FUNCTIONAL = dict(count=20, points=6, labels=3, functional=True)
 NOISY = dict(count=20, points=5, labels=2, functional=False)
-F_TEXT, N_TEXT = "20 random x of 6 points, y = f(x)", "20 random x of 5 points, noisy y"
+LAWS = {F_TEXT: lambda: tables(**FUNCTIONAL), N_TEXT: lambda: tables(**NOISY),
+        "two fair bits": lambda: [toys.two_bits().marginal("x y")],
+        "three points": lambda: [toys.three_points().marginal("x y")],
+        "a fair label and two fair nuisance bits, 8 points": lambda: [np.repeat(np.eye(2), 4, 0) / 8]}
 PAIRS = "all pairs of partitions"
 DESCENT = "gradient descent on stochastic encoders, 16 starts"
 
 
-@statement("IB.constant", "Eq. (1) is at least 0 and a constant z_S minimises it", N_TEXT, PAIRS)
-def _():
-    cases, worst = _worst_over(tables(**NOISY),
-                               lambda p, t: max(-t.ib.min(), abs(t.ib[0, 0])))  # 0: the constant
-    return cases, worst, worst < EPS
+def below(name, text, *laws, measure, bound=EPS, note="", method=PAIRS):
+    """Register: `measure(p_xy, terms)` stays below `bound` in every pair of partitions of `laws`."""
+    @statement(name, text, "; ".join(laws) + note, method)
+    def _():
+        cases, worst = 0, -np.inf
+        for p_xy in chain.from_iterable(LAWS[law]() for law in laws):
+            terms = all_pairs(p_xy).terms
+            cases, worst = cases + terms.I_SN.size, max(worst, float(measure(p_xy, terms)))
+        return cases, worst, worst < bound
+
+
+def ties(name, text, objective, other, many, loose):
+    """Register: so `many` pairs of two fair bits minimise an objective, `loose` with another above 0."""
+    @statement(name, text, "two fair bits", PAIRS)
+    def _():
+        terms = all_pairs(toys.two_bits().marginal("x y")).terms
+        best = minimisers(getattr(terms, objective))
+        found = int((_grid(terms, other)[best] > EPS).sum())
+        return terms.I_SN.size, found, int(best.sum()) == many and found == loose
+
+
+def _loosest(_, terms):
+    """The largest left side of Theorem 1 at a minimum of Eq. (2)."""
+    return _grid(terms, "incompression")[minimisers(terms.dib)].max()
+
+
+below("IB.constant", "Eq. (1) is at least 0 and a constant z_S minimises it", N_TEXT,
+      measure=lambda p, t: max(-t.ib.min(), abs(t.ib[0, 0])))  # 0: the constant
 
 
 @statement("IB.informative", "every minimiser of Eq. (1) tells something of y", N_TEXT, PAIRS)
@@ -97,81 +113,54 @@ def _():
     return cases, least, least > EPS
 
 
-@statement("T1.infimum", "the minimum of Eq. (2) is -I(x;y)", f"{F_TEXT}; {N_TEXT}", PAIRS)
-def _():
-    found = [_worst_over(tables(**law), lambda p, t: abs(t.dib.min() + Joint(p, "x y").I("x; y")))
-             for law in (FUNCTIONAL, NOISY)]
-    worst = max(w for _, w in found)
-    return sum(c for c, _ in found), worst, worst < EPS
+below("T1.infimum", "the minimum of Eq. (2) is -I(x;y)", F_TEXT, N_TEXT,
+      measure=lambda p, t: abs(t.dib.min() + Joint(p, "x y").I("x; y")))
+
+below("T1.minimum", "the minimum of Eq. (2) is -H(y)", N_TEXT,
+      measure=lambda p, t: t.dib.min() + t.H_y)
+
+below("T1.minimum.functional", "the minimum of Eq. (2) is -H(y)", F_TEXT,
+      measure=lambda p, t: abs(t.dib.min() + t.H_y))
+
+below("T1.terms", "an excess of Eq. (2) below delta bounds each of its three terms by delta", F_TEXT,
+      measure=lambda p, t: (np.maximum(np.maximum(t.H_y - t.I_Sy, t.I_Ny), t.I_SN)
+                            - (t.dib - t.dib.min())).max())
 
 
-@statement("T1.minimum", "the minimum of Eq. (2) is -H(y)", N_TEXT, PAIRS)
-def _():
-    cases, worst = _worst_over(tables(**NOISY), lambda p, t: t.dib.min() + t.H_y)
-    return cases, worst, worst < EPS
-
-
-@statement("T1.minimum.functional", "the minimum of Eq. (2) is -H(y)", F_TEXT, PAIRS)
-def _():
-    cases, worst = _worst_over(tables(**FUNCTIONAL), lambda p, t: abs(t.dib.min() + t.H_y))
-    return cases, worst, worst < EPS
-
-
-@statement("T1.terms", "an excess of Eq. (2) below delta bounds each of its three terms by delta",
-           F_TEXT, PAIRS)
-def _():
-    def over(p, t):
-        largest = np.maximum(np.maximum(t.H_y - t.I_Sy, t.I_Ny), t.I_SN)
-        return (largest - (t.dib - t.dib.min())).max()
-    cases, worst = _worst_over(tables(**FUNCTIONAL), over)
-    return cases, worst, worst < EPS
+def _lost_at_the_minimum():
+    """Of each minimiser of Eq. (2) on two fair bits: H(x|z_S,z_N) and H(x|z_N,y); and of how many."""
+    p_xy, codes = toys.two_bits().marginal("x y"), partitions(4)
+    block = all_pairs(p_xy)
+    best = block.where(minimisers(block.terms.dib))
+    return [(encode(p_xy, z_S=codes[i], z_N=codes[j]).H("x | z_S z_N"),
+             float(block.terms.H_x_Ny[0, j])) for i, j in best], block.terms.I_SN.size
 
 
 @statement("T1.union", "at a minimum of Eq. (2), z_S and z_N together give x back",
            "two fair bits", PAIRS)
 def _():
-    p_xy, codes = toys.two_bits().marginal("x y"), partitions(4)
-    block = all_pairs(p_xy)
-    worst = max(encode(p_xy, z_S=codes[i], z_N=codes[j]).H("x | z_S z_N")
-                for i, j in block.where(minimisers(block.terms.dib)))
-    return block.terms.I_SN.size, worst, worst < EPS
+    found, cases = _lost_at_the_minimum()
+    worst = max(lost for lost, _ in found)
+    return cases, worst, worst < EPS
 
 
 @statement("T1.step", "an excess below delta and x from (z_S, z_N) give H(x|z_N,y) < 3 delta",
            "two fair bits", PAIRS)
 def _():
-    p_xy, codes = toys.two_bits().marginal("x y"), partitions(4)
-    block = all_pairs(p_xy)
-    worst = max(float(block.terms.H_x_Ny[0, j])
-                for i, j in block.where(minimisers(block.terms.dib))
-                if encode(p_xy, z_S=codes[i], z_N=codes[j]).H("x | z_S z_N") < EPS)
-    return block.terms.I_SN.size, worst, worst < EPS
+    found, cases = _lost_at_the_minimum()
+    worst = max(left for lost, left in found if lost < EPS)
+    return cases, worst, worst < EPS
 
 
-@statement("T1.theorem", "Theorem 1: minimisers of Eq. (2) compress maximally", "two fair bits",
-           PAIRS)
-def _():
-    terms = _two_bits()
-    worst = float(_grid(terms, "incompression")[minimisers(terms.dib)].max())
-    return terms.I_SN.size, worst, worst < EPS
+below("T1.theorem", "Theorem 1: minimisers of Eq. (2) compress maximally", "two fair bits",
+      measure=_loosest)
 
+ties("T1.six", "six pairs minimise Eq. (2), and three of them do not compress maximally",
+     "dib", "incompression", many=6, loose=3)
 
-@statement("T1.six", "six pairs minimise Eq. (2), and three of them do not compress maximally",
-           "two fair bits", PAIRS)
-def _():
-    terms = _two_bits()
-    best = minimisers(terms.dib)
-    loose = int((_grid(terms, "incompression")[best] > EPS).sum())
-    return terms.I_SN.size, loose, int(best.sum()) == 6 and loose == 3
-
-
-@statement("T1.eight", "Theorem 1: minimisers of Eq. (2) compress maximally",
-           "a fair label and two fair nuisance bits, 8 points", "all 4,140 x 4,140 pairs")
-def _():
-    p_xy = np.repeat(np.eye(2), 4, 0) / 8
-    terms = all_pairs(p_xy).terms
-    worst = float(_grid(terms, "incompression")[minimisers(terms.dib)].max())
-    return terms.I_SN.size, worst, worst < EPS
+below("T1.eight", "Theorem 1: minimisers of Eq. (2) compress maximally",
+      "a fair label and two fair nuisance bits, 8 points", method="all 4,140 x 4,140 pairs",
+      measure=_loosest)
 
 
 @statement("T1.stochastic", "an excess of Eq. (2) below .001 bounds the left side by .025",
@@ -184,23 +173,18 @@ def _():
     return 16, worst, worst < 0.025
 
 
-@statement("T1.repaired", "with the completeness term, the left side is at most 2 (a+b+c+d)",
-           F_TEXT, PAIRS)
-def _():
-    cases, worst = _worst_over(tables(**FUNCTIONAL),
-                               lambda p, t: (t.incompression - 2 * excess(t)).max())
-    return cases, worst, worst < EPS
+below("T1.repaired", "with the completeness term, the left side is at most 2 (a+b+c+d)", F_TEXT,
+      measure=lambda p, t: (t.incompression - 2 * excess(t)).max())
 
 
-@statement("T1.sharper", "with the completeness term, the left side is at most 2a + c + d",
-           N_TEXT + " (I(x;y) in place of H(y))", PAIRS)
-def _():
-    def over(p_xy, t):
-        i_xy = Joint(p_xy, "x y").I("x; y")
-        left = abs(t.I_xS - i_xy) + abs(t.I_Sy - i_xy)
-        return (left - (2 * (i_xy - t.I_Sy) + t.I_SN + t.H_x_Ny)).max()
-    cases, worst = _worst_over(tables(**NOISY), over)
-    return cases, worst, worst < EPS
+def _above_the_sharper_bound(p_xy, t):
+    i_xy = Joint(p_xy, "x y").I("x; y")
+    left = abs(t.I_xS - i_xy) + abs(t.I_Sy - i_xy)
+    return (left - (2 * (i_xy - t.I_Sy) + t.I_SN + t.H_x_Ny)).max()
+
+
+below("T1.sharper", "with the completeness term, the left side is at most 2a + c + d", N_TEXT,
+      note=" (I(x;y) in place of H(y))", measure=_above_the_sharper_bound)
 
 
 def _random_ratio(p_xy, size, count, ratio):
@@ -250,11 +234,8 @@ def _():
     return len(sums), max(sums), max(sums) < EPS
 
 
-@statement("T1.deterministic", "deterministic encoders bring a+b+c+d to 0", "three points", PAIRS)
-def _():
-    terms = all_pairs(toys.three_points().marginal("x y")).terms
-    worst = float(excess(terms).min())
-    return terms.I_SN.size, worst, worst < EPS
+below("T1.deterministic", "deterministic encoders bring a+b+c+d to 0", "three points",
+      measure=lambda p, t: excess(t).min())
 
 
 @statement("T1.noisy", "where y is not a function of x, the repaired minimum is -I(x;y)",
@@ -266,30 +247,14 @@ def _():
     return 16, worst, worst < 1e-3
 
 
-@statement("T2.necessity", "every minimiser of Eq. (2) minimises L1", f"{F_TEXT}; {N_TEXT}",
-           PAIRS)
-def _():
-    found = [_worst_over(tables(**law), lambda p, t: t.l1[minimisers(t.dib)].max() - t.l1.min())
-             for law in (FUNCTIONAL, NOISY)]
-    worst = max(w for _, w in found)
-    return sum(c for c, _ in found), worst, worst < 2 * EPS
+below("T2.necessity", "every minimiser of Eq. (2) minimises L1", F_TEXT, N_TEXT, bound=2 * EPS,
+      measure=lambda p, t: t.l1[minimisers(t.dib)].max() - t.l1.min())
 
+below("T2.sufficiency", "every minimiser of L1 minimises L2 = I(z_S;z_N)", "two fair bits",
+      measure=lambda p, t: t.l2[minimisers(t.l1)].max())
 
-@statement("T2.sufficiency", "every minimiser of L1 minimises L2 = I(z_S;z_N)",
-           "two fair bits", PAIRS)
-def _():
-    terms = _two_bits()
-    worst = float(terms.l2[minimisers(terms.l1)].max())
-    return terms.I_SN.size, worst, worst < EPS
-
-
-@statement("T2.twelve", "twelve pairs minimise L1, and six of them do not minimise Eq. (2)",
-           "two fair bits", PAIRS)
-def _():
-    terms = _two_bits()
-    best = minimisers(terms.l1)
-    loose = int((terms.l2[best] > EPS).sum())
-    return terms.I_SN.size, loose, int(best.sum()) == 12 and loose == 6
+ties("T2.twelve", "twelve pairs minimise L1, and six of them do not minimise Eq. (2)",
+     "l1", "l2", many=12, loose=6)
 
 
 @statement("T2.identity", "at a minimiser of L1, I(z_S;z_N) = I(z_S;z_N|y)",

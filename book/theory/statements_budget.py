@@ -76,6 +76,15 @@ def _code(z):
     return np.unique(z.reshape(len(z), -1).round(9), axis=0, return_inverse=True)[1].ravel()
 
 
+def only(name, text, words, joint, objective, wanted, method=MASKS + " (worst: how many masks tie)"):
+    """Register: of the masks over x1 x2 x3 `wanted` minimises an objective, and no other does."""
+    @statement(name, text, words, method)
+    def _():
+        chosen, terms = masks(joint, "x1 x2 x3")
+        best = chosen[minimisers(getattr(terms, objective))]
+        return len(chosen), len(best), len(best) == 1 and best[0].tolist() == wanted
+
+
 @statement("B.supersets", "the minimisers of Eq. (2) are exactly the supersets of R",
            "20 laws of 4 independent segments, R two of them", MASKS)
 def _():
@@ -105,12 +114,8 @@ def _():
     return len(chosen), missed, missed == 0
 
 
-@statement("B.everything", "the mask of all segments is the only minimiser of Eq. (2)",
-           "three segments, a shared scene", MASKS)
-def _():
-    chosen, terms = masks(toys.shared_scene(), "x1 x2 x3")
-    best = chosen[minimisers(terms.dib)]
-    return len(chosen), len(best), len(best) == 1 and bool(best.all())
+only("B.everything", "the mask of all segments is the only minimiser of Eq. (2)",
+     "three segments, a shared scene", toys.shared_scene(), "dib", [True, True, True], MASKS)
 
 
 @statement("T2.necessity.budget", "under |M| = k every minimiser of Eq. (2) minimises L1",
@@ -195,21 +200,13 @@ def _():
     return 3 ** 8, int(best.sum()), best.sum() == 1 and largest[best][0] == 0
 
 
-@statement("B.complete.xor", "the completeness term makes R the only minimising mask",
-           "y = x2 xor x3, x1 noise", MASKS + " (worst: how many masks tie)")
-def _():
-    joint = toys.independent_segments(3, lambda b: b[1] ^ b[2])
-    chosen, terms = masks(joint, "x1 x2 x3")
-    ties = int(minimisers(terms.complete).sum())
-    return len(chosen), ties, ties == 1
+only("B.complete.xor", "the completeness term makes R the only minimising mask",
+     "y = x2 xor x3, x1 noise", toys.independent_segments(3, lambda b: b[1] ^ b[2]),
+     "complete", [False, True, True])
 
 
-@statement("B.complete.scene", "the completeness term makes R the only minimising mask",
-           "three segments, a shared scene", MASKS + " (worst: how many masks tie)")
-def _():
-    chosen, terms = masks(toys.shared_scene(), "x1 x2 x3")
-    best = chosen[minimisers(terms.complete)]
-    return len(chosen), len(best), len(best) == 1 and best[0].tolist() == [True, False, False]
+only("B.complete.scene", "the completeness term makes R the only minimising mask",
+     "three segments, a shared scene", toys.shared_scene(), "complete", [True, False, False])
 
 
 @statement("B.complete.shared", "the completeness term makes R the only minimising mask",
