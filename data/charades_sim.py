@@ -14,17 +14,15 @@ val is carved out of train by person: those whose id's SHA-256 begins below 0x20
 The folder holds Charades' own lists: its licence forbids to pass it on, and git ignores it.
 """
 
-import argparse
 import hashlib
-from pathlib import Path
 
 import numpy as np
 
+from data.common import command
 from data.common.archives.benchmark import held_out
 from data.common.lists.readers import CHARADES, charades
 from data.planted import begin
 from tfe.errors import StudyError
-from data.files.paths import DATA
 from data.files.dataset import open_dataset, write_dataset
 from data.files.store import write_features
 
@@ -72,11 +70,8 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m data charades-sim", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", type=Path, default=DATA / "charades-sim", metavar="DIR",
-                   help="the dataset folder to make (default: data/charades-sim)")
-    p.add_argument("--from", dest="lists", type=Path, metavar="DIR", help="Charades' lists")
+    p = command.parser("charades-sim", __doc__)
+    p.add_argument("--from", dest="lists", type=command.folder, metavar="DIR", help="Charades' lists")
     p.add_argument("--videos", type=int, metavar="N", help="a random subset, the same for a seed")
     p.add_argument("--dim", type=int, default=128, help="length of a feature (default 128)")
     p.add_argument("--snr", type=float, default=SNR, help="how far an action stands out from the "

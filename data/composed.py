@@ -18,7 +18,6 @@ included; pieces.csv has every piece. Same source and arguments, same bytes (on 
 PyAV).
 """
 
-import argparse
 import json
 from dataclasses import asdict
 from importlib.metadata import version
@@ -28,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from data import utd_mhad
+from data.common import command
 from data.common.generators.storyboard import STREAMS
 from data.common.generators.trimmed import write_clips
 from data.common.recordings import clips, composing, cuts, joining, sources
@@ -78,12 +78,9 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m data composed", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = command.parser("composed", __doc__, "data/composed, or data/composed-SET")
     p.add_argument("--from", dest="source", default="utd_mhad", metavar="SET",
                    help="utd_mhad (default), ucf101, hmdb51, rehearsal, or a dataset folder")
-    p.add_argument("--out", type=Path, metavar="DIR",
-                   help="the dataset folder to make (default: data/composed, or data/composed-SET)")
     p.add_argument("--share", type=float, default=0.25, metavar="PART",
                    help="part of a video that its actions fill, .075 to .8 (default .25)")
     p.add_argument("--actions", type=int, default=3, metavar="N", help="at most (default 3)")

@@ -20,7 +20,6 @@ folder and is not taken stands in left_out.csv with its reason; intervals are cu
 video, and counted.
 """
 
-import argparse
 import hashlib
 import re
 import sys
@@ -28,6 +27,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.common import command
 from data.files import adopt
 from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import DATA
@@ -64,12 +64,8 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m data folder", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("folder", type=lambda name: Path(name).expanduser(), metavar="DIR",
-                   help="the folder to adopt")
-    p.add_argument("--out", type=Path, metavar="DIR",
-                   help="the dataset folder to write (default: data/<name>)")
+    p = command.parser("folder", __doc__, "data/<name>")
+    p.add_argument("folder", type=command.folder, metavar="DIR", help="the folder to adopt")
     p.add_argument("--name", help="the dataset's name (default: the folder's name)")
     return p
 

@@ -14,16 +14,15 @@ with --features-only features/planted/ instead of videos. Same arguments, same b
 with the same PyAV). It may be stopped at any time: the same command goes on where it was.
 """
 
-import argparse
 import json
 from collections import Counter
 from functools import partial
-from pathlib import Path
 
+from data.common import command
 from data.common.generators import storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError
-from data.files.paths import DATA, UNFINISHED, write_text
+from data.files.paths import UNFINISHED, write_text
 
 __all__ = ["main", "planted_features"]
 
@@ -67,10 +66,7 @@ def make(folder, stories, settings, begun, script="planted"):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m data planted", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--out", type=Path, default=DATA / "planted", metavar="DIR",
-                   help="the dataset folder to make (default: data/planted)")
+    p = command.parser("planted", __doc__)
     p.add_argument("--name", help="the dataset's name in tables (default: the folder's name)")
     p.add_argument("--seed", type=int, default=0, help="another seed, another dataset (default 0)")
     p.add_argument("--rho", type=float, default=0.5, metavar="P",

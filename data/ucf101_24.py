@@ -10,13 +10,11 @@ unpacked UCF101, its clips anywhere below. Nothing is copied: the clips are read
 almost nothing of when. Seconds are nominal, 25 frames each.
 """
 
-import argparse
-from pathlib import Path
 
+from data.common import command
 from data.common.lists import tubes
 from data.files import adopt
 from tfe.errors import StudyError
-from data.files.paths import DATA
 
 SPARSE = ("VolleyballSpiking", "Basketball", "CricketBowling", "TennisSwing", "BasketballDunk",
           "Diving")
@@ -36,12 +34,10 @@ def main(arguments=None):
 
 def parser():
     """The command line."""
-    p = argparse.ArgumentParser(prog="python -m data ucf101-24", description=__doc__,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--lists", type=Path, metavar="DIR", help="where pyannot.pkl lies")
-    p.add_argument("--from", dest="folder", type=Path, metavar="DIR", help="the unpacked UCF101")
-    p.add_argument("--out", type=Path, default=DATA / "ucf101-24", metavar="DIR",
-                   help="the dataset folder to make (default: data/ucf101-24)")
+    p = command.parser("ucf101-24", __doc__)
+    p.add_argument("--lists", type=command.folder, metavar="DIR", help="where pyannot.pkl lies")
+    p.add_argument("--from", dest="folder", type=command.folder, metavar="DIR",
+                   help="the unpacked UCF101")
     return p
 
 

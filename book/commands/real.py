@@ -10,11 +10,11 @@ where nothing could be run.
 
 from argparse import Namespace
 from importlib import import_module
-from pathlib import Path
 from textwrap import wrap
 
 from book.commands import batch
 from data import __main__ as door
+from data.common import command
 from data.common.recordings import sources
 from data.files.paths import BOOK, DATA
 from tfe.errors import StudyError
@@ -29,8 +29,7 @@ ENCODER = "efficientnet-lite0"
 def arguments(parser):
     parser.add_argument("sets", nargs="*", metavar="SET",
                         help=f"of {', '.join(SETS)} (default: all)")
-    parser.add_argument("--from", dest="given", metavar="DIR",
-                        type=lambda name: Path(name).expanduser(),
+    parser.add_argument("--from", dest="given", metavar="DIR", type=command.folder,
                         help="the folder of the sets' folders; of one set, its own will do")
     parser.add_argument("--encoder", default=ENCODER, help="for videos (default: %(default)s)")
     parser.add_argument("--seeds", type=batch.seeds, help="as of `book batch`")

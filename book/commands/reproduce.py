@@ -24,6 +24,7 @@ from book.evidence import plan
 from book.runs import batch as runs_of
 from book.runs import card, real
 from data import __main__ as features
+from data.common import command
 from data.common.archives import benchmark, download, rar
 from data.common.archives.acquire import Work, home_of_lists
 from data.encoders import recipes, weights
@@ -41,7 +42,7 @@ PAPER = "clip-l14-336"  # the encoder of BIKE and Text4Vis in their best rows
 def arguments(parser):
     parser.add_argument("table", choices=TABLES, help="which table")
     parser.add_argument("dataset", choices=TABLES["table3"])
-    parser.add_argument("--from", dest="given", metavar="DIR", type=lambda name: Path(name).expanduser(),
+    parser.add_argument("--from", dest="given", metavar="DIR", type=command.folder,
                         help="the folder with the archives, or with the unpacked lists and videos")
     parser.add_argument("--download", action="store_true", help="download archives that are missing")
     parser.add_argument("--split", type=int, choices=(1, 2, 3), help="of ucf101 and hmdb51 (default 1)")

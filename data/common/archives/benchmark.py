@@ -4,12 +4,12 @@ First the lists are had and read, then the videos of which they speak, then the 
 `dataset.toml` last.
 """
 
-import argparse
 import hashlib
 from pathlib import Path
 
 import pandas as pd
 
+from data.common import command
 from data.common.archives import acquire, download, rar
 from data.common.lists.census import look
 from data.files import adopt
@@ -51,12 +51,10 @@ def make(work, lists, videos, split, val):
 def parser(benchmark, text):
     """The command line of a benchmark's script."""
     several = benchmark.splits > 1
-    p = argparse.ArgumentParser(prog=f"python -m data {benchmark.name}", description=text,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--from", dest="given", type=lambda name: Path(name).expanduser(), metavar="DIR",
+    p = command.parser(benchmark.name, text,
+                       f"data/{benchmark.name}" + ", or data/NAME-splitN" * several)
+    p.add_argument("--from", dest="given", type=command.folder, metavar="DIR",
                    help="take archives, or unpacked lists and videos, from DIR; download nothing")
-    p.add_argument("--out", type=Path, metavar="DIR", help="the dataset folder to make (default: "
-                   f"data/{benchmark.name}" + ", or data/NAME-splitN" * several + ")")
     if several:
         p.add_argument("--split", type=int, default=1, choices=range(1, benchmark.splits + 1),
                        help="the official split (default 1: it has the sizes that the paper prints)")

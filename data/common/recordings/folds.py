@@ -1,13 +1,11 @@
 """The command line that the datasets of windows share."""
 
-import argparse
-from pathlib import Path
-
 import pandas as pd
 
+from data.common import command
 from data.common.recordings import windows
 from tfe.errors import StudyError
-from data.files.paths import DATA, RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 
 
 def main(arguments, about, name, window, source, read, classes=None, usual=None):
@@ -17,12 +15,9 @@ def main(arguments, about, name, window, source, read, classes=None, usual=None)
     dataset.toml; classes: names of the labels, by default `action 0`, `action 1`, ...; usual: where
     the published files lie if --from does not say.
     """
-    p = argparse.ArgumentParser(prog=f"python -m data {name}", description=about,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--from", dest="folder", type=Path, metavar="DIR", default=usual,
+    p = command.parser(name, about)
+    p.add_argument("--from", dest="folder", type=command.folder, metavar="DIR", default=usual,
                    help="the published files")
-    p.add_argument("--out", type=Path, default=DATA / name, metavar="DIR",
-                   help=f"where to make the folds (default: data/{name})")
     p.add_argument("--window", type=int, default=window, metavar="N",
                    help=f"steps in a window, a multiple of {windows.SEGMENTS} (default {window})")
     p.add_argument("--force", action="store_true",
@@ -53,4 +48,4 @@ def record(line, path=RESULTS / "windows.csv"):
     if path.is_file():
         kept = pd.read_csv(path)
         table = pd.concat([table, kept[kept.dataset != line["dataset"]]]).sort_values("dataset")
-    write_text(path, table.to_csv(index=False, lineterminator="\n", float_format="%.4g"))
+    write_csv(path, table, float_format="%.4g")

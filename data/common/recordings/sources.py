@@ -1,9 +1,7 @@
 """Where recordings come from, and the command line that their scripts share."""
 
-import argparse
-from pathlib import Path
-
-from data.files.paths import DATA, ROOT
+from data.common import command
+from data.files.paths import ROOT
 from tfe.errors import StudyError
 
 BESIDE = ROOT.parent / "shared" / "data" / "recordings"  # development data beside the repository
@@ -22,12 +20,9 @@ FOLDERS = {"grid": "grid_s1"}  # beside the repository, where the name is anothe
 
 def parser(name, about):
     """The command line of a dataset's script: where the files lie, and where the dataset goes."""
-    p = argparse.ArgumentParser(prog=f"python -m data {name}", description=about,
-                                formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--from", dest="folder", type=lambda given: Path(given).expanduser(),
-                   metavar="DIR", help="the published files, or a dataset folder made of them")
-    p.add_argument("--out", type=Path, default=DATA / name, metavar="DIR",
-                   help=f"the dataset folder to make (default: data/{name})")
+    p = command.parser(name, about)
+    p.add_argument("--from", dest="folder", type=command.folder, metavar="DIR",
+                   help="the published files, or a dataset folder made of them")
     return p
 
 
