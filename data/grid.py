@@ -14,13 +14,12 @@ half.
 """
 
 import hashlib
-from functools import partial
 from itertools import islice
 
 import numpy as np
 import pandas as pd
 
-from data.common.pool import over_cores
+from data.common.pool import fill
 from data.common.recordings import sources
 from data.files.dataset import SUFFIXES, open_dataset, write_dataset
 from data.video.decode import pictures
@@ -46,9 +45,7 @@ def main(arguments=None):
     read = adopted if (folder / "dataset.toml").is_file() else official
     crops = [crop for number in range(options.crops)
              for crop in cut(*read(folder), number, options.seed)]
-    missing = [crop for crop in crops if not (options.out / "videos" / f"{crop[0]}.mp4").is_file()]
-    for _ in over_cores(partial(write_crop, options.out / "videos"), missing, "cutting", "crop"):
-        pass
+    fill(options.out / "videos", {crop[0]: crop for crop in crops}, write_crop, "cutting", "crop")
     videos = pd.DataFrame([(name, split, FRAMES / FPS, ";".join(sorted({w for w, _, _ in words})))
                            for name, _, split, _, words in crops],
                           columns=["video_id", "split", "duration", "labels"])
@@ -114,10 +111,10 @@ def cut(files, splits, spoken, number, seed):
     return found
 
 
-def write_crop(folder, crop):
-    """Write the frames of a crop to `<folder>/<name>.mp4`."""
-    name, path, _, first, _ = crop
-    frames = list(islice(pictures(path), first, first + FRAMES))
+def write_crop(crop, path):
+    """Write the frames of a crop to `path`."""
+    _, video, _, first, _ = crop
+    frames = list(islice(pictures(video), first, first + FRAMES))
     if len(frames) < FRAMES:
-        raise StudyError(f"{path} has no {first + FRAMES} frames: copy it again")
-    write_video(folder / f"{name}.mp4", frames, FPS, {"crf": "18", "preset": "veryfast"})
+        raise StudyError(f"{video} has no {first + FRAMES} frames: copy it again")
+    write_video(path, frames, FPS, {"crf": "18", "preset": "veryfast"})

@@ -16,10 +16,9 @@ with the same PyAV). It may be stopped at any time: the same command goes on whe
 
 import json
 from collections import Counter
-from functools import partial
 
-from data.common import command
-from data.common.generators import storyboard
+from data.common import command, pool
+from data.common.generators import render, storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError
 from data.files.paths import UNFINISHED, write_text
@@ -57,7 +56,8 @@ def make(folder, stories, settings, begun, script="planted"):
     if "features" in settings:
         write_planted_features(folder, stories, settings)
     else:
-        render_missing(folder, stories)
+        pool.fill(folder / "videos", {story.video_id: story for story in stories}, render.write_video,
+                  "rendering", "video")
     write_tables(folder, stories, settings, script)
     counts = Counter(story.split for story in stories)
     print(f"{folder}: {len(stories)} videos, "
@@ -116,17 +116,6 @@ def complete(folder, stories, settings):
     if "features" in settings:
         return (folder / "features" / "planted" / "meta.json").is_file()
     return {s.video_id for s in stories} <= {p.stem for p in (folder / "videos").glob("*.mp4")}
-
-
-def render_missing(folder, stories):
-    """Render the videos that are not there yet, on every core."""
-    from data.common.generators.render import write_into
-    from data.common.pool import over_cores
-
-    videos = folder / "videos"
-    missing = [story for story in stories if not (videos / f"{story.video_id}.mp4").is_file()]
-    for _ in over_cores(partial(write_into, videos), missing, "rendering", "video"):
-        pass
 
 
 def write_planted_features(folder, stories, settings):

@@ -165,7 +165,7 @@ def test_broken_words(tmp_path, align, message):
 def test_a_short_utterance_is_refused(tmp_path):
     write_video(tmp_path / "v.mp4", (np.zeros((32, 32, 3), np.uint8) for _ in range(20)), 25)
     with pytest.raises(StudyError, match=r"v.mp4 has no \d+ frames: copy it again"):
-        grid.write_crop(tmp_path / "out", ("v_0", tmp_path / "v.mp4", "train", 20, []))
+        grid.write_crop(("v_0", tmp_path / "v.mp4", "train", 20, []), tmp_path / "out.mp4")
 
 
 @pytest.mark.parametrize("script", [msrc12, utd_mhad, grid, sfinge3d])
@@ -250,7 +250,7 @@ def test_the_published_speech(published, tmp_path):
     assert len({word for own in words.values() for word, _, _ in own}) == len(grid.WORDS) == 51
     crops = grid.cut(files, splits, words, 0, 0)
     assert len(crops) == 1000 and sum(len(own) for *_, own in crops) == 3692
-    grid.write_crop(tmp_path, crops[0])
+    grid.write_crop(crops[0], tmp_path / f"{crops[0][0]}.mp4")
     shown, whole = (list(decode.pictures(path)) for path in (tmp_path / f"{crops[0][0]}.mp4",
                                                              crops[0][1]))
     apart = [np.abs(shown[0].astype(int) - frame).mean() for frame in whole]

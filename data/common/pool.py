@@ -6,6 +6,7 @@ import sys
 import threading
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 
@@ -49,6 +50,18 @@ def over_cores(function, items, what, unit, workers=None, initializer=None, init
                     progress.update()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def fill(folder, jobs, write, doing, unit):
+    """Make the videos that `folder` lacks: `write(job, path)` for each of `jobs`, `{name: job}`."""
+    missing = [(job, path) for name, job in jobs.items()
+               if not (path := folder / f"{name}.mp4").is_file()]
+    for _ in over_cores(partial(_written, write), missing, doing, unit):
+        pass
+
+
+def _written(write, job_and_path):
+    write(*job_and_path)
 
 
 def _pool(workers, threads, initializer, initargs):

@@ -111,8 +111,3 @@ def write_video(story, path):
     from data.video.writing import write_video as write
 
     write(path, frames(story), FPS)
-
-
-def write_into(folder, story):
-    """Render `story` to `<folder>/<video_id>.mp4`."""
-    write_video(story, folder / f"{story.video_id}.mp4")

@@ -3,14 +3,12 @@
 A person is a scene. Clips begin and end at rest: the scene alone. All is synthetic.
 """
 
-from functools import partial
-
 import pandas as pd
 
 from data.common.generators import render
 from data.common.generators.scene import SCENES
 from data.common.generators.storyboard import ACTIONS, FPS, Event, Storyboard, stream
-from data.common.pool import over_cores
+from data.common.pool import fill
 from data.files.dataset import write_dataset
 
 LENGTH = range(32, 49)  # frames
@@ -32,9 +30,8 @@ def write_clips(out, people=8, kinds=len(ACTIONS), trials=2, seed=0):
                 stories.append(Storyboard(name, split, number, seed, frames, person % SCENES,
                                           (Event(kind, REST, frames - REST),), ()))
                 rows.append((name, split, round(frames / FPS, 6), ACTIONS[kind], f"s{person}"))
-    missing = [s for s in stories if not (out / "videos" / f"{s.video_id}.mp4").is_file()]
-    for _ in over_cores(partial(render.write_into, out / "videos"), missing, "rendering", "clip"):
-        pass
+    fill(out / "videos", {story.video_id: story for story in stories}, render.write_video,
+         "rendering", "clip")
     write_dataset(out, {
         "name": out.name, "task": "singlelabel", "metric": "accuracy", "synthetic": True,
         "classes": list(ACTIONS[:kinds]), "source": "made by data/composed.py --from rehearsal",

@@ -5,7 +5,7 @@ from functools import lru_cache, partial
 import av
 import numpy as np
 
-from data.common.pool import over_cores
+from data.common.pool import fill
 from data.common.recordings.composing import REST_FRAMES
 from data.video.decode import pictures
 from data.video.writing import write_video
@@ -17,11 +17,9 @@ TRIED, CLOSE = 8, 8.0  # videos whose boundaries are decoded; grey levels by whi
 
 def render(videos, files, plan, side, fps):
     """Write what is not there of `plan`, `{video_id: (group, pieces)}`, group by group."""
-    jobs = [(name, pieces, {piece.clip: files[piece.clip] for piece in pieces})
-            for name, (_, pieces) in sorted(plan.items(), key=lambda item: (item[1][0], item[0]))
-            if not (videos / f"{name}.mp4").is_file()]
-    for _ in over_cores(partial(write, videos, side, fps), jobs, "composing", "video"):
-        pass
+    jobs = {name: (pieces, {piece.clip: files[piece.clip] for piece in pieces})
+            for name, (_, pieces) in sorted(plan.items(), key=lambda item: (item[1][0], item[0]))}
+    fill(videos, jobs, partial(write, side, fps), "composing", "video")
 
 
 def compared(videos, files, plan, side):
@@ -74,11 +72,10 @@ def squared(picture, side):
     return frame.reformat(side, side, interpolation="AREA").to_ndarray(format="rgb24")
 
 
-def write(videos, side, fps, job):
-    """Write a video into the folder `videos`, encoded once; job: `(video_id, pieces, files)`."""
-    video_id, pieces, files = job
-    write_video(videos / f"{video_id}.mp4",
-                frames(pieces, lambda clip: clip_frames(files[clip], side)), fps, X264)
+def write(side, fps, job, path):
+    """Write a video to `path`, encoded once; job: its pieces and the files of their clips."""
+    pieces, files = job
+    write_video(path, frames(pieces, lambda clip: clip_frames(files[clip], side)), fps, X264)
 
 
 def boundaries(path, pieces, files, side):
