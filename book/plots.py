@@ -7,6 +7,8 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Image, Markdown, display
 
+from data.files.paths import atomic
+
 # Okabe and Ito's palette: told apart by colour-blind readers, and in grey.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000"]
 PAGE = 7  # the width of the page's text, in inches at the resolution of the figures
@@ -44,6 +46,27 @@ def png(fig, **options):
     fig.savefig(buffer, format="png", metadata={"Software": None}, **options)
     plt.close(fig)
     return buffer.getvalue()
+
+
+def save(fig, path):
+    """Write a figure to `path`, atomically and with nothing of this machine in it."""
+    with atomic(path) as temporary:
+        fig.savefig(temporary, metadata={"Software": None})
+
+
+def greys(ax, names, shares, span=None):
+    """Rows of grey by name, 1 is white: shares `(R, T)`, drawn over `span` (default: 0 to T)."""
+    ax.imshow(shares, cmap="gray", aspect="auto", vmin=0, vmax=1,
+              extent=(*(span or (0, shares.shape[1])), len(names), 0))
+    ax.set_yticks([row + 0.5 for row in range(len(names))])
+    ax.set_yticklabels(names, fontsize=8, parse_math=False)
+    ax.tick_params(length=0)
+
+
+def thinned(frames, width=160):
+    """Frames `(..., H, W, 3)` thinned to about `width` pixels: a picture needs no more."""
+    step = max(1, frames.shape[-2] // width)
+    return frames[..., ::step, ::step, :]
 
 
 def losses(history):

@@ -22,7 +22,7 @@ from book.evidence.publish import beside_committed
 from book.runs import batch, multiverse
 from data.files.adopt import fitting
 from data.files.dataset import open_dataset
-from data.files.paths import LOCAL, atomic, write_text
+from data.files.paths import LOCAL, write_text
 from data.files.schema import SEEDS, read_yaml
 from tfe.errors import StudyError
 
@@ -120,8 +120,7 @@ def show_strips(folder, table, dataset):
     if saliency.empty:
         return f"No picture: nothing tells the videos of {dataset.name} apart."
     plots.style()
-    with atomic(path) as temporary:
-        strips.picture(dataset, saliency).savefig(temporary, metadata={"Software": None})
+    plots.save(strips.picture(dataset, saliency), path)
     said = (f"{path.name}: {strips.rule(saliency)}. Fall of the true classes' logits when a segment "
             "is left out, first seed of each row; white is high.")
     write_text(page, f"{page.read_text(encoding='utf-8')}\n{said}\n\n![{said}]({path.name})\n")

@@ -19,7 +19,7 @@ import torch
 
 from book import plots
 from book.runs import heads, reel, sights, walk, when
-from data.files.paths import LOCAL, atomic, write_text
+from data.files.paths import LOCAL, write_csv, write_text
 from data.video import decode
 from tfe.errors import StudyError
 
@@ -62,7 +62,7 @@ def run(options):
         return say_when(options, name, out, shown or heads.published(heads.SHIPPED))
     frames, seen, note = sights.see(options.video, shown, options.device)
     fig = sights.picture(frames, seen, f"{name}\n{note.split(':')[0].rstrip('.')}; white is high")
-    save(fig, out)
+    plots.save(fig, out)
     table = sights.likeliest(seen).to_markdown(index=False)
     print(f"{name}\n{table}\n{note}\nwrote {readable(out)}")
 
@@ -74,10 +74,9 @@ def say_when(options, name, out, shown):
                                   options.device)
     note = sights.trained_on(shown)
     found = table_of(walks)
-    save(reel.picture(film, walks, f"{name}\nwhite is high, bars are intervals"), out)
+    plots.save(reel.picture(film, walks, f"{name}\nwhite is high, bars are intervals"), out)
     write_text(out.with_suffix(".html"), reel.page(film, walks, f"{name}. {note}"))
-    write_text(out.with_suffix(".csv"), found.to_csv(index=False, lineterminator="\n",
-                                                     float_format="%.6g"))
+    write_csv(out.with_suffix(".csv"), found, float_format="%.6g")
     write_text(out.with_suffix(".json"), json.dumps({
         "video": name, "seconds": film.seconds, "heads": [
             {"row": head.row, "dataset": head.card["dataset"], **each}
@@ -120,12 +119,6 @@ def broken(film):
     missing = film.segments - film.read
     return f"Not a sound file: the last {missing} of {film.segments} segments are missing.\n" * (
         missing > 0)
-
-
-def save(fig, out):
-    """Write a figure as a png, with nothing of this machine in it."""
-    with atomic(out) as temporary:
-        fig.savefig(temporary, metadata={"Software": None})
 
 
 def readable(name):

@@ -12,7 +12,7 @@ from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
 from book.runs import provenance
 from data.files import reading
-from data.files.paths import LOCAL, RESULTS, atomic, write_csv, write_json, write_text
+from data.files.paths import LOCAL, RESULTS, write_csv, write_json, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
@@ -177,8 +177,7 @@ def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
     notes = ["simulated features"] * (frame.encoder.iloc[0] == "simulated")
     notes += ["supervised scores"] * (", supervised" in settings.get("source", ""))
     fig = plots.points(frame, ", ".join([dataset, *notes]), synthetic)
-    with atomic(folder / f"{name}.png") as temporary:
-        fig.savefig(temporary, metadata={"Software": None})
+    plots.save(fig, folder / f"{name}.png")
 
 
 def redraw(tables=(), folder=RESULTS):

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from book import plots
 from data.video import decode
 from tfe import fidelity
 from tfe.errors import StudyError
@@ -92,10 +93,8 @@ def _strip(ax, part):
         grid |= {"truth": truth} if known and not grid else {}
         auc = fidelity.per_video(falls[None], truth[None])["auc"][0] if known else np.nan
         grid[f"{row} {auc:.2f}" if np.isfinite(auc) else row] = share / share.max()
-    ax.imshow(np.stack(list(grid.values())), cmap="gray", aspect="auto", vmin=0, vmax=1)
-    ax.set(xticks=[], yticks=range(len(grid)))
-    ax.set_yticklabels(grid, fontsize=8, parse_math=False)
-    ax.tick_params(length=0)
+    plots.greys(ax, list(grid), np.stack(list(grid.values())))
+    ax.set_xticks([])
 
 
 def _frames(ax, dataset, name, segments):
@@ -105,8 +104,7 @@ def _frames(ax, dataset, name, segments):
         frames = decode.sample(dataset.files[name], int(segments))
     except (KeyError, StudyError):  # features of one's own, or a video that is gone
         return
-    step = max(1, frames.shape[2] // 100)
-    ax.imshow(np.concatenate(list(frames[:, ::step, ::step]), axis=1), aspect="auto")
+    ax.imshow(np.concatenate(list(plots.thinned(frames, 100)), axis=1), aspect="auto")
 
 
 def is_closed(dataset):

@@ -9,6 +9,8 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 from PIL import Image
 
+from book import plots
+
 CLASSES = 5  # of a head, at most, that are drawn
 PRINTED = 16  # pictures of the whole, at most, that are printed
 STYLE = "background:#fff;color:#222;font:12px sans-serif;max-width:100%"
@@ -40,15 +42,11 @@ def picture(reel, walks, title=""):
     _frames(axes[0], reel)
     axes[0].set_title(title, fontsize=9, parse_math=False)
     for ax, walk, (names, places) in zip(axes[1:], walks, shown):
-        ax.imshow(walk.curves[places], cmap="gray", vmin=0, vmax=1, aspect="auto",
-                  extent=(edges[0], edges[-1], len(names), 0))
+        plots.greys(ax, names, walk.curves[places], (edges[0], edges[-1]))
         for row, name in enumerate(names):
             mine = walk.intervals[walk.intervals.label == name]
             ax.broken_barh(list(zip(mine.start, mine.end - mine.start)), (row + 0.78, 0.2),
                            color="C1")
-        ax.set_yticks(np.arange(len(names)) + 0.5)
-        ax.tick_params(length=0)
-        ax.set_yticklabels(names, fontsize=8, parse_math=False)
         ax.set_title(walk.row, fontsize=8, loc="left", pad=2, parse_math=False)
     axes[-1].xaxis.set_major_formatter(FuncFormatter(lambda x, _: clock(x)))
     axes[-1].set_xlabel("time", fontsize=8)

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
+from book import plots
 from book.runs import heads
 from data.encoders import recipes
 from data.video import decode
@@ -117,7 +118,7 @@ def picture(frames, sights, title=""):
     strip = 0.24 * rows + 0.12
     fig, axes = plt.subplots(3, 1, figsize=(WIDE * segments + 1.6, high + 2 * strip + 1.0),
                              height_ratios=[high, strip, strip], layout="constrained")
-    small = _small(frames)
+    small = plots.thinned(frames)
     axes[0].imshow(np.concatenate(list(small), axis=1), aspect="auto")
     axes[0].vlines(small.shape[2] * np.arange(1, segments) - 0.5, -0.5, small.shape[1] - 0.5,
                    color="white", linewidth=1.5)
@@ -127,21 +128,11 @@ def picture(frames, sights, title=""):
         ax.spines[:].set_visible(False)
     for ax, name in zip(axes[1:], ("attention", "leave_one_out")):
         shares = np.stack([normalised(getattr(one, name)) for one in sights])
-        ax.imshow(shares / shares.max(axis=1, keepdims=True), cmap="gray", aspect="auto",
-                  vmin=0, vmax=1, extent=(0, segments, rows, 0))
-        ax.set(xticks=[], yticks=np.arange(rows) + 0.5)
-        ax.set_yticklabels([one.row for one in sights], fontsize=8, parse_math=False)
-        ax.tick_params(length=0)
+        plots.greys(ax, [one.row for one in sights], shares / shares.max(axis=1, keepdims=True))
+        ax.set_xticks([])
         ax.set_title({"attention": "attention", "leave_one_out": "fall of the likeliest class's "
                       "logit when a segment is left out"}[name], fontsize=8, loc="left", pad=2)
         ax.hlines(range(1, rows), 0, segments, color="#777777", linewidth=0.6)
     axes[2].set_xticks(np.arange(segments) + 0.5, range(1, segments + 1), fontsize=7)
     axes[2].set_xlabel("segment", fontsize=8)
     return fig
-
-
-def _small(frames, width=160):
-    """Frames thinned to about `width` pixels: a picture needs no more."""
-    step = max(1, frames.shape[2] // width)
-    return frames[:, ::step, ::step]
-

@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from book.evidence import localisation
+from book.plots import thinned
 from book.runs import heads, sights, when
 from data.encoders import engines, recipes
 from data.video import decode
@@ -24,7 +25,6 @@ from tfe.errors import StudyError
 WINDOWS = 16  # that a head is shown at a time
 PICTURES = 48  # of the whole video, that are kept
 MOST = 100_000  # segments: some twenty hours in the usual windows
-WIDTH = 160  # pixels of such a picture, about
 
 
 @dataclass
@@ -135,7 +135,7 @@ def _features(encoder, source, reel):
         while whole := len(frames := waiting.result()) // per:
             waiting = ahead.submit(lambda: list(islice(source, step)))
             for n in kept & set(range(reel.read, reel.read + whole)):
-                reel.pictures[n] = small(frames[(n - reel.read) * per + per // 2])
+                reel.pictures[n] = thinned(frames[(n - reel.read) * per + per // 2]).copy()
             reel.read += whole
             # Half precision, as the store keeps what heads are trained on.
             yield from encoder(np.stack(frames[:whole * per])).astype(np.float16)
@@ -155,9 +155,3 @@ def _chunks(windows):
     while chunk := list(islice(windows, WINDOWS)):
         firsts, x = zip(*chunk)
         yield np.array(firsts), np.stack(x)
-
-
-def small(picture):
-    """A picture thinned to about `WIDTH` pixels: a strip needs no more."""
-    step = max(1, picture.shape[1] // WIDTH)
-    return picture[::step, ::step].copy()
