@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from book.evidence import localisation
+from book.evidence.detection import FRACTIONS, edges as edges_of
 from data.files import store
 from data.files.dataset import open_dataset
 from tfe import evaluation
@@ -17,7 +18,6 @@ from tfe.errors import StudyError
 
 # `(N, C, T)` out of what `evaluation.predict` gives, by name.
 READOUTS = {"leave-one-out": lambda predictions: predictions["leave_one_out"]}
-FRACTIONS = tuple(n / 10 for n in range(1, 10))  # that are tried on val
 USUAL = 0.5  # the fraction where no true interval tells a better one
 AT = 0.5  # the IoU from which an interval counts as found
 GUESSES = 20  # draws of the uniform guess: their mean is known to a hundredth
@@ -128,12 +128,8 @@ class _Videos:
     def of(cls, dataset, features, split):
         rows = dataset.rows(features.video_ids)[split]
         ids, segments = np.array(features.video_ids)[rows], features.x.shape[1]
-        table = dataset.videos.set_index("video_id")
-        begins, lasts = (table.loc[ids, name].to_numpy()[:, None]
-                         for name in ("picture_start", "duration"))
-        truth = dataset.segments
-        return cls(features.x[rows], ids, dataset.targets(ids),
-                   begins + lasts * np.arange(segments + 1) / segments,
+        table, truth = dataset.videos.set_index("video_id"), dataset.segments
+        return cls(features.x[rows], ids, dataset.targets(ids), edges_of(dataset, ids, segments),
                    table.duration + table.picture_start,
                    None if truth is None else truth[truth.video_id.isin(ids)], dataset.classes,
                    dataset.truth(ids, segments))
