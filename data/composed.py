@@ -32,7 +32,7 @@ from data.common.generators.storyboard import STREAMS
 from data.common.generators.trimmed import write_clips
 from data.common.recordings import clips, composing, cuts, joining, sources
 from data.files.dataset import open_dataset, write_dataset
-from data.files.paths import DATA, write_text
+from data.files.paths import DATA, write_csv, write_text
 from data.planted import begin
 from tfe.errors import StudyError
 
@@ -138,7 +138,7 @@ def write_tables(out, settings, source, labelled, plan, law):
         segments += [(name, label, round(first / law.fps, 6), round(last / law.fps, 6))
                      for label, first, last in events]
         rows += [{"video_id": name, **asdict(piece)} for piece in pieces]
-    write_text(out / "pieces.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    write_csv(out / "pieces.csv", pd.DataFrame(rows))
     write_dataset(out, {
         "name": settings["name"], "task": "multilabel", "metric": "map", "classes": labelled,
         "source": f"clips of {source.settings.get('source')}, joined by data/composed.py",

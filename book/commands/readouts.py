@@ -19,7 +19,7 @@ from book.runs import batch, heads, protocols
 from data.common import pool
 from data.files import store
 from data.files.dataset import SPLITS, open_dataset
-from data.files.paths import LOCAL, write_text
+from data.files.paths import LOCAL, write_csv
 from tfe.errors import StudyError
 
 
@@ -48,7 +48,7 @@ def run(options):
         raise StudyError(f"{options.what}: no run to ask: `python -m book batch FILE` makes them, "
                          "and --ask masks wants heads with a mask")
     table, out = pd.concat(lines, ignore_index=True), options.out or LOCAL / f"{options.ask}.csv"
-    write_text(out, table.round(6).to_csv(index=False, lineterminator="\n"))
+    write_csv(out, table.round(6))
     print(means(table).to_markdown(index=False, floatfmt=".3f"))
     print(f"wrote {out}")
 

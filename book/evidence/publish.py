@@ -12,7 +12,7 @@ from data.files import schema, store
 from data.files.dataset import open_dataset
 from data.files.schema import named, read_yaml
 from tfe.errors import StudyError
-from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_text
+from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_csv
 
 CARD = ["piece", "state", "quantity", "value", "device", "seconds", "commit"]  # of results/gpu.csv
 
@@ -93,8 +93,7 @@ def publish_card():
     before = pd.read_csv(RESULTS / "gpu.csv")
     stays = ~(before.piece.isin(lines.piece) & before.device.isin([*lines.device, "not run"]))
     both = pd.concat([before[stays], lines]).sort_values("piece", kind="stable")
-    write_text(RESULTS / "gpu.csv", both.to_csv(
-        index=False, lineterminator="\n", float_format="%.6g"))
+    write_csv(RESULTS / "gpu.csv", both, float_format="%.6g")
     return [RESULTS / "gpu.csv"]
 
 

@@ -4,7 +4,6 @@ A head is a folder: `head.json`, the card, and a safetensors file a module, none
 Matrices are kept in 8 bits with a scale a row; what that costs is measured and stands in the card.
 """
 
-import json
 import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ from data.files import schema, store
 from data.files.dataset import open_dataset
 from tfe import evaluation
 from tfe.errors import StudyError
-from data.files.paths import LOCAL, RESULTS, atomic, write_text
+from data.files.paths import LOCAL, RESULTS, atomic, write_json
 
 PUBLISHED = RESULTS / "heads"
 # The rows of Table 1 whose heads ship with the study.
@@ -122,8 +121,7 @@ def write(head, folder):
         with atomic(path) as temporary:
             save_file(_packed(module.state_dict()), temporary)
         hashes[path.name] = store.sha256(path)
-    card = {**head.card, "sha256": hashes}
-    write_text(folder / "head.json", json.dumps(card, indent=1, sort_keys=True) + "\n")
+    write_json(folder / "head.json", {**head.card, "sha256": hashes})
 
 
 def read(folder):

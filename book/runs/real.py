@@ -16,7 +16,7 @@ from book.evidence import answer, memory, plan, report
 from book.evidence.statistics import mean_interval
 from book.runs import batch, provenance
 from book.runs.settings import Settings
-from data.files.paths import BOOK, LOCAL, RESULTS, write_text
+from data.files.paths import BOOK, LOCAL, RESULTS, write_csv, write_text
 from tfe import backbones
 from tfe.errors import StudyError
 
@@ -126,8 +126,7 @@ def write(name, options, dataset, runs):
             "call mAP. A head that its authors trained is measured once."
             + " A rehearsal: narrow systems, random weights." * (options.preset != "paper")
             + f"\n\n{lines.to_markdown(index=False, disable_numparse=True)}\n")
-    write_text(LOCAL / f"{name}.csv", frame.to_csv(
-        index=False, lineterminator="\n", float_format="%.6g"))
+    write_csv(LOCAL / f"{name}.csv", frame, float_format="%.6g")
     write_text(LOCAL / f"{name}.md", page)
     return page
 
