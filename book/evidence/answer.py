@@ -70,7 +70,10 @@ def verdict(line, prefix=""):
 
 
 def sentence(lines, question, prefix=""):
-    """One plain sentence: of which heads' mAP (or, by `auc_`, fidelity) the answer is yes."""
+    """The answer to one of `QUESTIONS` in a sentence: whose measure moved as its opening says, how far.
+
+    lines: as of `contrasts`; prefix: "" asks about mAP, "auc_" about fidelity.
+    """
     lines = lines[lines.question == question].to_dict("records")
     opening, measure = QUESTIONS[question][2], MEASURES[prefix][1]
     wanted = "lower" if opening.endswith("lowered") else "higher"

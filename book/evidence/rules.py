@@ -261,8 +261,9 @@ def captioned(folder):
 def in_readings(folder, rule, heads, into="rows", more=None, **given):
     """The claim that a rule judges, in every reading of `READINGS`, of these heads.
 
-    into: what of the rule takes the rows of the heads; `other` takes that of one head. more: readings
-    of other tables, `{reading: what the rule is given there}`.
+    rule: a name of `RULES`, called once a reading with `given` and the reading's rows. into: the
+    argument that takes them, "rows" a list of all heads, any other the row of the first head. more:
+    further readings, from other tables: `{reading: the rule's arguments, over those in given}`.
     """
     found = {}
     for reading, row in READINGS.items():

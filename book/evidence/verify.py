@@ -68,7 +68,11 @@ def verify(name, seed):
 
 
 def _surprising(values):
-    """How far one more value, of a normal law, lies from any of these at most, 99 times in a 100."""
+    """How far one more run may lie from any of these runs and still be no surprise, at 99%.
+
+    Two draws of one normal law differ by sqrt(2) standard deviations, as estimated from `values`, times
+    Student's t; 0 where there are fewer than two values.
+    """
     values = values.dropna()
     if len(values) < 2:
         return 0.0

@@ -60,7 +60,12 @@ def asked_by(shown):
 
 
 def encoded(path, asked, device="cpu"):
-    """A video's frames and features `(1, T, d)` as a head's card asks, and what it hides, in words."""
+    """A video as heads see it: `(sampling, frames, features, doubt)`.
+
+    asked: the features that a head's card names, as `asked_by` returns them. sampling: the options of
+    `decode.sample` that they are made with; frames: uint8 `(N, H, W, 3)`; features: float16 `(1, T, d)`;
+    doubt: what is wrong with the file in words, "" where nothing is.
+    """
     encoder = encoder_of(asked, device)
     frames, lengths = decode.measured_sample(path, **asked["sampling"])
     # Half precision, as the store keeps what heads are trained on.

@@ -26,7 +26,11 @@ def of_card(text):
 
 
 def ended(main, arguments=None):
-    """Run `main(arguments)`; return its code or 0, 2 for bad input (quotes cut), 130 for Ctrl-C."""
+    """Run `main(arguments)` as a command; return its exit code.
+
+    That is what `main` returns, or 0; 2 for bad input, a full disk or a card in trouble, each told in
+    one line, in which long quoted texts are cut; 130 for Ctrl-C.
+    """
     try:
         return main(arguments) or 0
     except StudyError as error:

@@ -1,4 +1,8 @@
-"""What is said of videos beside their features: `skipped.csv` and `lengths.csv` of a store."""
+"""Two tables beside a store's features: videos that have none, and videos in doubt.
+
+`skipped.csv` lists the videos without features and why; `lengths.csv` those that hold damaged frames or
+another number of frames than they announce.
+"""
 
 import json
 

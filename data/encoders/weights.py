@@ -37,10 +37,11 @@ def folder():
 
 
 def find(name, where=None):
-    """The path of a known file, of one of a purpose in weights.toml, or of a file of one's own.
+    """The path of a file of weights.
 
-    After the weights' folder, the cache that `hf download` fills is looked at. Raises StudyError that
-    names the missing file, its place, its source and its sha256.
+    name: a file that weights.toml lists; a purpose there, such as "clip-l14", which several files serve;
+    or any other file in the folder. It is looked for in the weights' folder, then in the cache that
+    `hf download` fills. Where it is not there, StudyError names file, folder, source and sha256.
     """
     where = Path(where or folder())
     names = KNOWN["either"].get(name, (name,))

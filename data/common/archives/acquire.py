@@ -34,7 +34,7 @@ class Benchmark:
 
 @dataclass
 class Work:
-    """Where things are taken from and put."""
+    """One call of a benchmark's script: the folders that it reads from, and the one that it writes."""
 
     benchmark: Benchmark
     out: Path

@@ -97,7 +97,10 @@ def tables(work, listing, split):
 
 
 def length(path):
-    """`((seconds, 0), "")`: as declared, else as decoded; or `(None, why it cannot be read)`."""
+    """How long a picture lasts and when it begins, `((seconds, seconds), "")`; else `(None, reason)`.
+
+    By the header's word the picture begins at once. Where the header is silent, the video is decoded.
+    """
     declared, reason = look(path)
     if declared or reason:
         return declared and (round(declared, 3), 0.0), reason

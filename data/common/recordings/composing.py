@@ -41,8 +41,12 @@ class Law:
 
 @dataclass(frozen=True)
 class Piece:
-    """`frames` frames from `first` on, of which the clip's are those from `clip_first` on (-1: a
-    rest); `join_frames` frames of `join` come before."""
+    """A stretch of a composed video: `frames` frames, the first of which is the video's frame `first`.
+
+    They are those of the clip `clip` from its frame `clip_first` on; -1 there means a rest. Just before
+    the piece lie `join_frames` frames of the join `join`. `shows` is the clip's class, or `REST`;
+    `labelled` says whether that is a class that the set labels.
+    """
 
     first: int
     frames: int

@@ -31,7 +31,11 @@ def control(videos, split, seed=0):
 
 
 def told(pieces):
-    """What is told of the cuts, `(P, features)`: lengths and joins about each piece."""
+    """What a viewer of the cuts alone could know of P pieces, as features `(P, 20)`.
+
+    Four numbers of each piece and of the two before and after it, -1 beyond the ends of the video:
+    its frames, the frames of the join before it, and whether that join is a gap or a fade.
+    """
     rows = np.array([[piece.frames, piece.join_frames, piece.join == "gap", piece.join == "fade"]
                      for piece in pieces], float)
     padded = np.pad(rows, ((AROUND, AROUND), (0, 0)), constant_values=-1)
@@ -39,9 +43,10 @@ def told(pieces):
 
 
 def _within(train, test, answer):
-    """The AUC within a video, averaged over those where it is defined; nan where it is in none.
+    """Fit a reader on the videos `train`; return its AUC within each of `test`, averaged over these.
 
-    `answer` speaks of the last pieces of a video: of all, or of all but the first.
+    `answer(pieces)` gives what is to be read, a bool for every piece of a video, or for every piece but
+    the first. Videos in which all bools are alike have no AUC; nan where no video has one.
     """
     answers = [np.array(answer(pieces), int) for pieces in train]
     if len(set(np.concatenate(answers))) < 2:
