@@ -60,31 +60,22 @@ def effects(lines, axes, measure="value"):
     with a 95% t interval: one line an axis and value that was drawn. Axes with one value are left
     out. Raises nothing where there are too few readings: the ends are then nan.
     """
-    y, names, columns = lines[measure].to_numpy(float), [], [np.ones(len(lines))]
-    for axis in axes:
-        values = sorted(lines[axis].dropna().unique())
-        # Sum to zero: the last value's effect is minus the sum of the others'.
-        coded = [(lines[axis] == value).to_numpy(float) - (lines[axis] == values[-1]).to_numpy(float)
-                 for value in values[:-1]]
-        names += [(axis, value, len(columns) + np.arange(len(coded)), n)
-                  for n, value in enumerate(values) if coded]
-        columns += coded
-    x = np.stack(columns, axis=1)
-    solved, _, rank, _ = np.linalg.lstsq(x, y, rcond=None)
-    freedom = len(y) - rank
-    noise = ((y - x @ solved) ** 2).sum() / freedom if freedom > 0 else np.nan
-    covariance = noise * np.linalg.pinv(x.T @ x)
-    wide = stats.t.ppf(0.975, freedom) if freedom > 0 else np.nan
-    found = []
-    for axis, value, where, n in names:
-        contrast = np.zeros(len(solved))
-        contrast[where] = -1.0 if n == len(where) else 0.0
-        if n < len(where):
-            contrast[where[n]] = 1.0
-        effect, error = contrast @ solved, np.sqrt(contrast @ covariance @ contrast)
-        found.append({"axis": axis, "value": value, "readings": int((lines[axis] == value).sum()),
-                      "effect": effect, "low": effect - wide * error, "high": effect + wide * error})
-    return pd.DataFrame(found)
+    y = lines[measure].to_numpy(float)
+    values = [(axis, value) for axis in axes if lines[axis].nunique() > 1
+              for value in sorted(lines[axis].dropna().unique())]
+    drawn = np.array([lines[axis] == value for axis, value in values]).reshape(-1, len(y))
+    x = np.vstack([np.ones(len(y)), drawn]).T
+    inverse, freedom = np.linalg.pinv(x), len(y) - np.linalg.matrix_rank(x)
+    axis_of = np.array([axis for axis, _ in values])
+    alike = axis_of[:, None] == axis_of
+    # Values of one axis are told only against each other: as differences to their mean.
+    effect = (np.eye(len(values)) - alike / alike.sum(1)[:, None]) @ inverse[1:]
+    noise = ((y - x @ inverse @ y) ** 2).sum() / freedom if freedom > 0 else np.nan
+    reach = stats.t.ppf(0.975, max(freedom, 1)) * np.sqrt(noise * (effect ** 2).sum(1))
+    return pd.DataFrame([
+        {"axis": axis, "value": value, "readings": int(shown.sum()), "effect": middle,
+         "low": middle - half, "high": middle + half}
+        for (axis, value), shown, middle, half in zip(values, drawn, effect @ y, reach)])
 
 
 def paired(lines, ours, other):
