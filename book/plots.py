@@ -156,3 +156,28 @@ def diagram(boxes, arrows, size):
         middle = [(a + b) / 2 for a, b in zip(boxes[start][:2], boxes[end][:2])]
         ax.text(*middle, label, ha="center", va="bottom", fontsize=7.5, color="#444444")
     return fig
+
+
+def specification(lines, axes, measure, label):
+    """A specification curve: readings sorted by their gain, and below which value each axis has.
+
+    lines: the readings of one method (`book.evidence.multiverse.readings`); axes: names of its axes;
+    measure: "value" or "fidelity_auc"; label: of the gain. Printed readings have a colour of their own.
+    """
+    lines = lines.sort_values(f"gain_{measure}").reset_index(drop=True)
+    ticks = [(axis, value) for axis in axes for value in sorted(lines[axis].dropna().unique())]
+    fig, (top, grid) = plt.subplots(2, figsize=(PAGE, 2.4 + 0.14 * len(ticks)), sharex=True,
+                                    height_ratios=[2.2, 0.14 * len(ticks)])
+    for printed, name, colour in ((False, "departs from the text", "grey"),
+                                  (True, "printed", COLOURS["tfe"])):
+        part = lines[lines.printed == printed]
+        top.scatter(part.index, part[f"gain_{measure}"], s=9, color=colour, label=name)
+        for row, (axis, value) in enumerate(ticks):
+            at = part.index[part[axis] == value]
+            grid.scatter(at, [row] * len(at), s=3, color=colour)
+    top.axhline(0, color="black", linewidth=0.8)
+    top.set_ylabel(label)
+    grid.set_yticks(range(len(ticks)), [f"{axis}: {value}" for axis, value in ticks], fontsize=6)
+    grid.set(ylim=(len(ticks), -1), xlabel="readings, sorted by their gain")
+    fig.legend(*top.get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=9)
+    return fig
