@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 # Options are given after `make`: one that the environment happens to hold is no wish.
 $(foreach name,PYTHON DATASET DATA ENCODER SEEDS PROFILE DEVICE FROM SPLIT PROCESSES LISTS TABLES ITEMS \
-  BACKBONE EPOCHS TRUST WHEELS,\
+  BACKBONE EPOCHS TUNE TRUST WHEELS,\
   $(if $(filter environment,$(origin $(name))),$(warning $(name) of the environment is not used: \
   give $(name)= after make))$(eval $(name) :=))
 # Nor may it bring other modules, plugins or kernels: data/common/isolation.py, which does the same.
@@ -20,7 +20,8 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/.ready
 OPTIONS = $(if $(ENCODER),--encoder $(ENCODER)) $(if $(SEEDS),--seeds $(SEEDS)) \
            $(if $(PROFILE),--profile $(PROFILE)) $(if $(DEVICE),--device $(DEVICE))
-TUNED := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(EPOCHS),--epochs $(EPOCHS)) $(if $(TRUST),--trust $(TRUST))
+TUNED := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(EPOCHS),--epochs $(EPOCHS)) \
+          $(if $(TUNE),--tune $(TUNE)) $(if $(TRUST),--trust $(TRUST))
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3

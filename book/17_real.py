@@ -4,15 +4,28 @@
 # **Question.** I have the videos, the published weights and one card. What
 # do I type tonight, how long does it take, and what comes out?
 #
+# **Answer.** One card of 24 GB has three jobs for a night:
+#
 # ```
-# python -m book plan --dataset charades --backbone bike --card 24
-# make reproduce-table1 DATASET=charades FROM=DIR PROFILE=paper
+# make reproduce-table1 DATASET=charades FROM=DIR
+# make reproduce-table1 DATASET=charades FROM=DIR PROFILE=paper \
+#   BACKBONE=bike EPOCHS=20 \
+#   TRUST="charades-vit-l-336-f16.pt k400-vit-l-14-336-f16.pt"
+# make reproduce-table2 DATASET=hmdb51 FROM=DIR PROFILE=paper \
+#   BACKBONE=msqnet EPOCHS=20 SEEDS=1
 # ```
 #
-# The first prints the plan below for your card. The second says on one
-# screen what is missing, or goes all the way: archives, clips, training,
-# the table with the printed numbers beside ours. Interrupt it as you like:
-# a run goes on at its last epoch.
+# 1. **Features once.** A frozen encoder reads every video, and small heads
+#    are trained on what it says. These are not the paper's systems.
+# 2. **The published head.** BIKE, as its authors trained it on Charades, is
+#    measured first: does it reach the printed number? Then it is trained
+#    on, which takes this card weeks.
+# 3. **A whole encoder trained.** MSQNet on the smallest benchmark, one seed:
+#    vanilla, trained on, with TFE, and with TFE from scratch.
+#
+# `DIR` is the folder with the archives. Each command first says on one
+# screen what is missing. Interrupt it as you like and type it again: a run
+# goes on after its last finished epoch.
 #
 # None of it was run at full size here: no benchmark video, no published
 # weight file and no GPU was at hand. Memory and operations were counted,
@@ -75,6 +88,20 @@ out = ""  # a folder for checkpoint, metrics and predictions
 # %% [markdown]
 # ## Files
 #
+# Every target makes `.venv` by itself. Where an NVIDIA driver runs, it takes
+# PyTorch's CUDA build, a download of 3 GB.
+#
+# **Archives**, as their pages give them, or what was in them:
+#
+# | dataset | lists | videos | page |
+# |---|---|---|---|
+# | charades | `Charades.zip` | `Charades_v1_480.zip` | prior.allenai.org/projects/charades |
+# | ucf101 | `UCF101TrainTestSplits-RecognitionTask.zip` | `UCF101_videos.zip` or `UCF101.rar` | crcv.ucf.edu/data/UCF101.php |
+# | hmdb51 | `test_train_splits.rar` | `hmdb51_org.rar` | serre-lab.clps.brown.edu |
+#
+# `make data DATASET=charades` downloads them instead. Archives in `.rar`
+# want `.venv/bin/python -m pip install unrar2-cffi`, or unpack them yourself.
+#
 # The numbers of videos are counted in the official lists (`make
 # annotations`); sizes of archives are what their pages say. BIKE trains on
 # Charades' labelled intervals, so that it has more clips than videos.
@@ -90,26 +117,36 @@ needs = pd.DataFrame(
 needs
 
 # %% [markdown]
-# **Weights.** Nothing is fetched. Put files into `data/weights/`, or name a
-# folder in `TFE_WEIGHTS`; `hf download openai/clip-vit-large-patch14-336`
-# does as well. `python -m data census --weights` says what is there, absent
-# or wrong. A pickle whose hash nobody published is read only when you give
-# your word: `TRUST=charades-vit-l-336-f16.pt`.
+# **Weights** are never fetched. Put them into `data/weights/`, or name a
+# folder in `TFE_WEIGHTS`:
+#
+# | for | files |
+# |---|---|
+# | features, Text4Vis, BIKE | `ViT-L-14-336px.pt` |
+# | BIKE | `k400-vit-l-14-336-f16.pt`, on Charades also `charades-vit-l-336-f16.pt` |
+# | MSQNet | `ViT-B-16.pt`, `timesformer-base-finetuned-k400/model.safetensors` |
+# | `PROFILE=paper` | `bpe_simple_vocab_16e6.txt.gz` |
+#
+# `hf download openai/clip-vit-large-patch14-336` does for the first as well.
+# A pickle whose hash nobody published is read only on your word: its name
+# goes into `TRUST`. `.venv/bin/python -m data census --weights` says what is
+# there, absent or wrong.
 
 # %%
-for file in weights.FILES.values():
-    known = (file.sha256 or "none published")[:14]
-    print(f"{file.name:50} {known}")
+pd.DataFrame([(file.name, file.source, (file.sha256 or "")[:12])
+              for file in weights.FILES.values()],
+             columns=["file", "source", "sha256, where published"])
 
 # %% [markdown]
 # ## Gigabytes and hours
 #
-# What is held at the peak of a step was counted by PyTorch's own tracker
-# on tensors without content, and is a line in the number of clips
-# (`results/memory.csv`). The largest power of two that a card holds is what
-# it takes at a time; `accumulate` parts make the paper's batch of 256, with
-# the gradient of the whole. $R$ is an assumption: half of what the maker
-# states for dense bfloat16, until `make gpu` has measured it.
+# What a step holds at its peak was counted on tensors without content, as
+# PyTorch's own tracker counts it. It is a line in the number of clips
+# (`results/memory.csv`). A card takes the largest power of two that fits;
+# `accumulate` parts make the paper's batch of 256, with the gradient of the
+# whole. $R$ is an assumption: half of what the maker states for dense
+# bfloat16, until `make gpu` has measured it. For Charades, the encoder
+# trained for the paper's 100 epochs:
 
 # %%
 wanted = pd.concat([plan.ways("charades", name, card).assign(
@@ -117,6 +154,37 @@ wanted = pd.concat([plan.ways("charades", name, card).assign(
     for name in ("msqnet", "bike")])
 tuned = wanted[wanted.way == "clips, encoder trained"]
 tuned.set_index(["head", "card"]).drop(columns="way").round(1)
+
+# %% [markdown]
+# Main memory holds a batch of frames; the disk holds archives, videos and
+# the checkpoints of twelve runs. Next, what 24 GB do in 20 epochs, as many
+# as in BIKE's own configuration. A stop costs at most the epoch at hand.
+
+# %%
+night = pd.concat([plan.ways(name, head, 24, 20).iloc[:1].assign(
+    dataset=name, head=head) for name in plan.ARCHIVES
+    for head in ("msqnet", "text4vis", "bike")])
+night = night.set_index(["dataset", "head"])[["hours a run", "disk (GB)"]]
+night["hours an epoch"] = night["hours a run"] / 20
+night["one seed, 4 rows"] = 4 * night["hours a run"]
+night.round(1)
+
+# %% [markdown]
+# The first job and the second on 24 GB: all features of Charades, at half
+# the stated rate of float32; then four clips of each test video through
+# BIKE. Table 1's heads on features are 16 rows of three seeds and want no
+# card. Seconds of a BIKE head on 2,000 simulated videos give their hours.
+
+# %%
+numbers, once = plan.videos("charades"), wanted.iloc[2]
+seconds = 4 * numbers["test videos"] * plan.seconds(
+    "bike", "vanilla", "head", 24)
+head = pd.read_csv(RESULTS / "charades_sim.csv").query("row == 'BIKE'")
+heads = 16 * 3 * head.seconds.mean() * numbers["videos"] / 2000
+print(f"{once.way}: {once['hours a run']:.1f} h, "
+      f"{numbers['videos'] * plan.STORED:.1f} GB")
+print(f"published BIKE, measured: {seconds / 3600:.1f} h")
+print(f"heads on features: about {heads / 3600:.0f} h of one core")
 
 # %%
 fig, ax = plt.subplots(figsize=(7, 2.8))
@@ -131,39 +199,46 @@ ax.axvline(24, color="grey", ls=":", label="a day")
 ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
 plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
            " on one GPU at half its stated rate. Reckoned, not run.",
-           alt="Bars on a log scale: the encoder trained takes days to"
-           " weeks, a frozen encoder a quarter of that, features once an"
-           " hour or less; an RTX 3090 needs 14 times an H100.")
+           alt="Bars on a log scale: with BIKE the encoder trained takes"
+           " days to weeks, frozen a quarter of that, features once an hour"
+           " or less; an RTX 3090 trains 14 times as long as an H100.")
 
 # %% [markdown]
 # The paper names one RTX 3090. On it, 100 epochs of Charades with BIKE's
 # encoder trained would take more than a month at this rate. What was
-# frozen, or how many epochs were run, it does not say. BIKE's own
-# configuration has 20 epochs: `EPOCHS=20`.
+# frozen, or how many epochs were run, it does not say.
 #
 # ## Commands
 #
-# For `charades`; `ucf101` and `hmdb51` alike, with Table 2 for Table 1.
+# For another card, benchmark or head, this prints the plan and the lines to
+# type:
 #
 # ```
-# python -m data census --weights
-# make data DATASET=charades FROM=DIR
-# make reproduce-table1 DATASET=charades FROM=DIR
-# make reproduce-table1 DATASET=charades FROM=DIR PROFILE=paper \
-#   BACKBONE=bike EPOCHS=20 TRUST=charades-vit-l-336-f16.pt
-# make gpu
+# .venv/bin/python -m book plan --dataset ucf101 --backbone text4vis
 # ```
 #
-# The third is the cheap way: features once, heads on top. The fourth trains
-# the encoder. It measures the published head first: does it reach the
-# printed number? Then it trains three seeds each of that head trained on,
-# of TFE from it in the reading of the fair trial, and of TFE from scratch.
+# | option | says |
+# |---|---|
+# | `PROFILE=paper` | frames in, full-size systems; without it, features once |
+# | `BACKBONE=msqnet` | one head alone; without it, all of the table's |
+# | `EPOCHS=20` | in place of the paper's 100 |
+# | `TUNE=head` | the encoder stays frozen: a quarter of the hours |
+# | `SEEDS=1` | one seed; without it, three |
+# | `SPLIT=2` | another official split of UCF101 and HMDB-51 |
+# | `TRUST="NAME ..."` | weight files without a published hash that you trust |
+#
+# A head has four rows: vanilla; vanilla trained on for as long again, the
+# control; TFE from vanilla, in the reading of the fair trial; and TFE from
+# scratch. BIKE's vanilla on Charades is published, so it is only measured.
 #
 # **What comes out.** `results/local/table1_charades.md`: the printed
 # number, ours by macro mAP, and ours by the authors' own code, which calls
-# another number mAP ([chapter 14](14_comparability.ipynb)). For BIKE expect
-# between 49 and 51; a gain of TFE's printed size, 0.7 points, needs more
-# than three seeds to be seen.
+# another number mAP ([chapter 14](14_comparability.ipynb)). A row is printed
+# when its last seed ends, the table when all rows have. Features once give
+# `results/local/charades/table1.md`.
+#
+# For BIKE expect between 49 and 51. A gain of TFE's printed size, 0.7
+# points, needs more than three seeds to be seen.
 #
 # **If it stops.** Each is one line that says what to set: too little
 # memory, a card that is gone, a driver too old, no bf16, another job on the
@@ -279,9 +354,10 @@ if out and here.rank == 0:
 #
 # ## Summary
 #
-# - Two commands: one plans, one does it all and says first what it lacks.
-# - Features once and heads on top take an hour on a large GPU; fine-tuning
-#   as in the paper takes days to weeks a seed, by arithmetic.
+# - One command goes from archives to the table, and says first what it
+#   lacks.
+# - Features take about an hour, the published head less. Training encoders
+#   takes hours to weeks a run, by arithmetic.
 # - 24 GB hold the paper's batch in parts, with the same gradient.
 #
 # ## Exercises

@@ -504,6 +504,20 @@ def test_features_of_ones_own_are_hashed_and_another_array_is_another_run(data, 
     assert key[0] != key[1]
 
 
+def test_a_full_size_head_on_features_has_no_class_text_and_it_is_said(data, tmp_path, capsys):
+    folder = tmp_path / "own"
+    shutil.copytree(data, folder)
+    ids = list(open_dataset(folder).videos.video_id)
+    store.write_features(folder / "features" / "planted", ids, np.zeros((len(ids), 5, 128)),
+                         {"origin": "user"})
+    path = grid(tmp_path, folder)
+    path.write_text(path.read_text() + "  - {row: N, backbone: bike, method: vanilla, "
+                    "head: {preset: narrow}}\n")
+    batch.plan(batch.read(path), open_dataset(folder), "planted")
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "text" in line]
+    assert said.startswith("N: its class text is random")
+
+
 @pytest.mark.parametrize("segments, said", [(3, "k is 4 for T = 3"), (100, "row BIKE")])
 def test_features_of_another_length_are_tried_before_any_run(
         data, tmp_path, capsys, segments, said):

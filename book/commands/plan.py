@@ -23,12 +23,13 @@ def run(options):
     if options.count:
         plan.count()
     for card in [options.card] if options.card else plan.CARDS:
-        name, rate = plan.CARDS[card]
+        name, rate, _ = plan.CARDS[card]
         table = plan.ways(options.dataset, options.backbone, card, options.epochs, options.method)
         print(f"{card} GB, as {name} ({rate / 1e12:.0f} TFLOP/s stated):\n")
         print(table.to_markdown(index=False, floatfmt=".3g"), end="\n\n")
     epochs = f" EPOCHS={options.epochs}" * bool(options.epochs)
     table = "table1" if options.dataset == "charades" else "table2"
     target = f"make reproduce-{table} DATASET={options.dataset} FROM=DIR"
-    print(f"the encoder trained:  {target} PROFILE=paper BACKBONE={options.backbone}{epochs}\n"
+    trained = f"{target} PROFILE=paper BACKBONE={options.backbone}{epochs}"
+    print(f"the encoder trained:  {trained}\nthe head trained:     {trained} TUNE=head\n"
           f"features once:        {target}")

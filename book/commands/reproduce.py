@@ -60,6 +60,8 @@ def arguments(parser):
     parser.add_argument("--epochs", type=int, help="of --profile paper (default: 100)")
     parser.add_argument("--accumulate", type=int, help="of --profile paper: into how many parts "
                         "a batch is cut (default: what the card holds)")
+    parser.add_argument("--tune", choices=plan.PASSES, default="encoder",
+                        help="of --profile paper: what is trained (default: %(default)s)")
     parser.add_argument("--trust", nargs="+", default=[], metavar="NAME", help="weight files "
                         "without a published hash whose source you trust")
     parser.add_argument("--preset", choices=("paper", "narrow"), default="paper",
@@ -96,14 +98,15 @@ def chosen(options):
     names = [options.backbone] if options.backbone else real.TABLES[options.table]
     return real.Options(options.dataset, tuple(names), tuple(options.seeds or range(plan.SEEDS)),
                         "cuda" if options.device == "auto" else options.device, options.preset,
-                        tuple(options.trust))
+                        tuple(options.trust), options.tune)
 
 
 def train(options, dataset):
     """Fine-tune row by row, a run at a time, and print the table; return the exit code."""
     given, size = chosen(options), training.PROFILES["paper"].batch_size
     gigabytes = None if given.device == "cpu" else card.ready()[1]
-    parts = {name: options.accumulate or (real.parts(name, gigabytes, size) if gigabytes else 1)
+    parts = {name: options.accumulate or (
+        real.parts(name, gigabytes, size, options.tune) if gigabytes else 1)
              for name in given.backbones}
     runs = real.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
     done = sum(run.metrics is not None for run in runs)
@@ -124,7 +127,8 @@ def of_training(options, out):
         try:
             path = weights.find(name)
         except StudyError as error:
-            yield name, "", str(error).partition(": ")[2]
+            told = str(error).partition(": ")[2].removesuffix(" (TFE_WEIGHTS names another folder)")
+            yield name, "", told.removeprefix(f"get {name} ")
             continue
         if path.suffix == ".pt" and not weights.pinned(path) and path.name not in options.trust:
             yield (f"your word for {path.name}", "", "no hash of it is published: if you trust "
@@ -187,14 +191,14 @@ def screen(options, lacking):
     """One screen: what is missing, how large, where to get it, and what to do then."""
     place = options.given or options.archives / options.dataset
     target = f"make reproduce-{options.table} DATASET={options.dataset}"
-    again = target + " PROFILE=paper" * (options.profile == "paper")
     lines = [f"{options.table} on {options.dataset} wants what is not here:", ""]
     for what, size, where in lacking:
         lines += [f"  {what}" + f" ({size})" * bool(size),
                   *wrap(where, 90, initial_indent="      ", subsequent_indent="      ",
                         break_long_words=False, break_on_hyphens=False)]
     lines += ["", f"Archives go to {place}, or to a folder DIR with FROM=DIR;",
-              f"`make data DATASET={options.dataset}` downloads them. Then: {again}",
+              f"`make data DATASET={options.dataset}` downloads them. Weights go to {weights.folder()},",
+              "or to the folder that TFE_WEIGHTS names. Then type the same command again.",
               "With a small frozen encoder, on any machine:",
               f"  {target} ENCODER=efficientnet-lite0 PROFILE=default"]
     return "\n".join(lines)

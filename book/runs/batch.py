@@ -214,6 +214,9 @@ def plan(batch, dataset, encoder):
             continue
         for fold, features in folds:
             _rehearse(point, points.get(point.begin), fold, features)
+        if point.settings.head.get("preset", "small") != "small":
+            print(f"{point.row}: its class text is random, as a full-size head on stored features has "
+                  "none; frames give it the text (`make reproduce-table1 DATASET= PROFILE=paper`)")
         ordered += [run(point, seed) for seed in batch.seeds]
     return ordered
 

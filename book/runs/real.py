@@ -31,7 +31,8 @@ PUBLISHED = {("bike", "charades"): ("charades-vit-l-336-f16.pt",)}
 
 @dataclass(frozen=True)
 class Options:
-    """What a user chose. preset: "paper", or "narrow" to rehearse, with random weights."""
+    """What a user chose. preset: "paper", or "narrow" to rehearse, with random weights; tune: "encoder",
+    as in the paper, or "head", the encoder frozen."""
 
     benchmark: str
     backbones: tuple
@@ -39,6 +40,7 @@ class Options:
     device: str
     preset: str = "paper"
     trust: tuple = ()
+    tune: str = "encoder"
 
     def files(self, backbone, scratch=False):
         """The weights of a row: fine-tuned by its authors, or those that training begins at."""
@@ -89,10 +91,11 @@ def _run(options, dataset, backbone, schedule, row, method, seed, begin=None, ag
     intervals = (backbone, options.benchmark) == ("bike", "charades")  # as its authors train
     settings = Settings(
         backbone, method, seed, "paper", options.device, schedule=schedule,
-        head={"preset": options.preset, "precision": "bf16"},
+        head={"preset": options.preset, "precision": "bf16", "tune": options.tune},
         protocol="multi-clip" if intervals else "single-view", **given)
     files = [] if begin else list(options.files(backbone, scratch=method != "vanilla"))
-    more = {"files": files, "trust": list(options.trust), "intervals": intervals, "train": train}
+    more = {"files": files, "trust": list(options.trust), "intervals": intervals, "train": train,
+            "workers": 0}  # a decoder a core
     code = provenance.sources(BOOK / f"{NOTEBOOK}.py", (backbone, method))
     # How a batch is cut into parts changes no result: a run may go on on a smaller card.
     alike = asdict(replace(settings, schedule=schedule | {"accumulate": 1}))
@@ -102,9 +105,10 @@ def _run(options, dataset, backbone, schedule, row, method, seed, begin=None, ag
                LOCAL / hashlib.sha256(identity.encode()).hexdigest()[:16], against, begin, more)
 
 
-def parts(backbone, gigabytes, size):
-    """Into how many parts a batch of `size` clips is cut on a card of so many GB."""
-    most = plan.part(plan.counted(backbone, "tfe", "encoder"), gigabytes, size)
+def parts(backbone, gigabytes, size, tune="encoder"):
+    """Into how many parts a batch of `size` clips is cut on a card of so many GB, for every row alike."""
+    most = min(plan.part(plan.counted(backbone, method, tune), gigabytes, size)
+               for method in ("vanilla", "tfe"))
     if not most:
         raise StudyError(f"{backbone}: not one clip at a time fits {gigabytes:.0f} GB: take the "
                          "frozen features, without PROFILE=paper")
@@ -124,6 +128,7 @@ def write(name, options, dataset, runs):
     page = (f"{name} on {dataset.name}: macro mAP or accuracy, means of {frame.seed.nunique()} seeds "
             "with 95% t intervals, beside what the paper prints, and what the authors' own code would "
             "call mAP. A head that its authors trained is measured once."
+            + " Encoders frozen, heads alone trained." * (options.tune == "head")
             + " A rehearsal: narrow systems, random weights." * (options.preset != "paper")
             + f"\n\n{lines.to_markdown(index=False, disable_numparse=True)}\n")
     write_csv(LOCAL / f"{name}.csv", frame, float_format="%.6g")

@@ -14,8 +14,9 @@ END = 10  # how unrar says that no member follows; the package's own loop takes 
 def reader():
     """Raise StudyError, with the remedy, where the optional package is not installed."""
     if not importlib.util.find_spec("unrar"):
-        raise StudyError("no reader of .rar archives is here: `pip install unrar2-cffi` and run the "
-                         "same command again, or unpack by hand and give that folder with --from")
+        raise StudyError("no reader of .rar archives is here: `.venv/bin/python -m pip install "
+                         "unrar2-cffi` and run the same command again, or unpack by hand and give that "
+                         "folder with --from")
 
 
 def members(archive):
