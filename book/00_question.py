@@ -111,7 +111,8 @@ plots.show(fig, "strips", "Three synthetic videos: 16 sampled frames, the "
            "where the model is white and the truth black, it looks "
            "elsewhere.",
            alt="Film strips with three grey rows under each; the "
-           "bright cells of model and truth overlap only in part.")
+           "bright cells of model and truth overlap only in part.",
+           film=True)
 
 # %% [markdown]
 # **What it says.** The model attends to true segments and to others. How

@@ -52,7 +52,8 @@ print(f"H = {by_hand} bits; h(1/2) = {h(0.5)}; h(0.11) = {h(0.11):.3f}")
 # How much less surprising is $x$ once $y$ is known? The average reduction
 # is
 #
-# $$I(x; y) = H(x) - H(x \mid y) = H(x) + H(y) - H(x, y).$$
+# $$\begin{aligned} I(x; y) &= H(x) - H(x \mid y) \\
+#   &= H(x) + H(y) - H(x, y). \end{aligned}$$
 #
 # It is symmetric, never negative, zero exactly when the two are
 # independent, and at most $\min(H(x), H(y))$. It depends on the table
@@ -77,7 +78,7 @@ fig, ax = plt.subplots(figsize=(5, 2.8))
 ax.plot(flips, h(flips), label="$h(p)$, a coin")
 ax.plot(flips, exact, "--", label="$I(x;y)$, flips with $p$")
 ax.set(xlabel="$p$", ylabel="bits")
-ax.legend(loc="center")
+plots.legend(fig)
 plots.show(fig, "binary-entropy",
            "A coin's entropy and a noisy channel's information: together"
            " one bit.",

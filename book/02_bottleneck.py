@@ -83,9 +83,10 @@ print(f"F falls from {found.trace[0]:+.3f} to {found.trace[-1]:+.3f} bits")
 # $\beta_c = 1 / (1 - \lambda) = 1/\rho^2$ the best $z$ is a constant; above
 # it,
 #
-# $$I(x;z) = \tfrac12 \log_2 \frac{(\beta - 1)(1 - \lambda)}{\lambda},
-#   \qquad
-#   I(z;y) = I(x;z) - \tfrac12 \log_2 \beta (1 - \lambda).$$
+# $$\begin{aligned}
+#   I(x;z) &= \tfrac12 \log_2 \frac{(\beta - 1)(1 - \lambda)}{\lambda}, \\
+#   I(z;y) &= I(x;z) - \tfrac12 \log_2 \beta (1 - \lambda).
+#   \end{aligned}$$
 #
 # Our algorithm knows nothing of Gaussians. We hand it the density on a grid
 # of 41 by 41 points, and compare. (`gaussian_spectrum` takes the variance
@@ -126,7 +127,7 @@ draw(left, line[:, 0], traced[:, 0], xlabel="$I(x;z)$", ylabel="$I(z;y)$")
 draw(right, fine, betas, xlabel="$\\beta$", xscale="log")
 left.axline((0, 0), slope=1, color="k", lw=1, ls=":")
 right.axvline(1 / rho**2, color="k", lw=1, ls="--")
-left.legend(loc="lower right")
+plots.legend(fig)
 plots.show(fig, "gaussian-bottleneck",
            "The bottleneck of two Gaussians with correlation 0.8, in bits."
            " Solid rule: I(x;y). Dotted: the data processing bound.",
@@ -220,7 +221,7 @@ ax.plot(weights, linear, "o-", label="$I(x;z) - \\beta I(z;y)$")
 ax.plot(weights, squared, "s--", label="$I(x;z)^2 - \\beta I(z;y)$")
 ax.axhline(h_y, color="k", lw=1)
 ax.set(xlabel="$\\beta$", ylabel="$I(x;z)$ at the minimum [bits]")
-ax.legend(loc="center right")
+plots.legend(fig)
 plots.show(fig, "deterministic-bottleneck",
            "When y = f(x), the linear form jumps from nothing to H(y); the"
            " squared form visits the points between.",
@@ -253,7 +254,7 @@ def dial(b):
 
 def frame(b):
     fig, axes, at = dial(b)
-    axes[1].legend(loc="lower right")
+    plots.legend(fig)
     for ax, title in zip(axes, ("two Gaussians", "$y = f(x)$")):
         ax.set(xlabel="$I(x;z)$", ylabel="$I(z;y)$", title=title)
     words = ("Gaussians: keeps {:.2f} bits, of which {:.2f} of the label."

@@ -5,7 +5,8 @@
 # label and nothing else? The paper splits a video $x$ into a salient part
 # $z_S$ and a non-salient part $z_N$, and minimises
 #
-# $$\mathcal L_{DIB} = -I(z_S; y) + I(z_N; y) + I(z_S; z_N). \qquad (2)$$
+# $$\begin{aligned} \mathcal L_{DIB} = &-I(z_S; y) + I(z_N; y) \\
+#   &+ I(z_S; z_N). \qquad (2) \end{aligned}$$
 #
 # Theorem 1 says that whoever minimises this *compresses maximally*: at the
 # minimum, $z_S$ holds the label and nothing else. Is that so?
@@ -20,8 +21,8 @@
 # How far is a pair of encoders from maximum compression? The theorem
 # measures it by
 #
-# $$\text{left side} = \bigl|I(x; z_S) - H(y)\bigr|
-#   + \bigl|I(z_S; y) - H(y)\bigr|,$$
+# $$\begin{aligned} \text{left side} = \bigl|&I(x; z_S) - H(y)\bigr| \\
+#   + \bigl|&I(z_S; y) - H(y)\bigr|, \end{aligned}$$
 #
 # zero exactly when $z_S$ carries $H(y)$ bits of $x$ and all of them are the
 # label's (the notion is Definition 1 of Pan et al. 2021). And how far is it
@@ -225,23 +226,26 @@ table.assign(verdict=np.where(table["worst [bits]"] > 0, "fails", "holds"))
 # tell $x$ *between them*. As $I(x; z_N, y) = H(x) - d$ and $H(x)$ is fixed,
 # that is to minimise our $d$. The *repaired objective* puts it back:
 #
-# $$\mathcal L^+ = \mathcal L_{DIB} + H(x \mid z_N, y)
-#   = -H(y) + a + b + c + d.$$
+# $$\begin{aligned} \mathcal L^+ &= \mathcal L_{DIB} + H(x \mid z_N, y) \\
+#   &= -H(y) + a + b + c + d. \end{aligned}$$
 #
 # **Theorem (repaired).** Let $x$ take finitely many values, let the label
 # be a function of it, $y = f(x)$, and allow stochastic encoders. Then
 # $\min \mathcal L^+ = -H(y)$, and for every pair
 #
-# $$\bigl|I(x; z_S) - H(y)\bigr| + \bigl|I(z_S; y) - H(y)\bigr|
-#   \;\le\; 2\,(a + b + c + d) = 2\,(\mathcal L^+ - \min \mathcal L^+).$$
+# $$\begin{aligned}
+#   \bigl|I(x; z_S) - H(y)\bigr| &+ \bigl|I(z_S; y) - H(y)\bigr| \\
+#   &\le 2\,(a + b + c + d) \\
+#   &= 2\,(\mathcal L^+ - \min \mathcal L^+). \end{aligned}$$
 #
 # *Proof.* First, $I(x; z_S)$ is not too large. Put $z_N$ and $y$ beside
 # $x$, which can only add information on $z_S$, and take the sum apart by
 # the chain rule:
 #
-# $$I(x; z_S) \le I(z_N, y, x; z_S) = \underbrace{I(z_N; z_S)}_{c}
-#   + \underbrace{I(y; z_S \mid z_N)}_{\le H(y \mid z_N) = H(y) - b}
-#   + \underbrace{I(x; z_S \mid z_N, y)}_{\le d}.$$
+# $$\begin{aligned} I(x; z_S) &\le I(z_N, y, x; z_S) \\
+#   &= \underbrace{I(z_N; z_S)}_{c}
+#   + \underbrace{I(y; z_S \mid z_N)}_{\le H(y \mid z_N) = H(y) - b} \\
+#   &\quad + \underbrace{I(x; z_S \mid z_N, y)}_{\le d}. \end{aligned}$$
 #
 # (In the last brace, $I(x; z_S \mid z_N, y) \le H(x \mid z_N, y) = d$.)
 # Second, it is not too small: by data processing
@@ -249,8 +253,8 @@ table.assign(verdict=np.where(table["worst [bits]"] > 0, "fails", "holds"))
 # $-a$ and $c + d - b$, and its modulus is at most $\max(a, c + d - b)$. The
 # other modulus, $|I(z_S; y) - H(y)|$, is $a$. Together
 #
-# $$\text{left side} \le a + \max(a,\; c + d - b) \le 2a + c + d
-#   \le 2\,(a + b + c + d).$$
+# $$\begin{aligned} \text{left side} &\le a + \max(a,\; c + d - b) \\
+#   &\le 2a + c + d \le 2\,(a + b + c + d). \end{aligned}$$
 #
 # That the minimum is $-H(y)$ is shown under "Can the minimum be reached?"
 # $\square$
@@ -319,7 +323,7 @@ draw(axes[0], "dib")
 draw(axes[1], "complete")
 axes[0].set(xlabel="excess of Eq. (2)", ylabel="left side [bits]")
 axes[1].set(xlabel="excess of the repaired objective")
-axes[1].legend(loc="lower right")
+plots.legend(fig)
 plots.show(fig, "theorem-1",
            "Random pairs (small dots), the lazy pair mixed with noise"
            " (triangles), noisy copies of y (on the dashed line). Left:"

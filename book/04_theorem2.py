@@ -15,7 +15,8 @@
 #
 # In informations this is
 #
-# $$H(y \mid z_S) - H(y \mid z_N) = -I(z_S; y) + I(z_N; y).$$
+# $$\begin{aligned} H(y \mid z_S) &- H(y \mid z_N) \\
+#   &= -I(z_S; y) + I(z_N; y). \end{aligned}$$
 #
 # (The last step is $H(y \mid z) = H(y) - I(z; y)$; the two $H(y)$ cancel.)
 # So Eq. (3) *is* $\mathcal L_1$. The claim is about $\mathcal L_1$ and
@@ -128,7 +129,7 @@ for n, name in enumerate(budget):
 ax.axvline(0, color="k", lw=1)
 ax.set(yticks=range(3), yticklabels=budget.index, ylim=(2.5, -0.5),
        xlabel="bits", ylabel="segment kept")
-ax.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+plots.legend(fig)
 plots.show(fig, "budget-of-one",
            "Three masks of one segment. The lowest L1 belongs to the"
            " label's segment {2}, the lowest L_DIB to the noise {1}.",
@@ -182,13 +183,14 @@ table.rename_axis(index="z_S", columns="z_N")
 # $-I(x; y)$, so $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand
 # $I(z_N; z_S, y)$ by the chain rule, in both orders:
 #
-# $$I(z_N; z_S) + \underbrace{I(z_N; y \mid z_S)}_{=\,0}
-#   = \underbrace{I(z_N; y)}_{=\,0} + I(z_N; z_S \mid y).$$
+# $$\begin{aligned} I(z_N; z_S) &+ \underbrace{I(z_N; y \mid z_S)}_{=\,0} \\
+#   &= \underbrace{I(z_N; y)}_{=\,0} + I(z_N; z_S \mid y). \end{aligned}$$
 #
 # The first brace is 0 because $z_S$ already tells all that $x$ tells of
 # $y$:
 #
-# $$I(z_N; y \mid z_S) \le I(x; y \mid z_S) = I(x; y) - I(z_S; y) = 0$$
+# $$\begin{aligned} I(z_N; y \mid z_S) &\le I(x; y \mid z_S) \\
+#   &= I(x; y) - I(z_S; y) = 0 \end{aligned}$$
 #
 # (data processing given $z_S$, then the chain rule). So at a minimiser of
 # $\mathcal L_1$
@@ -276,8 +278,8 @@ assert share["rank 3 of 3"] > 1e-3 > 1e-4 > share["rank 2 of 4"]
 # Then $I(z_S; z_N \mid y) = 0$ for every mask. The same expansion, now
 # without assuming a minimum, gives
 #
-# $$I(z_S; z_N) = I(z_N; y) - I(z_N; y \mid z_S)
-#   = I(z_N; y) - I(x; y) + I(z_S; y).$$
+# $$\begin{aligned} I(z_S; z_N) &= I(z_N; y) - I(z_N; y \mid z_S) \\
+#   &= I(z_N; y) - I(x; y) + I(z_S; y). \end{aligned}$$
 #
 # (The last step is the chain rule for $x = (z_S, z_N)$.) Put it into
 # Eq. (2), and two terms cancel:

@@ -148,7 +148,7 @@ for mask, label in ((1, "noise {1}"), (2, "action {2}")):
     ax.plot(sizes, [dib[mask] for dib in grown], "o-", label=label)
 ax.set(xlabel="bits of the shared nuisance", ylabel="Eq. (2) [bits]",
        xticks=sizes)
-ax.legend()
+plots.legend(fig)
 plots.show(fig, "nuisance",
            "Eq. (2) of two masks of one segment. Once the nuisance shared"
            " by segments 2 and 3 has more than two bits, the noise wins.",
@@ -190,7 +190,8 @@ pd.Series(tied, name="minimisers")
 # The network's codes are not $x_M$ and $x_{M^c}$. By Eqs. (8) to (11) every
 # query row has its own mask, computed from $x$, and $x$ itself is added:
 #
-# $$z_S = f_S(m\,x W_V + x), \qquad z_N = f_N((1 - m)\,x W_V + x).$$
+# $$\begin{aligned} z_S &= f_S(m\,x W_V + x), \\
+#   z_N &= f_N((1 - m)\,x W_V + x). \end{aligned}$$
 #
 # Take $T = 4$ segments of one bit each, embedded with their position, hard
 # masks with $k = 1$, identities for $f$, and random weights. How many of
@@ -330,7 +331,7 @@ left.set(xlabel="$\\rho$", ylabel="Eq. (2) [bits]")
 for (part, style), values in score.items():
     right.plot(rhos, values, style, color="C0" if part == "x1" else "C2")
 right.set(xlabel="$\\rho$", ylabel="accuracy", ylim=(0.45, 1))
-left.legend()
+plots.legend(fig)
 plots.show(fig, "shortcut",
            "Left: Eq. (2) of three masks. Right, in the same colours: the"
            " best reader in training (solid), and the same reader in the"

@@ -11,9 +11,9 @@
 # learning to explain (L2X; Chen et al., 2018). Their sampler, and hence
 # this study's reading of Eq. (8), is
 #
-# $$m = \max_{j = 1 \dots k} \;
-#   \text{softmax}\left(\frac{\alpha + g_j}{\tau}\right),
-#   \qquad g_{jt} \sim \text{Gumbel}(0, 1),$$
+# $$\begin{aligned} m &= \max_{j = 1 \dots k} \;
+#   \text{softmax}\left(\frac{\alpha + g_j}{\tau}\right), \\
+#   g_{jt} &\sim \text{Gumbel}(0, 1), \end{aligned}$$
 #
 # the element-wise maximum over $k$ soft draws at temperature $\tau$. The
 # *logits* $\alpha$ are scores, one for each segment: Eq. (9), chapter 7. We
@@ -83,8 +83,8 @@ print(f"row sum {mask.sum():.2f}")
 # replacement**. A segment that wins twice still counts once. As
 # $\tau \to 0$ a segment is missing only if it loses all $k$ draws, so
 #
-# $$P(t \in \text{mask}) = 1 - (1 - p_t)^k,
-#   \qquad p = \text{softmax}(\alpha).$$
+# $$\begin{aligned} P(t \in \text{mask}) &= 1 - (1 - p_t)^k, \\
+#   p &= \text{softmax}(\alpha). \end{aligned}$$
 #
 # Fewer than $k$ ones come up, and $k = T$ is not "all segments": with equal
 # logits only $1 - (1 - 1/T)^T$ of them, not far from $1 - 1/e$.
@@ -159,7 +159,7 @@ for n, (name, law) in enumerate(laws.items()):
     ax.bar(np.arange(1, 9) + 0.2 * (n - 1.5), law, 0.2, label=name)
 ax.set(xlabel="segment, from largest to smallest logit", ylabel="inclusion",
        ylim=(0, 1.35))
-ax.legend(ncols=2, loc="upper right")
+plots.legend(fig)
 plots.show(fig, "inclusion",
            "How likely each of 8 segments is to be picked, k = 4. Compare"
            " the pink bars, what the test does, with the blue, what"
@@ -191,7 +191,7 @@ for name, gap in bias.items():
     ax.plot(taus, gap, "o-", ms=4, label=f"against {name}")
 ax.axvline(tau, color="k", lw=1, ls=":")
 ax.set(xscale="log", xlabel="$\\tau$", ylabel="largest error of a mean")
-ax.legend()
+plots.legend(fig)
 plots.show(fig, "khot-bias",
            "The mean relaxed mask against three exact laws (8 segments,"
            " k = 4). Dotted: the temperature of AIL, 0.5.",
@@ -218,7 +218,7 @@ def draw_at(t):
 
 sliders.show([draw_at(t) for t in taus], "temperature",
              "One draw of Eq. (8) for three budgets; bright is kept. Cold"
-             " masks are 0/1, warm ones keep only the order.")
+             " masks are 0/1, warm ones keep only the order.", film=True)
 
 # %% [markdown]
 # And the other dial, the budget $k$, in the cold limit: what training
@@ -233,7 +233,7 @@ def budget(k):
     ax.step(np.arange(0.5, 9), [*hard_khot(logits, k), 0], "k",
             where="post", label="test")
     ax.set(xlabel="segment", ylabel="inclusion", ylim=(0, 1.35))
-    ax.legend(loc="upper right", ncols=2)
+    plots.legend(fig)
     return f"k = {k}", fig, (f"Training includes {law.sum():.2f} of 8"
                              f" segments on average, the test {k}.")
 
@@ -326,7 +326,7 @@ ax.plot(taus, spreads, "s--", ms=4, label="standard deviation, one sample")
 ax.axvline(tau, color="k", lw=1, ls=":")
 ax.set(xscale="log", yscale="log", xlabel="$\\tau$",
        ylabel="relative to the true gradient")
-ax.legend()
+plots.legend(fig)
 plots.show(fig, "khot-gradient",
            "The gradient through the relaxed mask: cold is noisy, hot is"
            " biased.",

@@ -99,8 +99,9 @@ alpha.shape
 # %% [markdown]
 # ## The mask: Eq. (8)
 #
-# $$m = \max_{j \le k} \operatorname{softmax}\!\Big(
-# \frac{\alpha(x) + g_j}{\tau}\Big), \qquad g_j \sim \text{Gumbel}(0, 1)$$
+# $$\begin{aligned} m &= \max_{j \le k} \operatorname{softmax}\!\Big(
+#   \frac{\alpha(x) + g_j}{\tau}\Big), \\
+#   g_j &\sim \text{Gumbel}(0, 1) \end{aligned}$$
 #
 # $k$ noisy soft choices, and the larger of them wherever they overlap. At
 # test the noise is switched off and the $k$ largest scores get a one.
@@ -119,10 +120,11 @@ def mask_at_test(alpha):
 # %% [markdown]
 # ## Two embeddings from one mask: Eqs. (10), (11), (6)
 #
-# $$z_S^h = f_S(m\,xW_V + x), \qquad z_N^h = f_N((1-m)\,xW_V + x)$$
+# $$\begin{aligned} z_S^h &= f_S(m\,xW_V + x), \\
+#   z_N^h &= f_N((1-m)\,xW_V + x) \end{aligned}$$
 #
-# $$z'_S = f_{DS}([z_S^1 \dots z_S^H]) + x, \qquad
-#   z'_N = f_{DN}([z_N^1 \dots z_N^H]) + x$$
+# $$\begin{aligned} z'_S &= f_{DS}([z_S^1 \dots z_S^H]) + x, \\
+#   z'_N &= f_{DN}([z_N^1 \dots z_N^H]) + x \end{aligned}$$
 #
 # Note the three `+ x`. The defaults of `tfe` take $f_S$ and $f_N$ as the
 # identity and $f_{DS}, f_{DN}$ as the feed-forward networks of a

@@ -9,9 +9,10 @@
 # for? And when the adversary's loss $\mathcal{L}_N$ is high, has the label
 # left $z_N$?
 #
-# $$\min_{A_S, A_N} \; (\mathcal{L}_S + \mathcal{L}_N), \qquad
-#   \min_D \; (\mathcal{L}_S - \mathcal{L}_N), \qquad
-#   \mathcal{L}_\bullet = E[-\log q_\bullet(y \mid z_\bullet)].$$
+# $$\begin{gathered} \min_{A_S, A_N} \; (\mathcal{L}_S + \mathcal{L}_N),
+#   \qquad \min_D \; (\mathcal{L}_S - \mathcal{L}_N), \\
+#   \mathcal{L}_\bullet = E[-\log q_\bullet(y \mid z_\bullet)].
+#   \end{gathered}$$
 #
 # We play it where nothing is hidden: on a finite table. $D$ is a pair of
 # tables $p(z_S \mid x)$, $p(z_N \mid x)$, and each approximator is a table
@@ -39,8 +40,9 @@ H_y = np.log(2)  # nats
 # $q(y \mid z) = p(y \mid z)$, and its loss is the conditional entropy.
 # Hence
 #
-# $$\mathcal{L}_S - \mathcal{L}_N = H(y \mid z_S) - H(y \mid z_N)
-#   = -I(z_S; y) + I(z_N; y) = \mathcal{L}_1 :$$
+# $$\begin{aligned} \mathcal{L}_S - \mathcal{L}_N
+#   &= H(y \mid z_S) - H(y \mid z_N) \\
+#   &= -I(z_S; y) + I(z_N; y) = \mathcal{L}_1 : \end{aligned}$$
 #
 # the two $H(y)$ cancel. We check it on a thousand random pairs of encoders,
 # with the informations of chapter 1.
@@ -172,7 +174,7 @@ ax.plot(critic[:60], label="$L_N$, the critic in the game")
 ax.plot(probe[:60], "--", label="$H(y|z_N)$, a fresh probe")
 ax.axhline(H_y, color="k", lw=1)
 ax.set(xlabel="round", ylabel="nats")
-ax.legend()
+plots.legend(fig)
 plots.show(fig, "hasty-play",
            "One hasty game. While the critic loses more than H(y), the"
            " black rule, a fresh probe reads the label from the same z_N.",
@@ -220,7 +222,7 @@ for form, marker in zip(remains, "osD^"):
     ax.plot(rates, remains[form], marker + "-", ms=5, label=form)
 ax.set(xscale="log", xlabel="step of $D$ (the critic's is 1)",
        ylabel="left in $z_N$ [bits]")
-ax.legend()
+plots.legend(fig)
 plots.show(fig, "bounded-forms",
            "What a fresh probe reads from z_N at the end, mean of 60 games."
            " The label has 1 bit.",

@@ -8,8 +8,9 @@
 # For a video of length $\ell$ and an action shown in the union $U$ of its
 # intervals, the share filled and the truth on $T$ segments are
 #
-# $$\frac{|U|}{\ell}, \qquad y_t = \mathbf 1\left[\tfrac{t - 1/2}{T}\,\ell
-# \in U\right], \quad t = 1, \dots, T.$$
+# $$\begin{gathered} \frac{|U|}{\ell}, \qquad
+#   y_t = \mathbf 1\left[\tfrac{t - 1/2}{T}\,\ell \in U\right], \\
+#   t = 1, \dots, T. \end{gathered}$$
 #
 # | dataset | task | intervals | here |
 # |---|---|---|---|
@@ -96,13 +97,12 @@ for name in ("charades", "ucf101", "hmdb51", "planted"):
               label=names[name], color=colours[name])
 left.set(xlabel="classes, largest to smallest (share)",
          ylabel="videos against the largest", ylim=(0, None))
-left.legend(fontsize=8)
 for name in ("charades", "planted"):
     labels = counts(name, "labels a video")
     right.plot(labels.index, labels / labels.sum(), marker="o",
                markersize=3, label=names[name], color=colours[name])
 right.set(xlabel="labels a video", ylabel="share of the videos")
-right.legend(fontsize=8)
+plots.legend(fig)
 plots.show(
     fig, "labels", "Class sizes and labels a video, training lists; "
     "planted: synthetic videos.", alt="Left: Charades falls steeply, "
@@ -134,7 +134,7 @@ left.set(xlabel="share of the video filled, at most",
          ylabel="share of the pairs")
 right.set(xlabel=f"of {segments} segments, fewer than",
           xticks=range(0, segments + 2, 4), xlim=(-0.8, 40))
-right.legend(fontsize=7, loc="center right")
+plots.legend(fig)
 plots.show(
     fig, "filled", "How much of its video an action fills, cumulated over "
     "all pairs of a video and one of its actions; training lists. The "
@@ -191,7 +191,7 @@ left.set(xlabel="actions shown at once, in a segment",
          ylabel="share of the segments", xlim=(-0.7, 12.7))
 right.set(xlabel="closest company", ylabel="share of the classes",
           xlim=(0, 1.1))
-left.legend(fontsize=8)
+plots.legend(fig)
 plots.show(
     fig, "company", "Actions at once, and how surely a class comes with "
     "another; training lists. Planted: synthetic videos.", alt="Charades "
@@ -230,7 +230,6 @@ for name in ("charades", "ucf101-24", "hmdb51", "planted"):
               color=colours[name])
 left.set(xlabel="seconds", ylabel="share of the videos (2 s bins)",
          xlim=(0, 50))
-left.legend(fontsize=8)
 for name in ("charades", "ucf101", "hmdb51"):
     size = counts(name, "videos a group")
     held = (size * size.index).cumsum() / (size * size.index).sum()
@@ -238,7 +237,7 @@ for name in ("charades", "ucf101", "hmdb51"):
                color=colours[name])
 right.set(xlabel="videos in the group", xscale="log",
           ylabel="share of videos, cumulated")
-right.legend(fontsize=8, loc="center")
+plots.legend(fig)
 plots.show(
     fig, "lengths", "Lengths, and sizes of groups of like videos; training"
     " lists. Planted: synthetic videos.", alt="Left: HMDB-51 peaks below "

@@ -9,8 +9,8 @@
 # videos, with the MSQNet-style head. What a row *is* needs
 # some reading:
 #
-# $$\text{Eq. (4): } \min_D \mathcal L_S - \mathcal L_N, \qquad
-#   \text{Eq. (5): } \min_A \mathcal L_S + \mathcal L_N.$$
+# $$\begin{aligned} \text{Eq. (4): } &\min_D \mathcal L_S - \mathcal L_N, \\
+#   \text{Eq. (5): } &\min_A \mathcal L_S + \mathcal L_N. \end{aligned}$$
 #
 # - *Without TD* (variants 1-3) two streams are left. Nothing is said of
 #   them; we give each its own ordinary self-attention.

@@ -11,8 +11,8 @@
 #
 # A linear map from $a$ to $b$ numbers, applied to $n$ vectors, has
 #
-# $$ab + b \text{ parameters}, \qquad nab \text{ multiply-accumulates}
-# \text{ (MAC)}, \qquad 2nab \text{ FLOPs}.$$
+# $$\begin{gathered} ab + b \text{ parameters}, \qquad 2nab \text{ FLOPs}, \\
+#   nab \text{ multiply-accumulates (MAC)}. \end{gathered}$$
 #
 # Self-attention of width $d$ over $n$ vectors has four such maps
 # ($4nd^2$ MAC, the *projections*) and two products that have no
@@ -163,8 +163,7 @@ for ax, unit in zip(axes, UNITS):
     mark = table[table.unit == UNITS[unit]]
     ax.plot(mark.printed, mark.row, "|", color="black", ms=16, mew=2,
             label="printed")
-fig.legend(*axes[0].get_legend_handles_labels(), ncols=2,
-           loc="outside lower center")
+plots.legend(fig)
 plots.show(fig, "parts", "True cost of each row of Table 4 by part, and the"
            " printed number as a black mark. (BIKE's printed operations are"
            " multiply-accumulates, half of its FLOPs.)",
@@ -179,7 +178,7 @@ plots.show(fig, "parts", "True cost of each row of Table 4 by part, and the"
 fig, axes = plt.subplots(1, 2, figsize=(7, 2.4), sharey=True)
 for ax, unit in zip(axes, UNITS):
     bars(ax, parts[unit], PARTS[3:], unit)
-axes[1].legend(loc="lower right")
+plots.legend(fig)
 plots.show(fig, "head", "The temporal head and TFE alone, true cost: with"
            " TFE both systems' heads are smaller.",
            alt="Stacked bars: with TFE the heads are smaller by about a"

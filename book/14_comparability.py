@@ -209,7 +209,7 @@ for ax, (labels, part) in zip(axes, lines.groupby("labels")):
     ax.axhline(0, color="grey", linestyle="--", linewidth=1)
     ax.set(title=labels, xlabel="macro mAP (%)")
 axes[0].set_ylabel("points above macro")
-axes[1].legend()
+plots.legend(fig)
 plots.show(
     fig, "inflation", "Simulated scores: what each peer's metric adds to"
     " the macro mAP, mean and extremes over seeds. Batches of 32 (msqnet)"

@@ -15,8 +15,8 @@
 #    the true class without the read-out's first segments $r$, and with them
 #    alone,
 #
-# $$\text{comprehensiveness} = p(x) - p(x \setminus r), \qquad
-#   \text{sufficiency} = p(x) - p(r).$$
+# $$\begin{aligned} \text{comprehensiveness} &= p(x) - p(x \setminus r), \\
+#   \text{sufficiency} &= p(x) - p(r). \end{aligned}$$
 #
 # The first two are scored against the true intervals; the third asks the
 # model alone. The data are **synthetic videos** (`planted`) up to the
@@ -241,7 +241,8 @@ for ax, (video, part) in zip(axes, strips.groupby("video_id")):
 axes[0].set_xlabel("segments")
 plots.show(fig, "figure-4", "Older runs: leave-one-out saliency of three"
            " synthetic test videos chosen by rule, true segments on top.",
-           alt="Three strips of 16 segments for truth and each head.")
+           alt="Three strips of 16 segments for truth and each head.",
+           film=True)
 
 # %% [markdown]
 # ## Real recordings

@@ -17,8 +17,9 @@
 # synthetic, they are not the same thing, and every caption says which. In
 # the features, a segment is
 #
-# $$x_t = u_{\text{scene}} + \mathrm{snr} \sum_a v_a\,[a \text{ at } t]
-#   + \sum_b w_b\,[b \text{ at } t] + \text{noise},$$
+# $$\begin{aligned} x_t = {} &u_{\text{scene}}
+#   + \mathrm{snr} \sum_a v_a\,[a \text{ at } t] \\
+#   &+ \sum_b w_b\,[b \text{ at } t] + \text{noise}, \end{aligned}$$
 #
 # with unit directions $u$, $v$, $w$ for scenes, actions and distractors $b$,
 # so that `snr` is how many standard deviations an action stands out in one
@@ -175,7 +176,7 @@ for ax, knob in zip(axes, ("share", "k", "videos")):
     ax.set_xticks(part[knob].unique(), labels=map(str, part[knob].unique()))
     ax.minorticks_off()
 axes[0].set_ylabel("mAP against vanilla")
-axes[0].legend(fontsize=8)
+plots.legend(fig)
 plots.show(fig, "phase-knobs", "Older runs: TFE from scratch minus"
            " vanilla over the action's share, the budget and the training"
            " set, planted features (synthetic); 95% t intervals over"
@@ -310,7 +311,7 @@ for ax, least in zip(axes, (0, -2)):
 axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),
             xlabel="fidelity AUC gained by TFE-plus")
 axes[1].set_xlabel("recognition gained, points")
-axes[1].legend(fontsize=7)
+plots.legend(fig)
 plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
            " seeds. Synthetic: planted videos, planted features (of no"
            " video) and the simulated features of charades-sim. 50 Salads"

@@ -198,7 +198,7 @@ ax.set(xscale="log", xlabel="GPU hours a run, reckoned",
        yticks=[y + 0.3 for y in range(len(part))],
        yticklabels=part["head"] + ": " + part.way)
 ax.axvline(24, color="grey", ls=":", label="a day")
-ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plots.legend(fig)
 plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
            " on one GPU at half its stated rate. Reckoned, not run.",
            alt="Bars on a log scale: with BIKE the encoder trained takes"

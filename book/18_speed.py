@@ -125,11 +125,11 @@ pd.Series(exponents, name="exponent").round(2).to_frame()
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.4))
 for axis, curve in steps.groupby("axis", sort=False):
     axes[0].plot(curve.value, curve.ms, "o-",
-                 label=f"${axis}$: {exponents[axis]:.2f}")
+                 label=f"${axis}$: exponent {exponents[axis]:.2f}")
 pairs = growth[growth.quantity == "enumerate"]
 axes[1].plot(pairs.value, pairs.ms, "o-", color="black")
 axes[0].set(xscale="log", yscale="log", xlabel="size", ylabel="ms a step")
-axes[0].legend(title="exponent", fontsize=8)
+plots.legend(fig)
 axes[1].set(yscale="log", xlabel="points of $x$", ylabel="ms, all pairs",
             xticks=pairs.value)
 plots.show(

@@ -88,7 +88,7 @@ colours = ["#009E73", "#56B4E9", "#CC79A7", "#E69F00", "#D55E00",
            "#BBBBBB"]
 counts.plot.barh(stacked=True, ax=ax, color=colours, width=0.7)
 ax.set(xlabel="claims", ylabel="")
-ax.legend(fontsize=8, loc="upper left", bbox_to_anchor=(1, 1))
+plots.legend(fig)
 plots.show(fig, "verdicts", "The claims by part of the paper and verdict.",
            alt="; ".join(f"{part}: " + ", ".join(
                f"{n} {v}" for v, n in row.items() if n)

@@ -1,8 +1,10 @@
 """The site: built by `make book` from the committed, executed notebooks; nothing is executed."""
 
 import json
+import re
 from importlib.metadata import files
 
+from docutils import nodes
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
 from book import status
@@ -14,7 +16,7 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
 # Sphinx must see one file of each pair: the executed notebook.
-include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "lab.ipynb", "run.ipynb"]
+include_patterns = ["*.md", "[0-9][0-9]*_*.ipynb", "lab.ipynb", "run.ipynb"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # captions carry formulas
 nb_merge_streams = True
@@ -44,40 +46,84 @@ html_theme_options = {"show_toc_level": 2, "navbar_persistent": [],  # else two 
 copybutton_prompt_text = "$ "
 
 
-class AltText(SphinxPostTransform):
-    """Give each figure the alternative text that `plots.show` stored with its picture.
+class Pictures(SphinxPostTransform):
+    """Give each figure what `plots.show` stored with its picture: alternative text, and class `film`.
 
-    MyST-NB takes it from the cell's metadata alone; ours lies in the output's.
+    MyST-NB takes them from the cell's metadata alone; ours lie in the output's.
     """
 
     default_priority = 400
 
     def run(self, **kwargs):
-        from docutils import nodes
-
-        stored = _alt_texts(self.env.doc2path(self.env.docname))
+        stored = _stored(self.env.doc2path(self.env.docname))
         pictures = [n for n in self.document.findall(nodes.image)
                     if "jupyter_execute" in n["uri"]]
-        for picture, alt in zip(pictures, stored, strict=True):
-            picture["alt"] = alt
+        for picture, given in zip(pictures, stored, strict=True):
+            picture["alt"] = given.get("alt", "")
+            picture["classes"] += ["film"] * bool(given.get("film"))
 
 
-def _alt_texts(path):
-    """The alternative texts of a notebook's pictures, in order."""
+def _stored(path):
+    """The metadata of a notebook's pictures, in order."""
     import nbformat
 
     if not str(path).endswith(".ipynb"):
         return []
     cells = nbformat.read(path, 4).cells
-    return [output.metadata.get("image/png", {}).get("alt") or output.metadata.get("alt", "")
+    return [output.metadata | output.metadata.get("image/png", {})
             for cell in cells for output in cell.get("outputs", [])
             if "image/png" in output.get("data", {})]
 
 
-def add_foot(app, name, source):
-    """Say under a chapter what it was made of: its stamp, in words."""
+class FirstUse(SphinxPostTransform):
+    """Link a term of the glossary where a page first uses it."""
+
+    default_priority = 400
+    # Words that mostly stand in their everyday sense, and places where no link belongs.
+    EVERYDAY = {"bar", "interval", "law", "literal", "reading", "row", "trained on"}
+    CLOSED = nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.raw
+
+    def run(self, **kwargs):
+        self.left = {name.lower(): f"#{anchor}" for name, _, kind, _, anchor, _ in
+                     self.env.get_domain("std").get_objects()
+                     if kind == "term" and name.lower() not in self.EVERYDAY}
+        if self.env.docname == "glossary":
+            return
+        for text in list(self.document.findall(nodes.Text)):
+            if not any(isinstance(around, self.CLOSED) for around in _around(text)):
+                text.parent.replace(text, list(self.linked(text.astext())))
+
+    def linked(self, text):
+        """The nodes of a text: its words, and links from the terms that the page had not used yet."""
+        names = sorted(self.left, key=len, reverse=True)
+        forms = "|".join(re.escape(name).replace(r"\-", "[- ]") for name in names)
+        found = names and re.search(rf"\b({forms})(?=s?\b)", text, re.I)
+        if not found:
+            yield nodes.Text(text)
+            return
+        place = self.left.pop(next(name for name in names if name.replace("-", " ") ==
+                                   found[0].lower().replace("-", " ")))
+        yield nodes.Text(text[:found.start()])
+        yield nodes.reference("", found[0], internal=True, classes=["term"], refuri=(
+            self.app.builder.get_relative_uri(self.env.docname, "glossary") + place))
+        yield from self.linked(text[found.end():])
+
+
+def _around(node):
+    """The nodes that hold a node, from the nearest on."""
+    while node := node.parent:
+        yield node
+
+
+def dress(app, name, source):
+    """Fold a chapter's cells that draw, and say under it what it was made of: its stamp, in words."""
     if name[:2].isdigit():
         notebook = json.loads(source[0])
+        for cell in notebook["cells"]:
+            shown = json.dumps([output.get("data", {}) for output in cell.get("outputs", [])])
+            if cell["cell_type"] == "code" and ("plots.style()" in "".join(cell["source"]) or re.search(
+                    r'"image/png"|<figure class=', shown)):
+                cell["metadata"].setdefault("tags", []).append("hide-input")
         prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"]
                           if cell["cell_type"] == "markdown")
         notebook["cells"].append({
@@ -87,5 +133,6 @@ def add_foot(app, name, source):
 
 
 def setup(app):
-    app.connect("source-read", add_foot)
-    app.add_post_transform(AltText)
+    app.connect("source-read", dress)
+    app.add_post_transform(Pictures)
+    app.add_post_transform(FirstUse)

@@ -15,7 +15,8 @@ PAGE = 7  # the width of the page's text, in inches at the resolution of the fig
 # One meaning, one colour, through the whole book.
 COLOURS = {"salient": PALETTE[0], "non-salient": PALETTE[1], "truth": PALETTE[2],
            "vanilla": PALETTE[6], "tfe": PALETTE[0], "tfe-bounded": PALETTE[5],
-           "mean-pool": PALETTE[4], "oracle-mask": PALETTE[2]}
+           "mean-pool": PALETTE[4], "oracle-mask": PALETTE[2],
+           "train": PALETTE[4], "val": PALETTE[2], "test": PALETTE[0], "shifted": PALETTE[1]}
 
 
 def style():
@@ -29,14 +30,15 @@ def style():
         "svg.hashsalt": "tfe", "image.interpolation": "nearest"})
 
 
-def show(fig, name, caption, alt):
+def show(fig, name, caption, alt, film=False):
     """Display `fig` as a PNG with alternative text `alt`, and `caption` under it.
 
     `name` is the figure's name in the book; links and the list of figures use it. A wider figure than
-    the page's text is narrowed before it is drawn, so that its letters keep their size.
+    the page's text is narrowed before it is drawn, so that its letters keep their size. film: it holds
+    frames or greys that mean light, which a dark page must not turn round.
     """
     fig.set_figwidth(min(fig.get_figwidth(), PAGE))
-    display(Image(png(fig), alt=alt, metadata={"name": name}))
+    display(Image(png(fig), alt=alt, metadata={"name": name, "film": film}))
     display(Markdown(f"**Figure ({name}).** {caption}"))
 
 
@@ -69,6 +71,18 @@ def thinned(frames, width=160):
     return frames[..., ::step, ::step, :]
 
 
+def legend(fig, columns=3):
+    """One legend for the whole figure, above its panels: never on the data. Returns it."""
+    of = {}
+    for ax in fig.axes:
+        handles, labels = ax.get_legend_handles_labels()
+        if own := ax.get_legend():  # seaborn's, whose handles are in no axes
+            handles, labels = own.legend_handles, [text.get_text() for text in own.get_texts()]
+            own.remove()
+        of |= dict(zip(labels, handles))
+    return fig.legend(of.values(), of.keys(), loc="outside upper left", ncols=columns, fontsize=9)
+
+
 def losses(history):
     """Losses over epochs of a training `History`, in nats."""
     fig, ax = plt.subplots()
@@ -79,7 +93,7 @@ def losses(history):
                     color=COLOURS[colour], marker="." if len(epochs) < 5 else None)
     ax.axhline(history.prior_ce, color="grey", linestyle="--", label="uninformed")
     ax.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None))
-    ax.legend()
+    legend(fig)
     return fig
 
 
@@ -94,18 +108,16 @@ def points(frame, dataset, synthetic):
     several = frame.split.nunique() > 1
     for ax, (column, label) in zip(axes.flat, measures):
         sns.pointplot(frame, x=column, y="row", hue="split", order=rows, ax=ax,
-                      dodge=0.35 if several else False,
+                      dodge=0.35 if several else False, palette=COLOURS,
                       linestyle="none", marker="|", markersize=12, errorbar=None)
         sns.stripplot(frame, x=column, y="row", hue="split", order=rows, ax=ax, dodge=several,
-                      jitter=False, size=3, legend=False)
+                      palette=COLOURS, jitter=False, size=3, legend=False)
         ax.set(xlabel=label, ylabel="")
         ax.grid(axis="x", linewidth=0.3)
-        if ax is not axes.flat[0]:
-            ax.get_legend().remove()
     if len(measures) == 2:
         axes.flat[1].axvline(0.5, color="grey", linestyle="--", linewidth=1)
-    fig.suptitle(f"{dataset}{' (synthetic)' if synthetic else ''}: a dot a seed, "
-                 "a bar their mean", fontsize=10)
+    legend(fig).set_title(f"{dataset}{' (synthetic)' if synthetic else ''}: a dot a seed, a bar their mean",
+                          prop={"size": 10})
     return fig
 
 
@@ -128,12 +140,13 @@ def differences(lines, unit):
             reach = [middle - part[f"{prefix}difference_low"],
                      part[f"{prefix}difference_high"] - middle]
             place = [r + 0.2 * (n - (lines.split.nunique() - 1) / 2) for r in range(len(rows))]
-            ax.errorbar(middle, place, xerr=reach, fmt="o", markersize=4, label=split)
+            ax.errorbar(middle, place, xerr=reach, fmt="o", markersize=4, label=split,
+                        color=COLOURS.get(split))
         ax.axvline(0, color="grey", linestyle="--", linewidth=1)
         ax.set(yticks=range(len(rows)), yticklabels=rows, xlabel=label,
                ylim=(len(rows) - 0.5, -0.5))
     if lines.split.nunique() > 1:
-        axes.flat[0].legend(fontsize=8)
+        legend(fig)
     return fig
 
 

@@ -15,11 +15,11 @@ figure.querySelectorAll('img').forEach((image, i) => image.hidden = i != this.va
 figure.querySelector('output').value = value; this.setAttribute('aria-valuetext', value);"""
 
 
-def show(frames, name, caption):
+def show(frames, name, caption, film=False):
     """Display precomputed frames, `(value, fig, alt)` each, under one slider: no kernel needed.
 
     The slider is a plain range input, so that it answers to the keyboard; a screen reader hears
-    `value`. Where scripts are off, the middle frame stands alone.
+    `value`. Where scripts are off, the middle frame stands alone. film: as in `plots.show`.
     """
     middle = len(frames) // 2
     pictures = "".join(
@@ -27,7 +27,7 @@ def show(frames, name, caption):
         f'alt="{escape(alt)}"{"" if number == middle else " hidden"}>'
         for number, (_, fig, alt) in enumerate(frames))
     values = escape(json.dumps([value for value, _, _ in frames]))
-    display(HTML(f"""<figure class="slide">{pictures}
+    display(HTML(f"""<figure class="slide{' film' * film}">{pictures}
 <figcaption><label>{name} <input type="range" min="0" max="{len(frames) - 1}" value="{middle}"
 aria-valuetext="{frames[middle][0]}" data-values="{values}" oninput="{escape(TURN)}"></label>
 <output>{frames[middle][0]}</output></figcaption></figure>"""))

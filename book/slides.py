@@ -10,6 +10,7 @@ it is taken from the committed notebooks.
 import argparse
 import re
 import sys
+from base64 import b64encode
 from html import escape
 from importlib.metadata import files
 from pathlib import Path
@@ -18,7 +19,17 @@ import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from data.files.paths import BOOK, write_text
+from data.files.paths import BOOK, ROOT, write_text
+
+
+def opening():
+    """The first slide: the title and the picture that opens the README, with its alternative text."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    title = re.search(r"^# (.+)$", readme, re.M).group(1)
+    alt, path = re.search(r"^!\[(.+)\]\((\S+)\)$", readme, re.M).groups()
+    data = b64encode((ROOT / path).read_bytes()).decode()
+    return (f'<section>{MARKDOWN.render(f"# {title}")}<img alt="{escape(alt)}" '
+            f'src="data:image/png;base64,{data}"></section>')
 
 
 def chapter(path):
@@ -49,7 +60,7 @@ def shown(output):
     if "image/png" in data:
         alt = output.metadata.get("image/png", {}).get("alt", "")
         return f'<img alt="{escape(alt)}" src="data:image/png;base64,{data["image/png"].strip()}">'
-    return data["text/html"] if 'class="slide"' in data.get("text/html", "") else None
+    return data["text/html"] if '<figure class="slide' in data.get("text/html", "") else None
 
 
 def figure(picture, caption):
@@ -69,7 +80,7 @@ def deck(paths):
     """The whole file: style, slides, and MathJax itself."""
     (mathjax,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
     style, turn = ((BOOK / f"slides.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    slides = "\n".join(slide for path in paths for slide in chapter(path))
+    slides = "\n".join([opening(), *(slide for path in paths for slide in chapter(path))])
     return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporal fidelity</title>'
             f"<style>{style}</style><body>{slides}<script>{turn}</script>"
             f"<script>{mathjax.read_text().replace('</script', '<' + chr(92) + '/script')}</script>"
@@ -82,7 +93,7 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", metavar="CHAPTER", help="e.g. 03_theorem1 (default: all)")
     parser.add_argument("--out", type=Path, default=BOOK / "_build" / "slides.html", metavar="FILE")
     options = parser.parse_args(arguments)
-    there = {path.stem: path for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))}
+    there = {path.stem: path for path in sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))}
     unknown = set(options.names) - set(there)
     if unknown:
         parser.error(f"no such chapter: {', '.join(sorted(unknown))}")

@@ -41,7 +41,7 @@ def test_fidelity_and_costs_have_sentences_of_their_own():
     assert answer.sentence(lines, "TFE", "auc_").endswith("and BIKE's rose by 0.100 AUC.")
     assert answer.sentence(lines, "from scratch").startswith(
         "TFE from scratch lowered only MSQNet's mAP: MSQNet's fell by ")
-    assert "over 10 seeds" in answer.paragraph(lines)
+    assert "over 10 seeds" in answer.paragraph(lines) and "rate" not in answer.paragraph(lines)
 
 
 def test_the_caption_of_a_table_says_what_each_reading_gives():
@@ -67,26 +67,36 @@ def test_questions_whose_rows_were_not_run_are_left_out():
     assert answer.contrasts(some[some.row == "BIKE"]).empty
 
 
-def test_the_readme_holds_the_answer_and_the_rows(tmp_path):
-    readme, made = tmp_path / "README.md", runs()
+def at_one_rate(**changed):
+    """A summary's lines of the run at one rate, equal in both measures unless `changed`."""
+    line = {"row": "MSQNet+TFE", "split": "test", "difference": -.4, "auc_difference": .001, "holm": .5,
+            "auc_holm": .5, "equal": True, "auc_equal": True}
+    return pd.DataFrame([line | changed, line | {"split": "shifted", "equal": False}])
+
+
+@pytest.mark.parametrize("changed, said", [
+    ({}, "are equal, within 1 point and 0.02 AUC."),
+    ({"equal": False, "holm": .01}, "MSQNet's mAP fell by 0.4 points and its fidelity stayed equal within 0.02"),
+    ({"auc_equal": False}, "MSQNet's mAP stayed equal within 1 point and its fidelity shows no clear")])
+def test_what_is_left_at_one_rate(changed, said):
+    assert said in answer.at_one_rate(at_one_rate(**changed))
+
+
+def test_the_readme_holds_the_answer(tmp_path):
+    readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- answer: how -->\nyesterday\n<!-- /answer -->\nafter\n")
-    summary = pd.DataFrame([{"row": row, "split": split, "value": 70.0, "low": 69, "high": 71}
-                            for row in sorted(ROWS) for split in ("test", "shifted")]).assign(
-        against=None)
     for _ in range(2):  # again: the same
-        answer.write(readme, made, summary)
+        answer.write(readme, runs(), at_one_rate())
     text = readme.read_text()
-    assert text.startswith("before\n<!-- answer: how -->\nOn synthetic videos, over 10 seeds, TFE")
+    assert text.startswith("before\n<!-- answer: how -->\nTFE raised neither head's mAP")
+    assert "within 1 point and 0.02 AUC. This is on synthetic videos, over 10 seeds" in text
     assert text.endswith("<!-- /answer -->\nafter\n") and "yesterday" not in text
-    assert text.count("70.0 [69.0, 71.0]") == len(ROWS)
     readme.write_text("no marks")
     with pytest.raises(StudyError, match="lacks the marks"):
-        answer.write(readme, made, summary)
+        answer.write(readme, runs())
 
 
-def test_the_answer_in_the_readme_is_that_of_the_committed_headline():
-    headline = pd.read_csv(ROOT / "results" / "headline.csv")
-    lines = answer.contrasts(headline)
-    if "TFE" not in set(lines.get("question", ())):
-        pytest.skip("the committed headline has no warm start yet")
-    assert answer.paragraph(lines) in (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_answer_in_the_readme_is_that_of_the_committed_results():
+    headline, rate = (pd.read_csv(ROOT / "results" / f"{name}.csv") for name in ("headline", "rate_summary"))
+    said = answer.paragraph(answer.contrasts(headline), rate)
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")

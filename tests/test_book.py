@@ -128,7 +128,7 @@ def form(notebook):
         "captions": sum("**Figure (" in str(output.get("data", {}).get("text/markdown", ""))
                         for cell in codes for output in cell.outputs),
         "pictures": sum("image/png" in (data := output.get("data", {}))
-                        or 'class="slide"' in str(data.get("text/html", ""))
+                        or '<figure class="slide' in str(data.get("text/html", ""))
                         for cell in codes for output in cell.outputs),
         "exercises": len(re.findall(r"^(?:\*\*\d|\d+\. )", exercises, re.M)),
         "solutions": exercises.count("<details><summary>Solution</summary>"),

@@ -7,12 +7,12 @@ import nbformat
 from book import slides
 from data.files.paths import BOOK
 
-CHAPTERS = sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))
+CHAPTERS = sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))
 
 
 def pictures(path):
     return sum("image/png" in (data := output.get("data", {}))
-               or 'class="slide"' in data.get("text/html", "")
+               or '<figure class="slide' in data.get("text/html", "")
                for cell in nbformat.read(path, 4).cells for output in cell.get("outputs", []))
 
 

@@ -82,8 +82,8 @@ def test_one_seed_says_nothing_about_spread():
 
 
 def test_differences_without_spread_have_no_p_value():
-    for ours in ([1, 2], [2, 3]):
-        result = statistics.paired(ours, [1, 2])
+    for ours in ([1, 2, 3], [2, 3, 4]):
+        result = statistics.paired(ours, [1, 2, 3])
         assert np.isnan(result["p"]) and result["low"] == result["high"] == ours[0] - 1
 
 

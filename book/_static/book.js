@@ -20,8 +20,18 @@ addEventListener("load", async () => {
   for (const name of document.querySelectorAll(".bd-article td code .pre"))
     name.replaceChildren(...name.textContent.split(/(?<=[._(,/])/).flatMap(
       (part, n) => n ? [document.createElement("wbr"), part] : [part]));
+  // The names of a table's index stand in the header's own line, not in an empty one below it.
+  for (const head of document.querySelectorAll(".bd-article table.dataframe thead")) {
+    const [above, last] = [...head.rows].slice(-2);
+    const names = [...(last?.cells ?? [])].findIndex((cell) => !cell.textContent.trim());
+    if (names < 1 || [...last.cells].slice(names).some((cell) => cell.textContent.trim())) continue;
+    if (above.cells.length !== last.cells.length) continue;
+    for (let n = 0; n < names; n++) above.cells[n].textContent = last.cells[n].textContent;
+    last.remove();
+  }
   // What scrolls must be reachable by keyboard: wide tables, code and formulas take the focus.
-  for (const box of document.querySelectorAll(".bd-article table, .bd-article pre, mjx-container"))
+  for (const box of document.querySelectorAll(
+    ".bd-article table, .bd-article pre, .bd-article .cell_output, .bd-article .slide, mjx-container"))
     if (box.scrollWidth > box.clientWidth + 4) box.tabIndex = 0;  // a formula's hidden text takes up to 4
   // docutils writes a role that the ARIA standard has withdrawn.
   for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");

@@ -4,12 +4,10 @@ import pandas as pd
 
 from book.evidence import statistics
 from book.evidence.summary import MARGINS
-from book.evidence.verdicts import intervals
 from data.files.paths import write_text
 from tfe.errors import StudyError
 
 HEADS = "MSQNet", "BIKE"
-FEWEST = 3  # seeds of an interval: of two, 95% t intervals span twelve standard errors
 # What is asked; the two rows whose difference, paired by seed, answers it; the sentence's opening.
 QUESTIONS = {
     "TFE": ("{}+TFE", "{} trained on", "TFE raised"),
@@ -21,9 +19,6 @@ QUESTIONS = {
 # Column, name, unit and digits; differences below the margin count as none.
 MEASURES = {prefix: (*words, MARGINS[words[0]]) for prefix, words in {
     "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3)}.items()}
-LEGEND = ("AUC is that of a video's true segments against its others, chance 0.5. Brackets are 95% t "
-          "intervals over seeds. A difference is to the row in \"against\", paired by seed. \"=\": equal within "
-          f"{MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two one-sided tests at 5%.")
 
 
 def contrasts(runs, split="test"):
@@ -97,35 +92,47 @@ def _became(line, prefix):
             "no clear difference": "shows no clear difference"}[verdict(line, prefix)]
 
 
-def paragraph(lines):
-    """The answer in short: recognition, fidelity, the adversary's part, and the start from scratch."""
-    return " ".join([
-        f"On synthetic videos, over {lines.seeds.min()} seeds, {sentence(lines, 'TFE')}",
-        sentence(lines, "TFE", "auc_"), sentence(lines, "the adversary", "auc_"),
-        sentence(lines, "from scratch"),
-        "TFE is compared with the same head trained on for as long."])
+def paragraph(lines, rate=None):
+    """The answer in short: recognition, fidelity, what is left of both at one rate, and of what it speaks.
+
+    rate: `rate_summary.csv`, MSQNet+TFE beside its control at its own learning rate, if that was run.
+    """
+    return " ".join(filter(None, [
+        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), at_one_rate(rate),
+        f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
+        "trained for as long."]))
+
+
+def at_one_rate(rate, row="MSQNet+TFE", split="test"):
+    """What TFE does to MSQNet where both learn at one rate, in a sentence; None where it was not run."""
+    if rate is None:
+        return None
+    line = rate[(rate.row == row) & (rate.split == split)].iloc[0]
+    mean, auc = (MEASURES[prefix][-1] for prefix in MEASURES)
+    if line.equal and line.auc_equal:
+        return (f"At one learning rate, MSQNet with TFE and without are equal, within {mean:g} point and "
+                f"{auc:g} AUC.")
+    return (f"At one learning rate, MSQNet's mAP {_became(line, '')} and its fidelity "
+            f"{_became(line, 'auc_')}.")
 
 
 def caption(runs):
     """What a table says of every question that its rows answer, in sentences; "" where of none."""
-    if runs.metric.iloc[0] != "map" or runs.fidelity_auc.isna().all() or runs.seed.nunique() < FEWEST:
+    if runs.metric.iloc[0] != "map" or runs.fidelity_auc.isna().all() or (
+            runs.seed.nunique() < statistics.FEWEST):
         return ""
     lines = contrasts(runs, "test")
     return "".join(f"{sentence(lines, question, prefix)} " for question in QUESTIONS
                    if question in set(lines.get("question", ())) for prefix in MEASURES)
 
 
-def write(readme, runs, summary):
-    """Put the answer and the rows of a summary's test split between a README's two marks."""
-    shown = summary[summary.split == "test"].set_index("row")
-    shown = intervals(shown, "mAP (%)").assign(against=shown.against.fillna(""))
-    table = shown[["mAP (%)", "against", "difference", "fidelity AUC", "AUC difference"]]
-    answer = "\n\n".join([paragraph(contrasts(runs)), LEGEND, table.reset_index().to_markdown(
-        index=False, disable_numparse=True)])
+def write(readme, runs, rate=None):
+    """Put the answer, of the headline's runs and the summary at one rate, between a README's two marks."""
     before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
     comment, _, rest = rest.partition("-->")
     _, closing, after = rest.partition("<!-- /answer -->")
     if not closing:
         raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
                          "put them back")
-    write_text(readme, f"{before}{opening}{comment}-->\n{answer}\n{closing}{after}")
+    write_text(readme, f"{before}{opening}{comment}-->\n{paragraph(contrasts(runs), rate)}\n"
+                       f"{closing}{after}")

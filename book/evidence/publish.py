@@ -34,18 +34,21 @@ def beside_committed(name, folder=LOCAL):
     # What a rerun may differ by: the same processor repeats the digits, another one does not,
     # and then a mean moves as other seeds would move it.
     spread = committed.groupby(key, sort=False).value.agg(
-        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() > 1 else np.nan)
+        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() else np.nan)
     both["tolerance"] = spread
-    both["agrees"] = np.where(both.difference.abs() <= np.maximum(both.tolerance, 0.05),
+    both["agrees"] = np.where(both.difference.abs() <= np.fmax(both.tolerance, 0.05),
                               "yes", "no")
     shown = both.reset_index()[["row", "split", *both.columns]]
-    return shown.to_markdown(index=False, floatfmt=".2f")
+    seeds, known = committed.seed[shared].unique(), committed.seed.nunique()
+    words = ", ".join(map(str, sorted(seeds))) if len(seeds) else f"all its {known} seeds: none was run"
+    return (f"{shown.to_markdown(index=False, floatfmt='.2f')}\n\nThe committed means are over "
+            f"{f'seed {words} of {known}, as' if len(seeds) else words} here.")
 
 
 def publish(name):
     """Copy a table and all that belongs to it from `results/local/` to `results/`.
 
-    The headline, Table 1 with ten seeds, is also the answer that the README gives. Returns the
+    The headline, Table 1 with most seeds, is also the answer that the README gives. Returns the
     paths written. Raises StudyError where the table is missing or incomplete, or not of the dataset,
     encoder, profile and seeds of its batch file.
     """
@@ -73,8 +76,9 @@ def publish(name):
     for path in files:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
-    if name == "headline":
-        answer.write(ROOT / "README.md", frame, pd.read_csv(RESULTS / f"{name}_summary.csv"))
+    if name in ("headline", "rate"):
+        answer.write(ROOT / "README.md", *(pd.read_csv(RESULTS / f"{each}.csv")
+                                           for each in ("headline", "rate_summary")))
     return [RESULTS / path.name for path in files]
 
 

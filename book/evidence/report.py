@@ -6,7 +6,7 @@ from functools import cache, partial
 import pandas as pd
 
 from book import plots
-from book.evidence import answer, position
+from book.evidence import answer, position, statistics
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
@@ -16,7 +16,7 @@ from data.files.paths import LOCAL, RESULTS, write_csv, write_json, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
-FEW = f"Of fewer than {answer.FEWEST} seeds no interval is printed: they do not tell the spread. "
+FEW = f"Of fewer than {statistics.FEWEST} seeds no interval is printed: they do not tell the spread. "
 EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
          "one-sided tests at 5 %. ")
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
@@ -103,9 +103,7 @@ def page(name, frame, lines, dataset, folds=1):
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
-    few = lines.seeds < answer.FEWEST
-    ends = [name for name in lines if name.endswith(("low", "high"))]
-    lines = lines.assign(**lines[ends].mask(few))
+    few = lines.seeds < statistics.FEWEST
     words = intervals(lines, f"{unit} (%)")
     shown = pd.concat([
         lines[["row", "split", "seeds"]], words.iloc[:, 0],
@@ -183,7 +181,7 @@ def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
 def redraw(tables=(), folder=RESULTS):
     """Draw the named tables of `folder` that have a figure again, by default all; yield the files."""
     for path in sorted(folder.glob("*.png")):
-        if tables and path.stem not in tables:
+        if not path.with_suffix(".json").is_file() or (tables and path.stem not in tables):
             continue
         receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],

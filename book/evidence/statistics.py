@@ -15,14 +15,19 @@ from scipy import optimize, stats
 
 from tfe.errors import StudyError
 
+# Values of an interval: of two, 95% t intervals span twelve standard errors, and more than there is.
+FEWEST = 3
+
 
 def mean_interval(values, level=0.95):
     """Mean of independent runs and its Student t interval: (mean, low, high).
 
-    values: (S,), one a seed. Assumes normal spread. One value shows no spread: the ends are
-    nan. Raises StudyError on no value or nan.
+    values: (S,), one a seed. Assumes normal spread. Fewer than `FEWEST` values do not tell it: the
+    ends are nan. Raises StudyError on no value or nan.
     """
     values = _runs(values, "values")
+    if len(values) < FEWEST:
+        return float(values.mean()), float("nan"), float("nan")
     interval = _t_test(values).confidence_interval(level)
     return float(values.mean()), float(interval.low), float(interval.high)
 
@@ -34,8 +39,8 @@ def paired(a, b, level=0.95, power=0.8, margin=None):
     `smallest_effect` (the true difference that S seeds of this spread would detect with
     probability `power` at 1 - `level`) and `improvement`, P(a run of a > a run of b), ties
     half, over all S x S pairs of runs. With a `margin` also `equal`: whether two one-sided t tests
-    at 1 - level say that the true difference lies within it. One seed leaves all but `difference`
-    and `improvement` nan. Raises StudyError where the lengths differ.
+    at 1 - level say that the true difference lies within it. Fewer than `FEWEST` seeds leave all but
+    `difference` and `improvement` nan. Raises StudyError where the lengths differ.
     """
     a, b = _runs(a, "a"), _runs(b, "b")
     if len(a) != len(b):
@@ -47,7 +52,8 @@ def paired(a, b, level=0.95, power=0.8, margin=None):
     return {"difference": mean, "low": low, "high": high, **equal,
             # Without spread there is no p: equal runs say nothing of other seeds.
             "p": float(_t_test(a - b).pvalue) if low < high else float("nan"),
-            "smallest_effect": float(_standard_error(a - b) * detectable(len(a), level, power)),
+            "smallest_effect": (float(_standard_error(a - b) * detectable(len(a), level, power))
+                                if len(a) >= FEWEST else float("nan")),
             "improvement": float((np.sign(a[:, None] - b[None, :]).mean() + 1) / 2)}
 
 

@@ -4,15 +4,22 @@ import pandas as pd
 
 from book.evidence import statistics
 
+MOST = {"value": 100, "video": 100, "auc": 1}  # of measures that begin at 0
+
 
 def interval(line, name, sign="", digits=1):
     """`62.1 [61.0, 63.2]`: entry `name` of a line, and its two ends `name_low` and `name_high`.
 
-    The ends of `value` are called `low` and `high`. What the line has not is left out. A paired
+    The ends of `value` are called `low` and `high`. What the line has not is left out, and so are the
+    ends of fewer than `statistics.FEWEST` seeds. An interval ends where its measure does. A paired
     difference ends in "=" where the rows are equal within the margins (`summary.MARGINS`).
     """
     form, prefix = f"{sign}.{digits}f", "" if name == "value" else f"{name}_"
     middle, low, high = (line.get(key) for key in (name, f"{prefix}low", f"{prefix}high"))
+    if line.get("seeds", statistics.FEWEST) < statistics.FEWEST:
+        low = high = None
+    elif name in MOST and pd.notna(low):
+        low, high = max(low, 0), min(high, MOST[name])
     words = [f"{middle:{form}}"] if pd.notna(middle) else []
     words += [f"[{low:{form}}, {high:{form}}]"] if pd.notna(low) else []
     equal = line.get(name.replace("difference", "equal")) if name.endswith("difference") else None

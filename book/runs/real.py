@@ -12,8 +12,8 @@ from importlib import metadata
 
 import pandas as pd
 
-from book.evidence import answer, memory, plan, report
-from book.evidence.statistics import mean_interval
+from book.evidence import memory, plan, report
+from book.evidence.statistics import FEWEST, mean_interval
 from book.runs import batch, provenance
 from book.runs.settings import Settings
 from data.files.paths import BOOK, LOCAL, RESULTS, write_csv, write_text
@@ -140,7 +140,7 @@ def _line(row, frame, runs):
     """A row of the page, in words."""
     values = frame.value.dropna()  # a diverged run has none
     mean, low, high = mean_interval(values) if len(values) else 3 * (float("nan"),)
-    told = len(values) >= answer.FEWEST
+    told = len(values) >= FEWEST
     own = [run.metrics["splits"]["test"].get("peers", {}).get(run.settings.backbone)
            for run in runs if run.row == row and run.metrics]
     own = [100 * value for value in own if value is not None]
