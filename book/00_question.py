@@ -4,6 +4,12 @@
 # **Question.** Does a video model look where the action is, and how would
 # one know?
 #
+# ![Sixteen frames of a synthetic video, the action “diagonal” outlined in three of them. Under them the truth, TFE's mask, which keeps other segments, and the salient and non-salient part.](../results/hero.png)
+#
+# *A trained head on a **synthetic** video. TFE, the method that this book is
+# about, splits the video by a mask. Here the mask keeps other segments than
+# those that show the action. $A_S$ reads "diagonal" all the same.*
+#
 # A model that attends over time cuts a video into $T$ segments, and says,
 # with every prediction, *when* it looked: it gives each segment a weight.
 # It was trained on video-level labels alone: "somebody waves, somewhere in
@@ -217,7 +223,7 @@ plain
 # |---|---|
 # | [1](01_information.ipynb), [2](02_bottleneck.ipynb) | What do the words of information theory mean? |
 # | [3](03_theorem1.ipynb) to [5](05_budget.ipynb) | Do the paper's two theorems hold? What repairs them? |
-# | [6](06_khot.ipynb) to [8](08_game.ipynb) | What do the mask, the module and the game really do? |
+# | [6](06_khot.ipynb) to [8b](08b_training.ipynb) | What do the mask, the module, the game and a training really do? |
 # | [9](09_data.ipynb) | How much of a video does its action fill? |
 # | [10](10_table1.ipynb) to [14](14_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
 # | [15](15_fidelity.ipynb), [16](16_when.ipynb) | Is TFE more faithful? Where does it help? |

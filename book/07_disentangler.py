@@ -69,15 +69,24 @@ plots.show(head, "temporal-disentanglement", "The paper's Fig. 3, redrawn:"
            " and the non-salient sum.")
 
 # %% [markdown]
-# The weights come from a `tfe.Disentangler`, so that both versions can be
-# compared. Its input is noise: this chapter is about what the module *can*
-# do, before any training.
+# All weights are made here: three matrices, and two networks of two layers
+# each. The input is noise: this chapter is about what the module *can* do,
+# before any training.
 
 # %%
 torch.manual_seed(seed)
-D = Disentangler(d, H, k, tau).double()
 x = torch.randn(B, T, d).double()
-W_Q, W_K, W_V = (getattr(D.split, f"to_{n}").weight.T for n in "qkv")
+W_Q, W_K, W_V = torch.randn(3, d, d).double() / d**0.5
+
+
+def two_layers(hidden=4 * d):
+    """The weights of a feed-forward network, d to d."""
+    inner, outer = (torch.randn(n, m).double() / n**0.5
+                    for n, m in ((d, hidden), (hidden, d)))
+    return inner, torch.zeros(hidden).double(), outer, torch.zeros(d).double()
+
+
+to_S, to_N = two_layers(), two_layers()
 
 # %% [markdown]
 # ## Who looks at whom: Eq. (9)
@@ -128,24 +137,39 @@ def mask_at_test(alpha):
 #
 # Note the three `+ x`. The defaults of `tfe` take $f_S$ and $f_N$ as the
 # identity and $f_{DS}, f_{DN}$ as the feed-forward networks of a
-# Transformer: one of the few readings that gives the parameter counts the
-# paper prints ([chapter 13](13_table4.ipynb)). $[\,\cdot\,]$ joins the heads.
+# Transformer: linear, ReLU, linear. It is one of the few readings that gives
+# the parameter counts the paper prints ([chapter 13](13_table4.ipynb)).
+# $[\,\cdot\,]$ joins the heads.
 
 # %%
+def feed_forward(z, weights):
+    inner, b, outer, c = weights
+    return (z @ inner + b).relu() @ outer + c
+
+
 def disentangle(x, m):
     v, own = heads(x @ W_V), heads(x)
     z_s, z_n = m @ v + own, (1 - m) @ v + own
     z_s, z_n = (rearrange(z, "b h t c -> b t (h c)") for z in (z_s, z_n))
-    return D.f_ds(z_s) + x, D.f_dn(z_n) + x
+    return feed_forward(z_s, to_S) + x, feed_forward(z_n, to_N) + x
 
 # %% [markdown]
 # ## Check: the same numbers as `tfe`
 #
-# In training with the same noise, and at test.
+# A `tfe.Disentangler` is given our weights (torch keeps a layer's matrix
+# transposed). In training with the same noise, and at test:
 
 # %%
 def noise():
     return torch.Generator().manual_seed(seed)
+
+
+D = Disentangler(d, H, k, tau).double()
+own = {f"split.to_{n}.weight": W.T for n, W in zip("qkv", (W_Q, W_K, W_V))}
+for name, (inner, b, outer, c) in (("f_ds", to_S), ("f_dn", to_N)):
+    own |= {f"{name}.0.weight": inner.T, f"{name}.0.bias": b,
+            f"{name}.2.weight": outer.T, f"{name}.2.bias": c}
+D.load_state_dict(own)  # all of them, or it raises
 
 
 gap = 0.0
@@ -244,7 +268,8 @@ plots.show(fig, "residual", "How much of x a linear map reads from each"
 #
 # $A_S$ and $A_N$ read the label from the two parts; $L_S$ and $L_N$ are
 # their cross-entropies, Eq. (7). Together they are the player $A$, and $D$
-# is the other ([chapter 8](08_game.ipynb) plays). $A$ descends along
+# is the other. [Chapter 8](08_game.ipynb) plays on tables, [chapter
+# 8b](08b_training.ipynb) trains a network. $A$ descends along
 # $\nabla(L_S + L_N)$, $D$ along $\nabla(L_S - L_N)$. Both gradients can be
 # taken from one forward pass; here they are against two separate ones.
 
@@ -323,15 +348,24 @@ HTML(choices[["open question", "our default", "the other way"]].to_html(
 #
 # </details>
 #
-# 3. A warm start sets the last layers of $f_{DS}$ and $f_{DN}$ to zero.
-#    Do so with `D` above. What are $z'_S$ and $z'_N$, and what share of
-#    $x$ does a linear map then explain? Which gradient is not zero?
+# 3. A warm start sets the last layers of $f_{DS}$ and $f_{DN}$ to zero. Do
+#    so with `system.disentangler` of the game cell, and take `D`'s gradient
+#    again. Which of its parameters get one that is not zero? What are $z'_S$
+#    and $z'_N$?
 #
 # <details><summary>Solution</summary>
 #
-# Both are $x$ itself, and the share is 1 in both. The zeroed last layers
-# have a gradient, as their inputs are not zero; everything before them in
-# $D$ has none in the first step. So the game starts with two equal parts,
+# ```python
+# D = system.disentangler
+# for layer in (D.f_ds[2], D.f_dn[2]):
+#     torch.nn.init.zeros_(layer.weight), torch.nn.init.zeros_(layer.bias)
+# found = player_gradients(system, batch, noise())[0]["disentangler"]
+# [name for (name, _), g in zip(D.named_parameters(), found) if g.any()]
+# ```
+#
+# The four weights and biases of the zeroed layers, and no other: their
+# inputs are not zero, and everything before them in $D$ is multiplied by
+# zero. Both parts are $x$ itself. So the game starts with two equal parts,
 # and the mask begins to matter only as these layers grow.
 #
 # </details>

@@ -236,8 +236,8 @@ plots.show(fig, "bounded-forms",
 # the flipped form, and next to nothing under the two that reward
 # *ignorance*. This is one toy with a symmetric label and plain gradient
 # steps; it shows a mechanism and no ranking for networks. Those are
-# measured from [chapter 10](10_table1.ipynb) on. A network differs in two
-# ways. The residuals $+\mathbf{x}$ of Eqs. (6) and (11) put the input back
+# measured from [chapter 10](10_table1.ipynb) on, and [chapter
+# 8b](08b_training.ipynb) watches one train. A network differs in two ways. The residuals $+\mathbf{x}$ of Eqs. (6) and (11) put the input back
 # into $z_N$, so that removing means cancelling. And layers lie *below* $D$,
 # which a table has not: if they too are paid for $\mathcal L_N$, they may
 # drop the label for both parts. Chapter 10 runs either way.
