@@ -4,8 +4,8 @@
 # **Question.** Does replacing the last layers of a temporal head by TFE
 # raise recognition, and does it raise fidelity?
 #
-# The answer first. It is computed from the runs with most seeds, and so is
-# every sentence below that names a number.
+# The answer first, computed from the runs with most seeds, as is every
+# sentence below that names a number.
 
 # %%
 import json
@@ -30,7 +30,8 @@ split = "test"
 # %%
 runs = pd.read_csv(RESULTS / "headline.csv")
 found = answer.contrasts(runs, split)
-Markdown(answer.paragraph(found))
+rate = pd.read_csv(RESULTS / "rate_summary.csv")
+Markdown(answer.paragraph(found, rate))
 
 # %%
 named = found.assign(row=found["head"] + ": " + found.question, split=split)
@@ -166,8 +167,8 @@ pd.DataFrame({"row": tfe.row, "split": tfe.split, "against": tfe.against,
 # linear. They are to be made again, and are no verdict on TFE.
 
 # %%
-rate, old = (pd.read_csv(RESULTS / f"{name}_summary.csv").query(
-    "split == @split") for name in ("rate", "bounded"))
+rate, old = (part.query("split == @split") for part in (
+    rate, pd.read_csv(RESULTS / "bounded_summary.csv")))
 alike = rate.set_index("row").loc["MSQNet+TFE"]
 assert alike.equal and alike.auc_equal
 readable(pd.concat([rate, old[old.method == "tfe-bounded"]]),

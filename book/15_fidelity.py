@@ -5,6 +5,48 @@
 # Measured on many videos with known intervals: which head looks where the
 # action is, and does TFE make it look there?
 #
+# The answer first, computed from the runs.
+
+# %%
+import json
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown, display
+
+from book import plots
+from book.evidence import answer, verdicts
+from tfe import fidelity
+from data.files.paths import RESULTS
+
+plots.style()
+
+# %% tags=["parameters"]
+split = "test"
+
+# %%
+warm = answer.contrasts(pd.read_csv(RESULTS / "headline.csv"), split)
+table = pd.read_csv(RESULTS / "fidelity.csv")
+lines = pd.read_csv(RESULTS / "fidelity_summary.csv")
+measures = pd.read_csv(RESULTS / "fidelity_measures.csv")
+test = lines[lines.split == split]
+faithful = test.set_index("row").auc.idxmax()
+display(Markdown(
+    answer.sentence(warm, "TFE", "auc_") + " That is TFE begun warm, over"
+    f" {warm.seeds.min()} seeds. Of the rows below, all older, {faithful}"
+    " looks most where the action is."))
+fig = plots.differences(test, "mAP points")
+plots.show(fig, "fidelity-differences",
+           "Older runs, TFE from scratch: paired differences on synthetic"
+           " test videos, TFE rows against the head they replace, the"
+           " others against gated MIL.",
+           alt="Dots with intervals around a zero line, mAP left and"
+           " fidelity AUC right.")
+
+# %% [markdown]
+# ## Three ways to read where a model looks
+#
 # "Where a model looks" is read in three ways, and they need not agree:
 #
 # 1. *Its own attention*: what the paper's Figs. 1 and 4 draw.
@@ -29,35 +71,8 @@
 # $-\mathcal L_N$ trains the layers below $D$, and the heads' embedding is
 # linear. They are to be made again in the reading of
 # [chapter 10](10_table1.ipynb). From the seeds of that chapter comes
-# the first sentence printed below, on TFE begun warm. All else that is said
+# the first sentence above, on TFE begun warm. All else that is said
 # of TFE here is said of the older reading.
-
-# %%
-import json
-
-import matplotlib.pyplot as plt
-import numpy as np
-import pandas as pd
-
-from book import plots
-from book.evidence import answer, verdicts
-from tfe import fidelity
-from data.files.paths import RESULTS
-
-plots.style()
-
-# %% tags=["parameters"]
-split = "test"
-
-# %%
-warm = answer.contrasts(pd.read_csv(RESULTS / "headline.csv"), split)
-print(answer.sentence(warm, "TFE", "auc_"))
-table = pd.read_csv(RESULTS / "fidelity.csv")
-lines = pd.read_csv(RESULTS / "fidelity_summary.csv")
-measures = pd.read_csv(RESULTS / "fidelity_measures.csv")
-receipt = json.loads((RESULTS / "fidelity.json").read_text())
-print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), "
-      f"{table.seed.nunique()} seeds a row, {receipt['device']}")
 
 # %% [markdown]
 # ## The measure, by hand
@@ -105,23 +120,16 @@ assert np.allclose(old[1], new[1])
 # another one ([chapter 10](10_table1.ipynb)).
 
 # %%
-test = lines[lines.split == split]
+receipt = json.loads((RESULTS / "fidelity.json").read_text())
+print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), "
+      f"{table.seed.nunique()} seeds a row, {receipt['device']}")
 verdicts.readable(test, "mAP (%)").drop(columns=["split", "against"])
 
 # %% [markdown]
-# The differences as a picture, and below it a count of the verdicts on
-# fidelity: TFE rows against the heads that they replace, vanilla heads and
-# poolings against gated MIL.
+# A count of the verdicts on fidelity: TFE rows against the heads that they
+# replace, vanilla heads and poolings against gated MIL.
 
 # %%
-fig = plots.differences(test, "mAP points")
-plots.show(fig, "fidelity-differences",
-           "Older runs, TFE from scratch: paired differences on synthetic"
-           " test videos, TFE rows against the head they replace, the"
-           " others against gated MIL.",
-           alt="Dots with intervals around a zero line, mAP left and"
-           " fidelity AUC right.")
-
 plays = test.method.isin(["tfe", "tfe-bounded"])
 others = test[~plays & test.against.notna()]
 pd.DataFrame({

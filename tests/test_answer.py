@@ -100,3 +100,10 @@ def test_the_answer_in_the_readme_is_that_of_the_committed_results():
     headline, rate = (pd.read_csv(ROOT / "results" / f"{name}.csv") for name in ("headline", "rate_summary"))
     said = answer.paragraph(answer.contrasts(headline), rate)
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_rows_of_one_verdict_stand_together():
+    lines = pd.DataFrame([{"row": row, "difference": gain, "holm": p} for row, gain, p in (
+        ("A", -3, .01), ("B", 2, .5), ("C", -1, .02), ("D", 1, .01))])
+    assert answer.of_rows(lines, "accuracy") == (
+        "accuracy fell for A and C, and shows no clear difference for B, and rose for D")

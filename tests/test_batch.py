@@ -437,6 +437,7 @@ def test_fewer_seeds_are_held_against_the_same_seeds(ran, local, tmp_path, monke
     table[table.seed == 0].to_csv(tmp_path / "local" / "toy.csv", index=False)
     shown = publish.beside_committed("toy", tmp_path / "local")
     assert shown.count(" 0.00 |") == 4 and " no " not in shown
+    assert shown.endswith("The committed means are over seed 0 of 2, as here.")
 
 
 def test_a_dataset_without_shifted_intervals_or_a_first_run_still_gives_its_table(

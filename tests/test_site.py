@@ -82,6 +82,36 @@ def test_every_link_inside_leads_somewhere(site, tmp_path):
     assert sorted(lost(tmp_path / "a.html")) == ["#c", "b.html"]
 
 
+def test_a_term_is_linked_where_a_page_first_uses_it_and_only_there(site):
+    terms = {path.name: re.findall(r'class="term[^"]*" href="glossary.html#(term-[^"]+)"',
+                                   path.read_text(encoding="utf-8")) for path in site}
+    assert {"term-Holm", "term-fidelity"} <= set(terms["10_table1.html"])
+    assert "term-gated-MIL" in terms["15_fidelity.html"] and not terms["glossary.html"]
+    assert all(len(found) == len(set(found)) for found in terms.values())
+
+
+def test_cells_that_draw_are_folded_and_others_are_not(site):
+    for path in BOOK.glob("[0-9][0-9]*_*.ipynb"):
+        page = (site[0].parent / f"{path.stem}.html").read_text(encoding="utf-8")
+        cells = nbformat.read(path, 4).cells
+        drawing = sum(any("image/png" in (data := output.get("data", {}))
+                          or "<figure class=" in data.get("text/html", "")
+                          for output in cell.get("outputs", [])) for cell in cells)
+        assert page.count('class="hide above-input"') == drawing + 1, path.stem  # and what it imports
+
+
+@needs_browser
+def test_no_table_has_an_empty_line_in_its_header(site, browser):
+    page, found = browser.new_page(), {}
+    for path in site:
+        pages.look(page, path, pages.WIDTHS[1])
+        found[path.name] = page.locator("thead tr").evaluate_all(
+            "(rows) => rows.filter((r) => [...r.cells].slice(1).every((c) => !c.innerText.trim())"
+            " && r.cells.length > 2).length")
+    page.close()
+    assert not any(found.values()), found
+
+
 @needs_browser
 @pytest.mark.parametrize("width", pages.WIDTHS)
 def test_every_page_is_whole(site, browser, width):

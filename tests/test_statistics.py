@@ -215,3 +215,11 @@ def test_the_cited_values_are_percentages_as_printed():
                      ("MSQNet", "ucf101"): 0.5, ("MSQNet", "hmdb51"): 0.5,
                      ("Text4Vis", "ucf101"): 0.2, ("Text4Vis", "hmdb51"): 0.1,
                      ("BIKE", "ucf101"): 0.2, ("BIKE", "hmdb51"): 1.2}
+
+
+def test_fewer_than_three_seeds_have_no_interval():
+    assert np.isnan(statistics.mean_interval([60, 61.8])[1:]).all()
+    assert np.isfinite(statistics.mean_interval([60, 61.8, 61])).all()
+    pair = statistics.paired([2, 4], [1, 2], margin=9)
+    assert pair["difference"] == 1.5 and not pair["equal"]
+    assert all(np.isnan(pair[name]) for name in ("low", "high", "p", "smallest_effect"))

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence.verdicts import bar, direction
+from book.evidence.verdicts import bar, direction, interval
 from book.evidence import statistics
 
 
@@ -42,3 +42,13 @@ def test_a_rival_that_was_not_run_has_no_line_and_seeds_are_paired():
     shuffled = table.sample(frac=1, random_state=0)
     lines = bar(shuffled, "ours", ["nobody", "rival"], margin=2)
     assert list(lines.against) == ["rival"] and lines.auc.item() == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("line, name, said", [
+    ({"seeds": 5, "value": 99.3, "low": 97.3, "high": 101.3}, "value", "99.3 [97.3, 100.0]"),
+    ({"seeds": 3, "auc": .59, "auc_low": -.065, "auc_high": 1.116}, "auc", "0.6 [0.0, 1.0]"),
+    ({"seeds": 2, "value": 60.9, "low": -38.4, "high": 160.2}, "value", "60.9"),
+    ({"seeds": 5, "difference": -1, "difference_low": -3, "difference_high": 1}, "difference",
+     "-1.0 [-3.0, 1.0]")])
+def test_an_interval_ends_where_its_measure_does_and_two_seeds_have_none(line, name, said):
+    assert interval(line, name) == said

@@ -61,7 +61,7 @@ def verdict(line, prefix=""):
     """
     if line[f"{prefix}holm"] < 0.05:
         return "higher" if line[f"{prefix}difference"] > 0 else "lower"
-    return "equal" if line[f"{prefix}equal"] else "no clear difference"
+    return "equal" if line.get(f"{prefix}equal") in (True, 1) else "no clear difference"
 
 
 def sentence(lines, question, prefix=""):
@@ -101,6 +101,18 @@ def paragraph(lines, rate=None):
         sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), at_one_rate(rate),
         f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
         "trained for as long."]))
+
+
+def of_rows(lines, measure, prefix=""):
+    """What became of a measure in each row of a summary, those of one verdict together, in a clause."""
+    words = {"higher": "rose for", "lower": "fell for", "equal": "stayed equal for",
+             "no clear difference": "shows no clear difference for"}
+    rows = {}
+    for line in lines.to_dict("records"):
+        rows.setdefault(verdict(line, prefix), []).append(line["row"])
+    return f"{measure} " + ", and ".join(
+        f"{words[found]} {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+        for found, names in rows.items())
 
 
 def at_one_rate(rate, row="MSQNet+TFE", split="test"):
