@@ -42,7 +42,7 @@ def places(prefix=""):
 Markdown(f"In recognition TFE from scratch {places()}. In fidelity it"
          f" {places('auc_')}. Elsewhere there is no clear difference.")
 
-# %%
+# %% tags=["hide-input"]
 grid = lines[(lines.share == knobs["share"])
              & (lines.k == knobs["k"])
              & (lines.videos == knobs["videos"])]

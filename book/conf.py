@@ -80,13 +80,13 @@ class FirstUse(SphinxPostTransform):
 
     default_priority = 400
     # Words that mostly stand in their everyday sense, and places where no link belongs.
-    EVERYDAY = {"bar", "interval", "law", "literal", "reading", "row", "trained on"}
+    EVERYDAY = {"bar", "encoder", "interval", "law", "literal", "reading", "row", "trained on"}
     CLOSED = nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.raw
 
     def run(self, **kwargs):
-        self.left = {name.lower(): f"#{anchor}" for name, _, kind, _, anchor, _ in
+        self.left = {name: f"#{anchor}" for name, _, kind, _, anchor, _ in
                      self.env.get_domain("std").get_objects()
-                     if kind == "term" and name.lower() not in self.EVERYDAY}
+                     if kind == "term" and name not in self.EVERYDAY}
         if self.env.docname == "glossary":
             return
         for text in list(self.document.findall(nodes.Text)):
@@ -96,13 +96,14 @@ class FirstUse(SphinxPostTransform):
     def linked(self, text):
         """The nodes of a text: its words, and links from the terms that the page had not used yet."""
         names = sorted(self.left, key=len, reverse=True)
-        forms = "|".join(re.escape(name).replace(r"\-", "[- ]") for name in names)
-        found = names and re.search(rf"\b({forms})(?=s?\b)", text, re.I)
+        forms = [re.escape(name).replace(r"\-", "[- ]") for name in names]
+        # A name with a capital is one: "mAP" is no map.
+        forms = [form if name != name.lower() else f"(?i:{form})" for name, form in zip(names, forms)]
+        found = names and re.search(rf"(?<![\w-])(?:{'|'.join(f'({form})' for form in forms)})(?=s?\b)", text)
         if not found:
             yield nodes.Text(text)
             return
-        place = self.left.pop(next(name for name in names if name.replace("-", " ") ==
-                                   found[0].lower().replace("-", " ")))
+        place = self.left.pop(names[found.lastindex - 1])
         yield nodes.Text(text[:found.start()])
         yield nodes.reference("", found[0], internal=True, classes=["term"], refuri=(
             self.app.builder.get_relative_uri(self.env.docname, "glossary") + place))
@@ -116,13 +117,13 @@ def _around(node):
 
 
 def dress(app, name, source):
-    """Fold a chapter's cells that draw, and say under it what it was made of: its stamp, in words."""
+    """Fold a chapter's cells that draw or say something, and say under it what it was made of: its stamp, in words."""
     if name[:2].isdigit():
         notebook = json.loads(source[0])
         for cell in notebook["cells"]:
             shown = json.dumps([output.get("data", {}) for output in cell.get("outputs", [])])
             if cell["cell_type"] == "code" and ("plots.style()" in "".join(cell["source"]) or re.search(
-                    r'"image/png"|<figure class=', shown)):
+                    r'"image/png"|"text/markdown"|<figure class=', shown)):
                 cell["metadata"].setdefault("tags", []).append("hide-input")
         prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"]
                           if cell["cell_type"] == "markdown")

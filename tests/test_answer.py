@@ -106,4 +106,4 @@ def test_rows_of_one_verdict_stand_together():
     lines = pd.DataFrame([{"row": row, "difference": gain, "holm": p} for row, gain, p in (
         ("A", -3, .01), ("B", 2, .5), ("C", -1, .02), ("D", 1, .01))])
     assert answer.of_rows(lines, "accuracy") == (
-        "accuracy fell for A and C, and shows no clear difference for B, and rose for D")
+        "accuracy fell for A, C. It shows no clear difference for B. It rose for D")

@@ -90,14 +90,14 @@ def test_a_term_is_linked_where_a_page_first_uses_it_and_only_there(site):
     assert all(len(found) == len(set(found)) for found in terms.values())
 
 
-def test_cells_that_draw_are_folded_and_others_are_not(site):
+def test_cells_that_draw_or_say_something_are_folded_and_others_are_not(site):
     for path in BOOK.glob("[0-9][0-9]*_*.ipynb"):
         page = (site[0].parent / f"{path.stem}.html").read_text(encoding="utf-8")
         cells = nbformat.read(path, 4).cells
-        drawing = sum(any("image/png" in (data := output.get("data", {}))
-                          or "<figure class=" in data.get("text/html", "")
-                          for output in cell.get("outputs", [])) for cell in cells)
-        assert page.count('class="hide above-input"') == drawing + 1, path.stem  # and what it imports
+        folded = sum("hide-input" in cell.metadata.get("tags", []) or "plots.style()" in cell.source or any(
+            {"image/png", "text/markdown"} & {*output.get("data", {})} for output in cell.get("outputs", []))
+            for cell in cells if cell.cell_type == "code")
+        assert page.count('class="hide above-input"') == folded > 1, path.stem
 
 
 @needs_browser

@@ -104,14 +104,14 @@ def paragraph(lines, rate=None):
 
 
 def of_rows(lines, measure, prefix=""):
-    """What became of a measure in each row of a summary, those of one verdict together, in a clause."""
+    """What became of a measure in each row of a summary: a sentence a verdict, without the last stop."""
     words = {"higher": "rose for", "lower": "fell for", "equal": "stayed equal for",
              "no clear difference": "shows no clear difference for"}
     rows = {}
     for line in lines.to_dict("records"):
         rows.setdefault(verdict(line, prefix), []).append(line["row"])
-    return f"{measure} " + ", and ".join(
-        f"{words[found]} {' and '.join(filter(None, (', '.join(names[:-1]), names[-1])))}"
+    return f"{measure} " + ". It ".join(
+        f"{words[found]} {('; ' if ',' in ''.join(names) else ', ').join(names)}"
         for found, names in rows.items())
 
 
