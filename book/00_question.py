@@ -8,7 +8,8 @@
 #
 # *A trained head on a **synthetic** video. TFE, the method that this book is
 # about, splits the video by a mask. Here the mask keeps other segments than
-# those that show the action. $A_S$ reads "diagonal" all the same.*
+# those that show the action. The classifier $A_S$ reads "diagonal" all the
+# same, because its part $z_S$ also holds the whole video.*
 #
 # A model that attends over time cuts a video into $T$ segments, and says,
 # with every prediction, *when* it looked: it gives each segment a weight.

@@ -41,3 +41,9 @@ def test_a_slider_comes_along_and_a_table_is_a_table():
 def test_formulas_go_to_the_renderer_and_links_lose_their_target():
     made = slides.section("#", "T", r"As $a < b$, see [chapter 3](03_theorem1.ipynb).")
     assert r"\(a &lt; b\)" in made and "chapter 3" in made and "ipynb" not in made
+
+
+def test_the_picture_of_the_readme_opens_the_slides():
+    first = slides.deck(CHAPTERS[:1]).partition("</section>")[0]
+    assert "<h1>Temporal fidelity" in first and "data:image/png" in first
+    assert "the action “diagonal” outlined" in first
