@@ -13,7 +13,7 @@ import torch
 from book import plots
 from book.runs import heads, sights
 from data.common.generators import render, storyboard
-from data.files.paths import RESULTS, atomic
+from data.files.paths import RESULTS
 
 ROW = "MSQNet+TFE"  # of the heads that ship
 NAME = "hero.png"
@@ -98,8 +98,5 @@ def write(folder=RESULTS):
     """Draw the picture into `folder`; returns its path."""
     plots.style()
     head, story = heads.published([ROW])[0], video()
-    figure = picture(story, *seen(story, head), head.card["classes"])
-    with atomic(folder / NAME) as temporary:
-        figure.savefig(temporary, format="png", metadata={"Software": None})
-        plt.close(figure)
+    plots.save(picture(story, *seen(story, head), head.card["classes"]), folder / NAME)
     return folder / NAME
