@@ -115,8 +115,7 @@ def test_the_summary_pairs_by_seed(ran, local):
         line = lines[(lines.row == "BIKE+TFE") & (lines.split == split)].iloc[0]
         pair = statistics.paired(value["BIKE+TFE", split], value["BIKE", split])
         assert line.difference == pytest.approx(pair["difference"], rel=1e-3)
-        assert line.difference_low == pytest.approx(pair["low"], rel=1e-3)
-        assert line.video_low <= line.value <= line.video_high
+        assert np.isnan([line.low, line.auc_low, line.difference_low, pair["low"]]).all()  # two seeds
     assert lines[lines.row == "BIKE"].difference.isna().all()
 
 
