@@ -192,5 +192,5 @@ def specification(lines, axes, measure, label):
     top.set_ylabel(label)
     grid.set_yticks(range(len(ticks)), [f"{axis}: {value}" for axis, value in ticks], fontsize=6)
     grid.set(ylim=(len(ticks), -1), xlabel="readings, sorted by their gain")
-    fig.legend(*top.get_legend_handles_labels(), loc="outside upper left", ncols=2, fontsize=9)
+    legend(fig)
     return fig
