@@ -26,7 +26,7 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 reproduce-real figures annotations \
-        comparability theorems chapters publish book pdf slides lab test test-all bench gpu check clean
+        comparability theorems chapters publish book lite pdf slides lab test test-all bench gpu check clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -113,6 +113,9 @@ publish: $(READY)  ## make the tables of results/local/ the committed ones (TABL
 book: $(READY)  ## the site in book/_build/html, from the committed notebooks; needs no network
 	@$(PY) -m sphinx -b html -q -n -W --keep-going book book/_build/html
 	@echo "open book/_build/html/index.html"
+
+lite: book  ## the chapters that a browser can run by itself, beside the site (npm and pip fetch 90 MB)
+	@$(PY) book/lite.py
 
 pdf: book  ## the book as one PDF; needs Chromium
 	@$(PY) book/pages.py --pdf
