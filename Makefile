@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 # Options are given after `make`: one that the environment happens to hold is no wish.
 $(foreach name,PYTHON DATASET DATA ENCODER SEEDS PROFILE DEVICE FROM SPLIT PROCESSES LISTS TABLES ITEMS \
-  BACKBONE EPOCHS TUNE TRUST WHEELS,\
+  BACKBONE EPOCHS TUNE TRUST WHEELS ALLOW_ROOT,\
   $(if $(filter environment,$(origin $(name))),$(warning $(name) of the environment is not used: \
   give $(name)= after make))$(eval $(name) :=))
 # Nor may it bring other modules, plugins or kernels: data/common/isolation.py, which does the same.
@@ -123,8 +123,12 @@ pdf: book  ## the book as one PDF; needs Chromium
 slides: $(READY)  ## slides of all chapters in one HTML file that needs no network
 	@$(PY) book/slides.py
 
-lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter
-	$(PY) -m jupyterlab book/00_question.ipynb
+# The server's root is the repository: jupytext finds pyproject.toml there, so that saving adds no header.
+LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book/00_question.ipynb
+lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter (in a container, as root: ALLOW_ROOT=1)
+	@[ "$$(id -u)" != 0 ] || [ -n "$(ALLOW_ROOT)" ] || { echo "error: JupyterLab refuses to run as root: \
+	start it as another user, or in a container by make lab ALLOW_ROOT=1" >&2; exit 2; }
+	$(PY) -m jupyterlab $(LAB) $(if $(ALLOW_ROOT),--allow-root)
 
 test: data/smoke/dataset.toml  ## unit tests, and every chapter against its stored outputs
 	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" -p no:cacheprovider \

