@@ -65,7 +65,9 @@ def run(source):
     """Run the chapter in a fresh kernel; returns the notebook. Raises CellExecutionError."""
     notebook = jupytext.read(source)
     notebook.metadata.pop("jupytext", None)
-    notebook.metadata["jupytext"] = {"formats": "ipynb,py:percent"}
+    # All that Jupytext would add when the notebook is saved in JupyterLab: see pyproject.toml.
+    notebook.metadata["jupytext"] = {"cell_metadata_filter": "tags,-all", "formats": "ipynb,py:percent",
+                                     "notebook_metadata_filter": "-all"}
     notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)",
                                        "language": "python", "name": "python3"}
     for number, cell in enumerate(notebook.cells):

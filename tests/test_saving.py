@@ -6,6 +6,8 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from urllib.request import Request, urlopen
 
 import pytest
@@ -39,6 +41,11 @@ def server(copy):
             cwd=copy, stderr=subprocess.PIPE, text=True) as process:
         printed = next(found[0] for line in process.stderr
                        if (found := re.search(r"http://127\.0\.0\.1:\d+/\S+", line)))
+
+        for _ in range(100):  # it prints its address a moment before it listens
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+                break
+            time.sleep(0.2)
 
         def ask(path, method="GET", body=None):
             request = Request(re.match(r"http://[^/]+", printed)[0] + f"/api/contents/{path}", method=method,

@@ -37,3 +37,18 @@ addEventListener("load", async () => {
   for (const list of document.querySelectorAll(".citation-list")) list.removeAttribute("role");
   for (const entry of document.querySelectorAll(".citation")) entry.removeAttribute("role");
 });
+// Where `make lite` has built its site beside this one, and a server shows both, a chapter can be run.
+addEventListener("load", async () => {
+  const chapter = location.pathname.match(/(\d\d_\w+)\.html$/)?.[1];
+  if (!chapter || !location.protocol.startsWith("http")) return;
+  const answer = await fetch("lite/chapters.json").catch(() => null);
+  const lacks = answer?.ok && (await answer.json())[chapter];
+  if (!lacks) return;
+  const line = document.createElement("p");
+  if (lacks.length) line.textContent = `This page does not run in a browser: it needs ${lacks.join(", ")}.`;
+  else {
+    line.innerHTML = "<a>Run this page</a> here in the browser: choose Run, Run All Cells.";
+    line.firstChild.href = `lite/notebooks/index.html?path=${chapter}.ipynb`;
+  }
+  document.querySelector(".bd-article h1")?.after(line);
+});
