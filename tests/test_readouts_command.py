@@ -16,12 +16,22 @@ from tfe import systems, training
 
 CLASSES, T, F = ["go", "stop", "wait"], 6, 8
 SYSTEMS = {"0" * 16: ("bas-net", "none"), "1" * 16: ("tfe", "bike"), "2" * 16: ("vanilla", "bike")}
+ONE_LABEL = "3" * 16
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory):
     """Local results with three finished runs, untrained, on a small dataset with intervals."""
-    data, folder = tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("local")
+    folder = tmp_path_factory.mktemp("local")
+    data = dataset(tmp_path_factory.mktemp("data"), "multilabel")
+    for key, (method, backbone) in SYSTEMS.items():
+        finished(folder / key, data, method, backbone)
+    finished(folder / ONE_LABEL, dataset(tmp_path_factory.mktemp("one"), "singlelabel"), "vanilla",
+             "bike", "singlelabel")
+    return folder
+
+
+def dataset(data, task):
     draw = np.random.default_rng(0)
     ids = [f"v{n}" for n in range(16)]
     labels = draw.choice(CLASSES, size=16)
@@ -30,16 +40,14 @@ def local(tmp_path_factory):
     segments = pd.DataFrame({"video_id": ids, "label": labels, "start": 2.0, "end": 6.0})
     write_features(data / "features" / "own", ids, draw.normal(size=(16, T, F)),
                    {"origin": "user"})
-    write_dataset(data, {"name": "mine", "task": "multilabel", "classes": CLASSES,
+    write_dataset(data, {"name": "mine", "task": task, "classes": CLASSES,
                          "synthetic": True}, videos, segments)
-    for key, (method, backbone) in SYSTEMS.items():
-        finished(folder / key, data, method, backbone)
-    return folder
+    return data
 
 
-def finished(folder, data, method, backbone):
+def finished(folder, data, method, backbone, task="multilabel"):
     training.seed_everything(0)
-    system = systems.build(method, backbone, len(CLASSES), F, "multilabel", head={"dim": 16})
+    system = systems.build(method, backbone, len(CLASSES), F, task, head={"dim": 16})
     folder.mkdir()
     checkpoint.Checkpoint(folder).save({"system": system.state_dict(), "optimisers": {}, "rows": [],
                                         "settings": {}})
@@ -82,6 +90,22 @@ def test_masks_and_explainers_have_files_of_their_own(local, key):
     assert main(["readouts", key, "--ask", "explainers"]) == 0
     picks = list(pd.read_csv(local / "explainers.csv").picks)
     assert ("l2x" in picks) == (SYSTEMS[key][0] != "tfe")
+
+
+def test_one_label_is_read_on_plain_and_on_centred_logits_with_a_receipt(local, tmp_path):
+    out = tmp_path / "centring.csv"
+    assert main(["readouts", ONE_LABEL, "--ask", "centring", "--out", str(out)]) == 0
+    table, receipt = pd.read_csv(out), json.loads(out.with_suffix(".json").read_text())
+    assert table[["value", "auc_plain", "auc_centred", "other_top"]].map(
+        lambda share: 0 <= share <= 1).all(axis=None)
+    assert (receipt["dataset"], receipt["synthetic"], receipt["runs"]) == ("mine", True, [ONE_LABEL])
+    assert {"versions", "commit", "device"} <= set(receipt)
+
+
+def test_many_labels_have_no_centred_logits(tmp_path, capsys):
+    out = tmp_path / "centring.csv"
+    assert main(["readouts", "2" * 16, "--ask", "centring", "--out", str(out)]) == 2
+    assert "one label a video" in capsys.readouterr().err and not out.exists()
 
 
 def test_what_is_no_run_or_has_no_mask_is_refused(capsys):

@@ -1,11 +1,13 @@
-"""Where trained heads look, asked three ways of the finished runs of a batch, or of one run.
+"""Where trained heads look, asked four ways of the finished runs of a batch, or of one run.
 
     python -m book readouts book/batches/table1.yaml         which read-out of a head to trust
     python -m book readouts FILE --ask masks                 does a mask tell the label?
     python -m book readouts FILE --ask explainers            L2X and AIL beside a head's own
+    python -m book readouts FILE --ask centring              single-label heads on plain, centred logits
     python -m book readouts 0123456789abcdef                 of one run of results/local/
 
-A line a run, split and read-out goes into results/local/readouts.csv, masks.csv, explainers.csv.
+A line a run, split and read-out goes into results/local/readouts.csv, masks.csv, explainers.csv,
+centring.csv, with a receipt beside it, of the same name in json.
 """
 
 from functools import partial
@@ -14,12 +16,12 @@ from pathlib import Path
 import pandas as pd
 
 from book.commands.batch import seeds
-from book.evidence import explainers, readouts, tell
-from book.runs import batch, heads, protocols
+from book.evidence import centring, explainers, readouts, tell
+from book.runs import batch, heads, protocols, provenance
 from data.common import pool
 from data.files import store
 from data.files.dataset import SPLITS, open_dataset
-from data.files.paths import LOCAL, write_csv
+from data.files.paths import LOCAL, write_csv, write_json
 from tfe.errors import StudyError
 
 
@@ -49,6 +51,7 @@ def run(options):
                          "and --ask masks wants heads with a mask")
     table, out = pd.concat(lines, ignore_index=True), options.out or LOCAL / f"{options.ask}.csv"
     write_csv(out, table.round(6))
+    write_json(out.with_suffix(".json"), receipt(table))
     print(means(table).to_markdown(index=False, floatfmt=".3f"))
     print(f"wrote {out}")
 
@@ -84,6 +87,14 @@ def of_run(named, question, splits):
     return tables
 
 
+def receipt(table):
+    """Of which runs a table is, on what data, and what read them."""
+    keys = list(dict.fromkeys(table.run))
+    dataset = open_dataset(heads.of_run(keys[0]).source[0])
+    return {"dataset": dataset.name, "dataset_key": dataset.key, "synthetic": dataset.synthetic,
+            "runs": keys, **provenance.receipt()}
+
+
 def _readouts(system, x, dataset, ids, rows, split):
     at = rows[split]
     return readouts.measure(system, x[at], dataset.targets(ids)[at], dataset, [ids[n] for n in at])
@@ -105,7 +116,14 @@ def _shown(dataset, ids, x):
     return None if truth is None else truth.any(axis=1)
 
 
-QUESTIONS = {"readouts": _readouts, "masks": _masks, "explainers": _explainers}
+def _centring(system, x, dataset, ids, rows, split):
+    at = rows[split]
+    names = [ids[n] for n in at]
+    return pd.DataFrame([centring.compared(system, x[at], dataset.targets(names),
+                                           dataset.truth(names, x.shape[1]))])
+
+
+QUESTIONS = {"readouts": _readouts, "masks": _masks, "explainers": _explainers, "centring": _centring}
 
 
 def means(table):
