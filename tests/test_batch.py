@@ -518,7 +518,7 @@ def test_a_full_size_head_on_features_has_no_class_text_and_it_is_said(data, tmp
     assert said.startswith("N: its class text is random")
 
 
-@pytest.mark.parametrize("segments, said", [(3, "k is 4 for T = 3"), (100, "row BIKE")])
+@pytest.mark.parametrize("segments, said", [(3, "k is 4 for T = 3"), (100, "has 77 positions")])
 def test_features_of_another_length_are_tried_before_any_run(
         data, tmp_path, capsys, segments, said):
     folder = tmp_path / "own"
@@ -529,6 +529,7 @@ def test_features_of_another_length_are_tried_before_any_run(
     assert main(["batch", str(grid(tmp_path, folder))]) == 2
     said_lines = capsys.readouterr().err.strip().splitlines()
     assert len(said_lines) == 1 and said in said_lines[0]
+    assert ("correct the batch file" in said_lines[0]) == (segments == 3)  # it is not at fault for 100
 
 
 def test_where_every_run_fails_the_reasons_are_told(data, in_this_process, tmp_path, capsys):

@@ -274,17 +274,21 @@ def _splits(batch, dataset, features):
 
 def _rehearse(point, begin, dataset, features):
     """Build a row's system and show it two videos: what fails here would fail in every run."""
+    where = f"row {point.row} with features of T = {features.x.shape[1]}"
     try:
-        _tried(json.dumps(asdict(point.settings)), begin and json.dumps(asdict(begin.settings)),
-               len(dataset.classes), features.folder, dataset.task)
+        fewer = _tried(json.dumps(asdict(point.settings)), begin and json.dumps(asdict(begin.settings)),
+                       len(dataset.classes), features.folder, dataset.task)
     except Exception as error:  # whatever an option of the wrong kind makes torch raise
         reason = " ".join(str(error).split())[:300] or type(error).__name__
-        raise StudyError(f"row {point.row} with features of T = {features.x.shape[1]}: {reason}: correct "
-                         "the batch file, or make other features") from None
+        raise StudyError(f"{where}: {reason}: correct the batch file, or make other features") from None
+    if fewer:
+        raise StudyError(f"{where}: its backbone {point.settings.backbone} has {fewer} positions, one a "
+                         f"segment: make features of {fewer} segments or fewer, or leave the row out")
 
 
 @cache
 def _tried(given, begin, classes, folder, task):
+    """Of how many segments features must be, where these have more than the system takes."""
     settings = Settings(**json.loads(given))
     if (settings.start == "warm") != bool(begin):
         raise StudyError("a warm start needs `from: <row>`, the vanilla row to begin at")
@@ -297,6 +301,9 @@ def _tried(given, begin, classes, folder, task):
     if size > MOST:
         raise StudyError(f"the system would have {size:,} parameters, more than {MOST:,}")
     system = settings.build(classes, x.shape[2], task)
+    places = len(getattr(system.backbone, "position", x[0]))  # learnt, or as many as are asked for
+    if places < x.shape[1]:
+        return places
     if begin:
         head = Settings(**json.loads(begin))
         if head.backbone != settings.backbone:  # shapes alone would not tell Text4Vis from BIKE
@@ -304,6 +311,7 @@ def _tried(given, begin, classes, folder, task):
         systems.warm_start(system, head.build(classes, x.shape[2], task).state_dict())
     system.train().classify(system.embed(x))
     systems.leave_one_out(system.eval(), system.embed(x))
+    return None
 
 
 def execute(runs, workers=None, slurm=None, after=lambda run: None):
