@@ -8,8 +8,8 @@
 # the results of long trainings from files. Here one short training runs in
 # view, by a loop of twenty lines:
 #
-# $$\min_{A_S, A_N} \mathcal L_S + \mathcal L_N, \qquad
-#   \min_D \mathcal L_S - \mathcal L_N. \qquad (12)$$
+# $$\min_{A_S, A_N} \mathcal L_S + \mathcal L_N, \quad
+#   \min_D \mathcal L_S - \mathcal L_N. \quad (12)$$
 #
 # The features are planted (**synthetic**, of no video): `data/smoke`, which
 # `make chapters` makes. A video has 16 segments, and up to three of twelve

@@ -32,10 +32,10 @@ lines = pd.read_csv(RESULTS / "table3_summary.csv")
 test = lines[lines.split == split]
 warm = answer.contrasts(pd.read_csv(RESULTS / "headline.csv"), split)
 parts = test[test.against == "TFE"]
-Markdown(answer.sentence(warm, "the adversary") + " That is TFE begun warm,"
-         f" over {warm.seeds.min()} seeds. In older runs, from scratch, a"
-         " part or more was taken *out* of TFE: "
-         + answer.of_rows(parts, "mAP") + ".")
+warmly = answer.sentence(warm, "the adversary").replace("Its", "TFE's", 1)
+Markdown(f"{warmly} That is TFE begun warm, over {warm.seeds.min()} seeds. In"
+         " older runs, from scratch, one part or more was taken *out* of TFE:"
+         f" {answer.of_rows(parts, 'mAP')}.")
 
 # %%
 fig = plots.differences(lines, "mAP points")
