@@ -83,7 +83,8 @@ def two_layers(hidden=4 * d):
     """The weights of a feed-forward network, d to d."""
     inner, outer = (torch.randn(n, m).double() / n**0.5
                     for n, m in ((d, hidden), (hidden, d)))
-    return inner, torch.zeros(hidden).double(), outer, torch.zeros(d).double()
+    b, c = (torch.zeros(n).double() for n in (hidden, d))
+    return inner, b, outer, c
 
 
 to_S, to_N = two_layers(), two_layers()

@@ -33,9 +33,9 @@ test = lines[lines.split == split]
 warm = answer.contrasts(pd.read_csv(RESULTS / "headline.csv"), split)
 parts = test[test.against == "TFE"]
 warmly = answer.sentence(warm, "the adversary").replace("Its", "TFE's", 1)
-Markdown(f"{warmly} That is TFE begun warm, over {warm.seeds.min()} seeds. In"
-         " older runs, from scratch, one part or more was taken *out* of TFE:"
-         f" {answer.of_rows(parts, 'mAP')}.")
+Markdown(f"{warmly} That is TFE begun warm, over {warm.seeds.min()}"
+         " seeds. In older runs, from scratch, one part or more was taken"
+         f" *out* of TFE: {answer.of_rows(parts, 'mAP')}.")
 
 # %%
 fig = plots.differences(lines, "mAP points")
