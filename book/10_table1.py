@@ -182,8 +182,8 @@ readable(pd.concat([rate, old[old.method == "tfe-bounded"]]),
 # %% [markdown]
 # ## Again, with more seeds
 #
-# The headline may have more seeds than the table; the first five are the
-# table's runs. Ten are planned. Does any verdict change? Here `higher` and
+# The headline has ten seeds; the first five are those of the table. Does
+# any verdict change? Here `higher` and
 # `lower` are read from the intervals alone.
 
 # %%
