@@ -48,8 +48,8 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-row = "MSQNet"  # the row of Table 1 to look at first
-split = "test"
+row: str = "MSQNet"  # the row of Table 1 to look at first
+split: str = "test"  # of the table below; shifted: other scenes
 
 # %% [markdown]
 # ## A video whose answer is known

@@ -26,6 +26,11 @@ from book.theory.information import (Joint, encode, entropy,
 
 plots.style()
 
+# %% tags=["parameters"]
+encoders: int = 3000  # random encoders in the information plane
+repeats: int = 300  # samples drawn for the bias of counting
+seed: int = 0  # of all that is random here
+
 # %% [markdown]
 # ## Entropy
 #
@@ -109,10 +114,10 @@ plots.show(fig, "binary-entropy",
 # and `law.H("x | y")` an entropy.
 
 # %%
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(seed)
 p_xy = rng.dirichlet(np.ones(12)).reshape(4, 3)
 laws = [encode(p_xy, z=rng.dirichlet(np.full(4, s), size=4))
-        for s in rng.choice([0.03, 0.3, 3], size=3000)]
+        for s in rng.choice([0.03, 0.3, 3], size=encoders)]
 plane = np.array([[law.I("x; z"), law.I("z; y")] for law in laws])
 ceiling = mutual_information(p_xy)
 assert (plane[:, 1] <= np.minimum(plane[:, 0], ceiling) + 1e-12).all()
@@ -129,8 +134,8 @@ ax.axhline(ceiling, color="k", lw=1, ls="--")
 ax.set(xlabel="$I(x;z)$ [bits]", ylabel="$I(z;y)$ [bits]",
        ylim=(0, 1.15 * ceiling), xlim=(0, 2))
 plots.show(fig, "information-plane",
-           "3,000 random encoders of one law. No dot lies above the dashed"
-           " line I(x;y) or above the dotted diagonal.",
+           f"{encoders:,} random encoders of one law. No dot lies above the"
+           " dashed line I(x;y) or above the dotted diagonal.",
            "Scatter plot: a cloud rises from the origin and ends under a"
            " dashed horizontal line, well below the dotted diagonal.")
 
@@ -251,7 +256,7 @@ table
 # average is about $(K - 1)(L - 1) / (2 N \ln 2)$ bits.
 
 # %%
-K, L, repeats = 10, 10, 300
+K, L = 10, 10
 for N in (1000, 3000, 10000):
     counts = rng.multinomial(N, np.full(K * L, 1 / (K * L)), size=repeats)
     found = np.mean([mutual_information(c.reshape(K, L) / N)

@@ -28,6 +28,12 @@ from book.theory.information import encode, entropy, information_bottleneck
 
 plots.style()
 
+# %% tags=["parameters"]
+rho: float = 0.8  # correlation of the two Gaussians
+beta: float = 4.0  # weight of the descent that is followed
+encoders: int = 5000  # random ones, tried against Eq. (1)
+seed: int = 0  # of all that is random here
+
 # %% [markdown]
 # ## The curve, by alternating minimisation
 #
@@ -45,10 +51,9 @@ plots.style()
 # cell.
 
 # %%
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(seed)
 p_xy = rng.dirichlet(np.ones(15)).reshape(5, 3)
 start = rng.dirichlet(np.ones(4), size=5)  # p(z|x), 5 points, 4 codes
-beta = 4.0
 
 p_x, p_z = p_xy.sum(1), p_xy.sum(1) @ start
 p_y_x, p_y_z = p_xy / p_x[:, None], start.T @ p_xy / p_z[:, None]
@@ -93,7 +98,6 @@ print(f"F falls from {found.trace[0]:+.3f} to {found.trace[-1]:+.3f} bits")
 # of $x$, the covariance and the variance of $y$.)
 
 # %%
-rho = 0.8
 grid = gaussian_table(rho, points=41)
 spectrum = gaussian_spectrum(1, rho, 1)
 betas = np.array([1, 1.3, 1.5, 1.7, 2, 2.5, 3, 4, 6, 10, 16])
@@ -129,8 +133,8 @@ left.axline((0, 0), slope=1, color="k", lw=1, ls=":")
 right.axvline(1 / rho**2, color="k", lw=1, ls="--")
 plots.legend(fig)
 plots.show(fig, "gaussian-bottleneck",
-           "The bottleneck of two Gaussians with correlation 0.8, in bits."
-           " Solid rule: I(x;y). Dotted: the data processing bound.",
+           f"The bottleneck of two Gaussians with correlation {rho}, in"
+           " bits. Solid rule: I(x;y). Dotted: the data processing bound.",
            "Left: dots on a concave curve that rises towards a horizontal"
            " rule. Right: the same dots over beta, zero up to a dashed"
            " line at 1.56, then rising.")
@@ -157,12 +161,13 @@ plots.show(fig, "gaussian-bottleneck",
 # the curve reaches the dotted diagonal except the origin.
 
 # %%
-encoders = rng.dirichlet(np.full(5, 0.3), size=(5000, 5))
-laws = [encode(p_xy, z_S=encoder) for encoder in encoders]
+tried = rng.dirichlet(np.full(5, 0.3), size=(encoders, 5))
+laws = [encode(p_xy, z_S=encoder) for encoder in tried]
 scores = [information_bottleneck(law) for law in laws]  # Eq. (1)
 constant = information_bottleneck(encode(p_xy, z_S=[0] * 5))
 assert constant == 0 and min(scores) > 0
-print(f"constant: {constant} bits; best of 5,000: {min(scores):.4f} bits")
+print(f"constant: {constant} bits; best of {encoders:,}: "
+      f"{min(scores):.4f} bits")
 
 # %% [markdown]
 # This is a slip rather than a discovery: the bottleneck of the literature
@@ -207,7 +212,6 @@ weights = np.r_[0.25:1:0.25, 0.95, 1.05, 1.25:4.1:0.25]
 linear = [s.complexity for s in curve(p_fx, weights)]
 assert np.allclose(linear, np.where(weights < 1, 0, h_y), atol=1e-4)
 
-# %%
 edge = np.linspace(0, h_y, 401)  # I(x;z) = I(z;y), attained as above
 squared = [edge[np.argmin(edge**2 - b * edge)] for b in weights]
 assert np.allclose(squared, np.minimum(weights / 2, h_y), atol=0.01)

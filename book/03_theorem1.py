@@ -56,9 +56,9 @@ from book.theory.information import disentangled_bottleneck, encode
 plots.style()
 
 # %% tags=["parameters"]
-ENCODERS = 20000  # random stochastic pairs in the picture
-STARTS = 24       # starts of the gradient search
-STEPS = 400       # its steps
+ENCODERS: int = 20000  # random stochastic pairs in the picture
+STARTS: int = 24  # starts of the gradient search
+STEPS: int = 400  # its steps
 
 # %% [markdown]
 # ## The toy: a label and a nuisance

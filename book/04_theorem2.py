@@ -54,9 +54,9 @@ from book.theory.information import Joint, disentangled_bottleneck, encode
 plots.style()
 
 # %% tags=["parameters"]
-LAWS = 20    # random laws that are enumerated
-STARTS = 16  # starts of a gradient search
-STEPS = 300  # its steps
+LAWS: int = 20  # random laws that are enumerated
+STARTS: int = 16  # starts of a gradient search
+STEPS: int = 300  # its steps
 
 # %% [markdown]
 # ## Eq. (3) is $\mathcal L_1$

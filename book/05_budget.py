@@ -31,8 +31,8 @@ from book.theory.information import disentangled_bottleneck, encode
 plots.style()
 
 # %% tags=["parameters"]
-LAWS = 20    # random laws of independent segments
-DRAWS = 300  # random draws of the weights of Eq. (10)
+LAWS: int = 20  # random laws of independent segments
+DRAWS: int = 300  # random draws of the weights of Eq. (10)
 
 # %% [markdown]
 # ## Fixed masks, independent segments

@@ -22,11 +22,11 @@
 # itself, so one row is all we need here.
 
 # %% tags=["parameters"]
-segments = 16
-k = 8
-tau = 0.5
-draws = 20_000  # Monte Carlo samples
-seed = 0
+segments: int = 16  # T
+k: int = 8  # segments to keep
+tau: float = 0.5  # temperature
+draws: int = 20_000  # Monte Carlo samples
+seed: int = 0  # of all that is random here
 
 # %%
 from itertools import combinations, permutations

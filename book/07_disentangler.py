@@ -29,9 +29,13 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-B, T, d, H = 64, 16, 32, 4  # videos, segments, width, heads
-k, tau = 4, 0.5  # segments to keep, temperature
-seed = 0
+B: int = 64  # videos
+T: int = 16  # segments
+d: int = 32  # width
+H: int = 4  # heads
+k: int = 4  # segments to keep
+tau: float = 0.5  # temperature
+seed: int = 0  # of weights, input and noise
 
 # %%
 whole = plots.diagram({

@@ -33,6 +33,11 @@ plots.style()
 toy = np.kron(np.eye(2), np.ones((2, 1))) / 4  # x = (y, n), two fair bits
 H_y = np.log(2)  # nats
 
+# %% tags=["parameters"]
+games: int = 200  # gentle games, each from another start
+rounds: int = 600  # of a gentle game
+seed: int = 0  # of the starts
+
 # %% [markdown]
 # ## At best response the game is L1, exactly
 #
@@ -48,7 +53,7 @@ H_y = np.log(2)  # nats
 # with the informations of chapter 1.
 
 # %%
-rng = np.random.default_rng(0)
+rng = np.random.default_rng(seed)
 pairs = torch.tensor(rng.dirichlet(np.full(4, 0.4), size=(2, 1000, 4)))
 joint = torch.tensor(toy)
 loss_s, loss_n = (cross_entropy(joint, code, best_response(joint, code))
@@ -77,8 +82,8 @@ assert np.allclose((loss_s - loss_n) / np.log(2), l1)
 # of $D$.
 
 # %%
-gentle = play(toy, games=200, rounds=600,
-              generator=torch.Generator().manual_seed(0))
+gentle = play(toy, games=games, rounds=rounds,
+              generator=torch.Generator().manual_seed(seed))
 ends = [terms(*pair) for pair in zip(gentle.salient, gentle.nonsalient)]
 l1, l2 = np.array([[end.l1, end.l2] for end in ends]).T
 assert l1.max() < -0.95 and l2.max() > 0.25 and l2.min() < 0.01
@@ -162,7 +167,7 @@ assert fooled > 10 * H_y and probe == 0
 
 # %%
 hasty = play(toy, games=60, rounds=300, rate=300,
-             generator=torch.Generator().manual_seed(0))
+             generator=torch.Generator().manual_seed(seed))
 critic, probe = hasty.losses[:, 0, 1:].T  # the first game
 assert critic.max() > 1.2 * H_y and probe[critic.argmax()] < 0.1 * H_y
 left_over = (H_y - hasty.losses[-1, :, 2]) / H_y  # bits, since H(y) is one
@@ -211,7 +216,7 @@ remains = {form: [] for form in FORMS}
 for form in FORMS:
     for rate in rates:
         played = play(toy, form, games=60, rounds=300, rate=rate,
-                      generator=torch.Generator().manual_seed(0))
+                      generator=torch.Generator().manual_seed(seed))
         remains[form].append((1 - played.losses[-1, :, 2] / H_y).mean())
 assert max(remains["prior"] + remains["cap"]) < 0.1
 assert min(remains["literal"][-1], remains["flipped"][-1]) > 0.3

@@ -36,8 +36,8 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-segments = 16  # T
-split = "train"
+segments: int = 16  # T, as the counts of the file have it
+split: str = "train"  # of the official lists
 
 # %%
 table = pd.read_csv(RESULTS / "annotations.csv")
@@ -266,7 +266,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # that an action fills a small part of its video. It is unlike Charades
 # in almost all else: fewer classes, hardly any action at the same time as
 # another, most segments empty. What is found on it is found under these
-# conditions. `python -m data charades-sim --from DIR` makes a set with the
+# conditions. `.venv/bin/python -m data charades-sim --from DIR` makes a set with the
 # *real* labels and intervals of Charades and simulated features, for
 # whoever has the lists.
 #
@@ -275,7 +275,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 # ```
 # make data DATASET=ucf101                   # downloads; goes on if cut off
 # make data DATASET=hmdb51 FROM=~/archives   # takes what lies there
-# python -m data census charades              # counts, files, lengths
+# .venv/bin/python -m data census charades              # counts, files, lengths
 # ```
 #
 # | trap | what happens |
@@ -331,7 +331,7 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 #
 # </details>
 #
-# 3. `python -m data census charades --lists DIR` (with the official lists)
+# 3. `.venv/bin/python -m data census charades --lists DIR` (with the official lists)
 #    reports groups in both train and test. What is a group there, and why
 #    must a validation split be drawn by groups?
 #

@@ -25,7 +25,7 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-split = "test"
+split: str = "test"  # test, or shifted: other scenes
 
 # %%
 runs = pd.read_csv(RESULTS / "headline.csv")

@@ -26,7 +26,7 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-split = "test"
+split: str = "test"  # test, or shifted: other scenes
 
 # %%
 table = pd.read_csv(RESULTS / "table2.csv")
@@ -201,7 +201,7 @@ cited[own].pivot_table(index="method", columns="dataset", values="value",
 #
 # </details>
 #
-# 2. Make the clips longer: `python -m data planted-short --share 0.3 --out
+# 2. Make the clips longer: `.venv/bin/python -m data planted-short --share 0.3 --out
 #    data/long-share`. What do you expect of the oracle's margin?
 #
 # <details><summary>Solution</summary>

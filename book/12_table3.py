@@ -24,7 +24,7 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-split = "test"
+split: str = "test"  # test, or shifted: other scenes
 
 # %%
 table = pd.read_csv(RESULTS / "table3.csv")

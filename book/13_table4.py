@@ -37,7 +37,8 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-width, tokens = 512, 16
+width: int = 512  # of the layer that is counted
+tokens: int = 16  # vectors that enter it
 
 # %% [markdown]
 # ## One layer, three ways

@@ -28,7 +28,9 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-strength, devices, hmdb_videos = 1.8, 32, 1530
+strength: float = 1.8  # how well the simulated scores know the labels
+devices: int = 32  # that shared BIKE's test run
+hmdb_videos: int = 1530  # test videos of a split of HMDB-51
 
 # %% [markdown]
 # ## The gains to look for

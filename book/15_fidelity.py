@@ -24,7 +24,7 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-split = "test"
+split: str = "test"  # test, or shifted: other scenes
 
 # %%
 warm = answer.contrasts(pd.read_csv(RESULTS / "headline.csv"), split)

@@ -22,7 +22,8 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-literal, bounded = "tfe", "tfe-bounded"
+literal: str = "tfe"  # the method of Eq. (12)
+bounded: str = "tfe-bounded"  # the one held against it
 
 # %%
 fits = pd.read_csv(RESULTS / "phase.csv")

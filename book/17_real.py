@@ -63,27 +63,27 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-data = ""  # a dataset folder with videos; none: a miniature is rendered
-backbone = "bike"  # msqnet, bike, text4vis
-method = "tfe"  # vanilla, tfe, tfe-bounded
-depth = "table4"  # what stays below D: table4, or last (every layer)
-start = "cold"  # cold, or warm: begin where the run in `begin` ended
-begin = ""  # the folder of that run, of a vanilla head
-intervals = True  # train on labelled intervals, one label each (BIKE)
-train = True  # False: measure the weights as they are
-files = []  # published weights, e.g. ["clip-l14-336"]
-trust = []  # names of weight files whose source you trust
-head = {"preset": "narrow"}  # preset paper: the published size
-game = {"schedule": "one-pass"}  # the encoder runs once a step
-disentangler = {}  # options of tfe.Disentangler
-profile = "smoke"  # paper: section 4.2
-schedule = {"batch_size": 4, "accumulate": 2}
-protocol = "single-view"  # multi-clip: four clips of a video, averaged
-seed = 0  # of weights, order, noise and clips
-device = "cpu"  # cpu, cuda
-threads = 1  # of the processor
-workers = 2  # decoders; 0: one a core
-out = ""  # a folder for checkpoint, metrics and predictions
+data: str = ""  # a dataset folder with videos; none: one is rendered
+backbone: str = "bike"  # msqnet, bike, text4vis
+method: str = "tfe"  # vanilla, tfe, tfe-bounded
+depth: str = "table4"  # what stays below D: table4, or last (every layer)
+start: str = "cold"  # cold, or warm: begin where the run in `begin` ended
+begin: str = ""  # the folder of that run, of a vanilla head
+intervals: bool = True  # train on labelled intervals, one label each (BIKE)
+train: bool = True  # False: measure the weights as they are
+files: list = []  # published weights, e.g. ["clip-l14-336"]
+trust: list = []  # names of weight files whose source you trust
+head: dict = {"preset": "narrow"}  # preset paper: the published size
+game: dict = {"schedule": "one-pass"}  # the encoder runs once a step
+disentangler: dict = {}  # options of tfe.Disentangler
+profile: str = "smoke"  # paper: section 4.2
+schedule: dict = {"batch_size": 4, "accumulate": 2}  # options of Schedule
+protocol: str = "single-view"  # multi-clip: four clips of a video, averaged
+seed: int = 0  # of weights, order, noise and clips
+device: str = "cpu"  # cpu, cuda
+threads: int = 1  # of the processor
+workers: int = 2  # decoders; 0: one a core
+out: str = ""  # a folder for checkpoint, metrics and predictions
 
 # %% [markdown]
 # ## Files

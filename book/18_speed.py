@@ -26,9 +26,9 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-videos = 300_000  # Kinetics
-frames = 16  # a video
-cores = 32
+videos: int = 300_000  # of Kinetics
+frames: int = 16  # a video
+cores: int = 32  # to plan for
 
 # %% [markdown]
 # ## The ratios
@@ -164,7 +164,7 @@ together.rename("ms a frame").rename_axis(
 # %% [markdown]
 # ## Planning Kinetics
 #
-# Unit costs of this machine, times the size of the task. `python -m data
+# Unit costs of this machine, times the size of the task. `.venv/bin/python -m data
 # features` decodes every frame, because it counts them: that is the plain
 # side of `decode-select`. The clips are smaller than many of Kinetics;
 # EfficientNet-Lite0 is at 160 pixels. A store holds float16. The price is

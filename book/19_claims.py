@@ -29,7 +29,7 @@
 # on these and on windows of three small real sets. A verdict on them says
 # whether the *mechanism* showed up where it could be measured; the paper's
 # own cells stay not testable here, with the command
-# that would test them. `python -m book report --claims` judges all again.
+# that would test them. `.venv/bin/python -m book report --claims` judges all again.
 
 # %%
 import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ from data.files.paths import RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-least = 40  # claims that the ledger must hold
+least: int = 40  # claims that the ledger must hold
 
 # %%
 verdicts = list(rules.VERDICTS)

@@ -19,6 +19,10 @@ from book.theory.game import FORMS, play
 
 plots.style()
 
+# %% tags=["parameters"]
+segments: int = 8  # of the mask
+seed: int = 0  # of the draws and of the game
+
 # %% [markdown]
 # ## The mask, in training and at test
 #
@@ -30,20 +34,20 @@ plots.style()
 
 # %% tags=["live"]
 def masks(k=4, tau=0.5, spread=1.8):
-    logits = torch.linspace(spread, -spread, 8)
-    rng = torch.Generator().manual_seed(0)
+    logits = torch.linspace(spread, -spread, segments)
+    rng = torch.Generator().manual_seed(seed)
     drawn = [relaxed_khot(logits, k, tau, rng) for _ in range(3)]
     seen = torch.stack([*drawn, hard_khot(logits, k)])
     fig, ax = plt.subplots(figsize=(6.4, 2.4))
     ax.imshow(seen, vmin=0, vmax=1, cmap="cividis", aspect="auto")
     ax.set_yticks(range(4), ["draw 1", "draw 2", "draw 3", "test"])
-    ax.set_xticks(range(8), range(1, 9))
+    ax.set_xticks(range(segments), range(1, segments + 1))
     ax.set_xlabel("segment")
     plt.show()
     return {"row sums": [round(row, 2) for row in seen.sum(1).tolist()]}
 
 
-mask = interact(masks, k=(1, 8), tau=(0.02, 3.0, 0.02), spread=(0.0, 6.0))
+mask = interact(masks, k=(1, segments), tau=(0.02, 3.0, 0.02), spread=(0.0, 6.0))
 
 # %% [markdown]
 # ## The bottleneck of two Gaussians
@@ -85,7 +89,7 @@ curve = interact(bottleneck, beta=(1.05, 20.0), correlation=(0.1, 0.95))
 def game(form="literal", step=100):
     toy = np.kron(np.eye(2), np.ones((2, 1))) / 4  # x = (y, n)
     played = play(toy, form, games=1, rounds=200, rate=step,
-                  generator=torch.Generator().manual_seed(0))
+                  generator=torch.Generator().manual_seed(seed))
     critic, probe = played.losses[:, 0, 1:].T
     fig, ax = plt.subplots()
     ax.plot(critic)
