@@ -1,9 +1,9 @@
 """Make the executed notebook beside each chapter's `.py`, and stamp it with what it was made from.
 
-    python book/execute.py              every chapter whose stamp is out of date
-    python book/execute.py 03_theorem1  that chapter, if out of date
-    python book/execute.py --force ...  whether out of date or not
-    python book/execute.py --times      no notebook: what each costs, into results/chapters.csv
+    .venv/bin/python book/execute.py              every chapter whose stamp is out of date
+    .venv/bin/python book/execute.py 03_theorem1  that chapter, if out of date
+    .venv/bin/python book/execute.py --force ...  whether out of date or not
+    .venv/bin/python book/execute.py --times      no notebook: what each costs, into results/chapters.csv
 
 The `.py` is the only file that a person edits. The stamp, `metadata.tfe.reads`, holds the digest of
 the `.py`, of the syntax of the modules that it imports and of the committed result files that it names.

@@ -1,7 +1,7 @@
 """Sentences that must be read twice: those over 35 words, and pages that average over 20.
 
-    python book/prose.py            every page of the book, and the README
-    python book/prose.py FILE ...   these alone
+    .venv/bin/python book/prose.py            every page of the book, and the README
+    .venv/bin/python book/prose.py FILE ...   these alone
 
 It prints and never fails; `tests/test_prose.py` holds the README to it.
 """

@@ -96,7 +96,7 @@ def chapter_times():
     """What each chapter cost when it was last measured, in seconds of one core."""
     path = RESULTS / "chapters.csv"
     if not path.is_file():
-        return "Not measured yet: `python book/execute.py --times` does it."
+        return "Not measured yet: `.venv/bin/python book/execute.py --times` does it."
     times = pd.read_csv(path)
     each = ", ".join(f"{row.chapter} {row.core_seconds}" for row in times.itertuples())
     return (f"{each}. Together {times.core_seconds.sum()}, on {times.device[0]}, "

@@ -1,7 +1,11 @@
 """How every command ends: its exit code, and one line where a user can mend something."""
 
 import re
+import shutil
 import sys
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
 from traceback import extract_tb
 
 from tfe.errors import StudyError
@@ -25,17 +29,34 @@ def of_card(text):
     return line and f"{line}; then the same command goes on from the last epoch"
 
 
+def typed(text):
+    """`text` with `.venv/bin/` before its commands, where no activated environment would find them."""
+    python = shutil.which("python")
+    if python and Path(python).parent == Path(sys.executable).parent:
+        return text
+    return re.sub(r"(?<![\w./-])(?=python (-m (book|data)\b|book/)|papermill book/|torchrun --)",
+                  ".venv/bin/", text)
+
+
 def ended(main, arguments=None):
     """Run `main(arguments)` as a command; return its exit code.
 
     That is what `main` returns, or 0; 2 for bad input, a full disk or a card in trouble, each told in
-    one line, in which long quoted texts are cut; 130 for Ctrl-C.
+    one line, in which long quoted texts are cut; 130 for Ctrl-C. Commands that an error or a `--help`
+    prints work as pasted.
     """
+    out = sys.stdout
     try:
-        return main(arguments) or 0
+        if {"-h", "--help"}.isdisjoint(sys.argv[1:] if arguments is None else arguments):
+            return main(arguments) or 0
+        with redirect_stdout(StringIO()) as said:
+            try:
+                return main(arguments) or 0
+            finally:
+                print(typed(said.getvalue()), end="", file=out)
     except StudyError as error:
         text = re.sub(r"(?<!\w)(['\"])((?:(?!\1).){197})(?:(?!\1).)+(?=\1)", r"\1\2...", str(error))
-        print(f"error: {' '.join(text.split())}", file=sys.stderr)
+        print(f"error: {' '.join(typed(text).split())}", file=sys.stderr)
         return 2
     except OSError as error:  # a full disk, a folder that may not be written
         last = extract_tb(error.__traceback__)[-1]
