@@ -239,6 +239,9 @@ plain
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("00.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. A model gives every segment the same weight. What are its AUC, its
 #    mass and its pointing score?
 #

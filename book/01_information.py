@@ -283,6 +283,9 @@ for N in (1000, 3000, 10000):
 #
 # ## Exercises
 #
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("01.2")`
+# says what to define, and what is wrong with it.*
+#
 # **1 (proof).** Prove the data processing inequality: if $y - x - z$ is a
 # Markov chain, then $I(z; y) \le I(x; y)$, with equality exactly when
 # $y - z - x$ is a Markov chain too (then $z$ is called *sufficient*).

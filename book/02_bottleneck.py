@@ -292,6 +292,9 @@ sliders.show([frame(b) for b in dials], "beta",
 #
 # ## Exercises
 #
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("02.2")`
+# says what to define, and what is wrong with it.*
+#
 # **1 (proof).** Which *deterministic* representations $z_S = g(x)$ minimise
 # Eq. (1)? Show that they are exactly the ones that can be computed from $x$
 # and also, with certainty, from $y$.

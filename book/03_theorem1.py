@@ -440,6 +440,9 @@ plots.show(fig, "representation",
 #
 # ## Exercises
 #
+# *Exercises 1 and 4 check an answer: `from book.assignments import check`, then `check("03.1")`
+# says what to define, and what is wrong with it.*
+#
 # **1.** Find a pair for the toy that minimises Eq. (2), but for which
 # $I(x; z_S)$ is strictly between 1 and 2 bits.
 #
@@ -483,5 +486,22 @@ plots.show(fig, "representation",
 # $I(x; z_S) \ge I(z_S; y) = I(x; y) - a'$. The rest is as before. That the
 # codes see only $x$ was used three times: for the inequality and for the
 # equality of this bound, and for data processing.
+#
+# </details>
+#
+# **4.** Write the sum $a + b + c + d$ as a function of the two codes. What
+# does the lazy pair pay, and what a $z_N$ that copies the label?
+#
+# <details><summary>Solution</summary>
+#
+# The lazy pair pays $d = 1$, the nuisance that label and $z_N$ do not tell;
+# with $z_S = z_N = y$ it is $b + c + d = 3$.
+#
+# ```python
+# def excess(z_S, z_N):
+#     law = encode(p_xy, z_S=z_S, z_N=z_N)
+#     a, b = law.H("y") - law.I("z_S; y"), law.I("z_N; y")
+#     return a + b + law.I("z_S; z_N") + law.H("x | z_N y")
+# ```
 #
 # </details>

@@ -404,6 +404,9 @@ plots.show(fig, "disagreement",
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("04.1")`
+# says what to define, and what is wrong with it.*
+#
 # **1.** Show that with *unconditionally* independent segments, and codes
 # that are complementary masks, $\mathcal L_1$ and $\mathcal L_{DIB}$ agree
 # on every mask, under every budget.

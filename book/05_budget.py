@@ -369,6 +369,9 @@ plots.show(fig, "shortcut",
 #
 # ## Exercises
 #
+# *Exercises 1 and 3 check an answer: `from book.assignments import check`, then `check("05.1")`
+# says what to define, and what is wrong with it.*
+#
 # **1.** Four independent fair bits and $y = x_1 \oplus x_2$. Which masks
 # are optimal under $|M| = 3$? Under $|M| = 1$? What does an attention map
 # drawn from such a mask tell a reader?

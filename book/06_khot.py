@@ -354,6 +354,9 @@ plots.show(fig, "khot-gradient",
 #
 # ## Exercises
 #
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("06.2")`
+# says what to define, and what is wrong with it.*
+#
 # **1 (proof).** Show that a Plackett-Luce draw of $k$ segments can be
 # coupled with $k$ draws with replacement such that the latter always pick a
 # subset. Conclude that $1 - (1 - p_t)^k \le \pi_t$, the Plackett-Luce

@@ -330,6 +330,9 @@ HTML(choices[["open question", "our default", "the other way"]].to_html(
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("07.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Show that without the residual and with $f_S = f_N = $ identity,
 #    $z_S^h + z_N^h$ is the same in every row, whatever the mask.
 #

@@ -302,6 +302,9 @@ print(f"additive critic {loss.item():.3f} nats, KL to the prior "
 #
 # ## Exercises
 #
+# *Exercises 2 and 4 check an answer: `from book.assignments import check`, then `check("08.2")`
+# says what to define, and what is wrong with it.*
+#
 # **1 (proof).** Show that at best response the literal, the prior and the
 # flipped form are all minimised exactly when $z_N$ is independent of $y$
 # (for the last two suppose that every class has positive probability).
@@ -362,5 +365,17 @@ print(f"additive critic {loss.item():.3f} nats, KL to the prior "
 # far in one round. The guarantee above needs a critic that is *at* its best
 # response whenever $D$ moves, so what matters is the ratio of the two
 # speeds, and the damage that one bad round can do.
+#
+# </details>
+#
+# **4.** Write what $D$ is paid for one video under the cap, and draw it
+# over the probability that the critic gives to the true class. Where does
+# the gradient stop?
+#
+# <details><summary>Solution</summary>
+#
+# `min(-math.log(p), H)`. It falls from $H(y)$ at $p \le e^{-H(y)}$ to 0 at
+# $p = 1$. Below $e^{-H(y)}$ it is flat: making a wrong critic still more
+# wrong earns nothing.
 #
 # </details>

@@ -305,6 +305,9 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("09.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. A mask keeps $k$ of $T=16$ segments at random. What is the chance
 #    that it keeps none of the $m$ segments that show an action? Average
 #    over Charades' distribution of $m$ for $k=4$.

@@ -287,6 +287,9 @@ pd.concat([cited[~own], cited[own]])[
 #
 # ## Exercises
 #
+# *Exercises 2, 3 and 4 check an answer: `from book.assignments import check`, then `check("10.2")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Take the gain that the paper prints for MSQNet: its own row above
 #    minus the cited one. Look at the column `smallest effect`: would this
 #    table have seen a gain of that size?

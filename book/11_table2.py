@@ -191,6 +191,9 @@ cited[own].pivot_table(index="method", columns="dataset", values="value",
 #
 # ## Exercises
 #
+# *Exercises 1 and 3 check an answer: `from book.assignments import check`, then `check("11.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. The oracle is the ceiling of better *selection*. How much of the gap
 #    between mean pooling and 100% could a perfect mask close here?
 #

@@ -258,6 +258,9 @@ printed.to_frame().T
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("12.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. In variant 4, read as "everybody minimises Eq. (4)", what is the
 #    infimum of the objective, and which player reaches it fastest?
 #

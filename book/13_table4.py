@@ -258,6 +258,9 @@ print(f"{len(found)} fits; with one head it has {units} d^2")
 #
 # ## Exercises
 #
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("13.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. BIKE's printed saving in parameters is that of four blocks' networks.
 #    Check it: a network $d$-$4d$-$d$ has $8d^2 + 5d$ parameters, $d = 768$.
 #

@@ -271,6 +271,9 @@ listed(pd.concat([beside(system, data) for system, data in (
 #
 # ## Exercises
 #
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("14.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Give every class the same frequency in the small example. What happens
 #    to MSQNet's number?
 #

@@ -413,6 +413,9 @@ every.groupby(["dataset", "data"], sort=False)[every.columns].apply(
 #
 # ## Exercises
 #
+# *Exercises 1 and 3 check an answer: `from book.assignments import check`, then `check("15.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. A head uses two redundant segments equally. What does leave one out
 #    say of them? What does erasure with $|r| = 2$ say?
 #

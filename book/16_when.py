@@ -369,6 +369,9 @@ plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("16.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. At `share` 0.5 eight of sixteen segments show an action. What is the
 #    best that any mask with $k = 4$ can do for recognition?
 #

@@ -364,6 +364,9 @@ if out and here.rank == 0:
 #
 # ## Exercises
 #
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("17.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Why does the literal game of Eq. (12) cost more in fine-tuning than
 #    the one-pass form, and by how much?
 #

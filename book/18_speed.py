@@ -237,6 +237,9 @@ for share in (1.0, 0.5):
 #
 # ## Exercises
 #
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("18.1")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Two phases run $D$ forward twice and backward once; one pass runs it
 #    once each way. A backward pass costs two forward passes. Which ratio
 #    follows?

@@ -157,6 +157,9 @@ rows("not testable here")
 #
 # ## Exercises
 #
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("19.2")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Choose a row with verdict `refuted` from an experiment. What result of
 #    which command would turn it to `confirmed`?
 #
