@@ -53,6 +53,19 @@ def look(page, path, width):
         "outside": [url for url in asked if not url.startswith(("file:", "data:"))]}
 
 
+A4 = dict(format="A4", print_background=True, scale=0.8,
+          margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
+
+
+def print_page(path, out):
+    """Print one page of HTML into the file `out`."""
+    with browser() as opened:
+        page = opened.new_page()
+        look(page, path, WIDTHS[1])
+        with atomic(out) as temporary:
+            temporary.write_bytes(page.pdf(**A4))
+
+
 def print_book(out):
     """Print every page and join them into one PDF with an outline; returns its number of pages.
 
@@ -66,8 +79,7 @@ def print_book(out):
         page = opened.new_page()
         while path:
             look(page, path, WIDTHS[1])
-            printed = page.pdf(format="A4", outline=True, tagged=True, print_background=True, scale=0.8,
-                               margin=dict.fromkeys(("top", "bottom", "left", "right"), "16mm"))
+            printed = page.pdf(outline=True, tagged=True, **A4)
             writer.append(PdfReader(BytesIO(printed)), outline_item=page.title().split(" — ")[0])
             following = page.evaluate("document.querySelector('link[rel=next]')?.href")
             path = following and SITE / following.rsplit("/", 1)[-1]

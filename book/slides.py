@@ -1,10 +1,11 @@
 """Slides of the whole book in one HTML file that needs no network: `make slides`.
 
-    python book/slides.py [--out FILE] [CHAPTER ...]
+    .venv/bin/python book/slides.py [--out FILE] [CHAPTER ...]
 
-A chapter gives its title and question, every figure with its caption, and its summary; arrow keys
-turn the slides, and move a figure's slider while it has the focus. Nothing is written twice: all of
-it is taken from the committed notebooks.
+A chapter gives its title and question, then section by section its statements, its tables and printed
+numbers, its figures, and its summary: one of them a slide. The prose between is in the notes (key N).
+Arrow keys turn the slides, and move a figure's slider while it has the focus. Nothing is written twice:
+all of it is taken from the committed notebooks.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from data.common.ending import ended
 from data.files.paths import BOOK, ROOT, write_text
 
 
@@ -39,19 +41,74 @@ def chapter(path):
     title = re.search(r"^# (.+)$", prose, re.M).group(1)
     question = re.search(r"\*\*Question\.?\*\*.+?(?=\n\s*\n)", prose, re.S)
     slides = [section("#", title, question.group() if question else "")]
+    body = prose.partition("\n## Summary\n")[0]
+    heading, notes = title, []
     for cell in cells:
-        outputs = cell.get("outputs", [])
-        for picture, words in zip(outputs, outputs[1:]):
-            if shown(picture) and "text/markdown" in words.get("data", {}):
-                slides.append(figure(shown(picture), words.data["text/markdown"]))
-    summary = re.search(r"^## Summary\n(.+?)(?=^## |\Z)", prose, re.M | re.S)
-    return slides + ([section("##", f"Summary: {title}", summary.group(1))] if summary else [])
+        if cell.cell_type == "markdown":
+            for block in blocks(cell.source):
+                if block not in body:
+                    return slides + [section("##", f"Summary: {title}", summary(prose))]
+                if found := re.match(r"##+ (.+)", block):
+                    heading, notes = found[1], []
+                elif STATEMENT.match(block):
+                    slides.append(section("##", heading, block, notes))
+                    notes = []
+                elif not block.startswith(("# ", "**Question")):
+                    notes.append(block)
+        for made in payloads(cell.get("outputs", [])):
+            lead = html(notes[-1]) if notes and len(notes[-1].split()) <= LEAD else ""
+            slides.append(made if "<figcaption" in made else slide("##", heading, lead + made, notes))
+            notes = []
+    return slides
 
 
-def section(mark, title, text):
-    """A slide of words, from Markdown with formulas; a link keeps its words alone."""
-    text = re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text)
-    return f"<section>{MARKDOWN.render(f'{mark} {title}' + chr(10) * 2 + text)}</section>"
+# A theorem, a counterexample, a result: what the chapters set in bold at the head of a paragraph.
+STATEMENT = re.compile(r"(> )?\*\*(?!Question|What it)[^*]+\*\*")
+LEAD = 60  # words of what leads to a table, to stand above it
+ROWS = 14  # of a table on a slide; a longer one stays in the book
+
+
+def blocks(source):
+    """The paragraphs of a cell; a displayed formula or a list belongs to the paragraph before it."""
+    found = []
+    for block in re.split(r"\n\s*\n", source.strip()):
+        if found and re.match(r"\$\$|- |\d+\. ", block) and not found[-1].startswith("#"):
+            found[-1] += "\n\n" + block
+        else:
+            found.append(block)
+    return found
+
+
+def summary(prose):
+    return re.search(r"^## Summary\n(.+?)(?=^## |\Z)", prose, re.M | re.S)[1]
+
+
+def payloads(outputs):
+    """What of a cell's outputs stands on a slide: a figure with its caption, a table, printed lines."""
+    for output, words in zip(outputs, [*outputs[1:], {}]):
+        table = output.get("data", {}).get("text/html", "")
+        if shown(output) and "text/markdown" in words.get("data", {}):
+            yield figure(shown(output), words.data["text/markdown"])
+        elif "<table" in table and not re.search(r"\bprose\b", table) and table.count("<tr") <= ROWS:
+            yield re.sub(r"<style.*?</style>", "", table, flags=re.S)
+        elif output.get("name") == "stdout" and len(output.text.splitlines()) <= ROWS:
+            yield f"<pre>{escape(output.text)}</pre>"
+
+
+def html(text):
+    """Markdown with formulas as HTML; a link keeps its words alone."""
+    return MARKDOWN.render(re.sub(r"\[([^\]]+)\]\([^)]+\)", r"\1", text))
+
+
+def slide(mark, title, inside, notes=()):
+    """A slide of HTML, with the paragraphs that are said to it."""
+    said = f"<aside>{html((chr(10) * 2).join(notes))}</aside>" if notes else ""
+    return f"<section>{html(f'{mark} {title}')}{inside}{said}</section>"
+
+
+def section(mark, title, text, notes=()):
+    """A slide of words, from Markdown."""
+    return slide(mark, title, html(text), notes)
 
 
 def shown(output):
@@ -65,7 +122,7 @@ def shown(output):
 
 def figure(picture, caption):
     """A slide of one figure."""
-    return f'<section>{picture}<div class="caption">{MARKDOWN.render(caption)}</div></section>'
+    return f"<section>{picture}<figcaption>{MARKDOWN.render(caption)}</figcaption></section>"
 
 
 def _formula(text, options):
@@ -76,15 +133,29 @@ def _formula(text, options):
 MARKDOWN = MarkdownIt().enable("table").use(dollarmath_plugin, renderer=_formula)
 
 
-def deck(paths):
-    """The whole file: style, slides, and MathJax itself."""
+def page(title, kind, *parts):
+    """A whole file: style, parts, and MathJax itself."""
     (mathjax,) = (f for f in files("sphinx-mathjax-offline") if f.name == "tex-svg.js")
-    style, turn = ((BOOK / f"slides.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    slides = "\n".join([opening(), *(slide for path in paths for slide in chapter(path))])
-    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Temporal fidelity</title>'
-            f"<style>{style}</style><body>{slides}<script>{turn}</script>"
+    style, turn = ((BOOK / f"slides.{suffix}").read_text(encoding="utf-8") for suffix in ("css", "js"))
+    inside = "\n".join(parts)
+    return (f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title>'
+            f'<style>{style}</style><body class="{kind}">{inside}<script>{turn}</script>'
             f"<script>{mathjax.read_text().replace('</script', '<' + chr(92) + '/script')}</script>"
             "</body></html>")
+
+
+def deck(paths):
+    """All slides of these notebooks."""
+    return page("Temporal fidelity", "deck", opening(),
+                *(slide for path in paths for slide in chapter(path)))
+
+
+def chosen(names, parser):
+    """The chapters of these names, or all; ends with a line where there is none of a name."""
+    there = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))]
+    if unknown := sorted(set(names) - set(there)):
+        parser.error(f"no such chapter: {', '.join(unknown)}")
+    return names or there
 
 
 def main(arguments=None):
@@ -93,13 +164,9 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", metavar="CHAPTER", help="e.g. 03_theorem1 (default: all)")
     parser.add_argument("--out", type=Path, default=BOOK / "_build" / "slides.html", metavar="FILE")
     options = parser.parse_args(arguments)
-    there = {path.stem: path for path in sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))}
-    unknown = set(options.names) - set(there)
-    if unknown:
-        parser.error(f"no such chapter: {', '.join(sorted(unknown))}")
-    write_text(options.out, deck([there[name] for name in options.names or there]))
+    write_text(options.out, deck([BOOK / f"{stem}.ipynb" for stem in chosen(options.names, parser)]))
     print(f"wrote {options.out.name}: {options.out.stat().st_size / 1e6:.1f} MB, no network needed")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(ended(main))

@@ -3,8 +3,9 @@
 import re
 
 import nbformat
+import pytest
 
-from book import slides
+from book import pages, slides
 from data.files.paths import BOOK
 
 CHAPTERS = sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))
@@ -47,3 +48,28 @@ def test_the_picture_of_the_readme_opens_the_slides():
     first = slides.deck(CHAPTERS[:1]).partition("</section>")[0]
     assert "<h1>Temporal fidelity" in first and "data:image/png" in first
     assert "the action “diagonal” outlined" in first
+
+
+def test_the_theorems_the_lazy_pair_and_the_repair_are_on_slides_with_numbers():
+    made = slides.chapter(BOOK / "03_theorem1.ipynb")
+    assert any("Theorem 1 (the paper" in slide for slide in made)
+    assert any("Theorem (repaired)" in slide and "2" in slide for slide in made)
+    assert any("A lazy pair" in slide and "<table" in slide for slide in made)
+    notes = [slide for slide in made if "<aside>" in slide]
+    assert len(notes) > len(made) / 2
+
+
+@pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
+@pytest.mark.parametrize("size", [(1280, 720), (1024, 768)], ids=str)
+def test_no_slide_is_higher_than_the_screen_and_none_is_too_small_to_read(tmp_path, size):
+    out = tmp_path / "slides.html"
+    out.write_text(slides.deck(CHAPTERS))
+    with pages.browser() as opened:
+        page = opened.new_page(viewport=dict(zip(("width", "height"), size)))
+        page.goto(out.as_uri(), wait_until="load")
+        page.wait_for_function("window.fitted")
+        found = page.evaluate("""[...document.querySelectorAll('section')].map((s) => [
+            s.querySelector('h1, h2, figcaption').textContent.slice(0, 50),
+            s.scrollHeight - s.clientHeight, parseFloat(getComputedStyle(s).fontSize)])""")
+    assert [slide for slide in found if slide[1] > 1 or slide[2] < 13] == []
+    assert len(found) > 6 * len(CHAPTERS)
