@@ -50,8 +50,13 @@ def say(line):
     print(f"set-up: {line}", flush=True)
 
 
+def installed():
+    """How many packages lie in `.venv`."""
+    return len(list(VENV.glob("lib/python*/site-packages/*.dist-info")))
+
+
 def run(*command):
-    """What a command prints; SetupError with that if it fails. Dots say that it goes on."""
+    """What a command prints; SetupError with that if it fails. A dot is two seconds of it."""
     with subprocess.Popen(command, cwd=ROOT, text=True, errors="replace", stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT) as process:
         dots = 0
@@ -61,7 +66,8 @@ def run(*command):
                 break
             except subprocess.TimeoutExpired:
                 dots += 1
-                print(".", end="", flush=True)
+                print("." if dots % 15 else f" {2 * dots} s, {installed()} packages in place ", end="",
+                      flush=True)
     print("\n" * bool(dots), end="", flush=True)
     if process.returncode:
         raise SetupError(output.strip())
@@ -190,6 +196,8 @@ def installer():
 def fill(install, lock, wheels):
     """Installs what a lock, or else the pins, say, and the study itself."""
     wanted = f"-r ../{lock.name}" if lock else pinned()
+    many = len(re.findall(r"^\S+==", lock.read_text("utf-8") if lock else wanted, re.MULTILINE))
+    say(f"{many} packages{' and what they need' * (not lock)}: some minutes; a dot is two seconds")
     listed = VENV / "requirements.txt"
     listed.write_text((f"--find-links {wheels}\n" if wheels else "") + wanted, "utf-8")
     # A lock is whole: nothing outside it is looked for, and every file of it is checked. (uv's own
