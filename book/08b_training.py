@@ -31,9 +31,9 @@ from tfe import evaluation, fidelity, metrics, systems, training
 plots.style()
 
 # %% tags=["parameters"]
-epochs: int = 15  # help: of each stage, the plain head's and TFE's
-rate: float = 1e-3  # help: learning rate
-seed: int = 0  # help: of weights, order and noise
+epochs: int = 15  # of each stage, the plain head's and TFE's
+rate: float = 1e-3  # learning rate
+seed: int = 0  # of weights, order and noise
 
 # %%
 dataset = open_dataset(ROOT / "data" / "smoke")
@@ -260,6 +260,9 @@ assert not torch.allclose(quick.disentangler.f_dn[2].weight,
 # - The loop above and `tfe.training.fit` end at the same weights.
 #
 # ## Exercises
+#
+# *Exercise 1 checks an answer: `from book.assignments import check`, then `check("08b.1")`
+# says what to define, and what is wrong with it.*
 #
 # 1. (To code.) Let $D$ go *down* $\mathcal L_N$ as well: change one sign in
 #    `gradients`. What becomes of $\mathcal L_N$?

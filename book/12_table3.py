@@ -185,7 +185,7 @@ fresh = fresh[fresh.split == split].pivot_table(
 # ## Why does the whole lose from scratch?
 #
 # Two knobs of Eq. (12), each turned alone, for both heads of Table 1
-# (`python -m book batch book/batches/why.yaml`). These runs are of the
+# (`.venv/bin/python -m book batch book/batches/why.yaml`). These runs are of the
 # older reading too, from scratch:
 #
 # - *whose gradient the layers below $D$ follow*. In Eq. (12) it is $D$'s,

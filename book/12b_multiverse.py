@@ -29,8 +29,8 @@ from data.files.paths import BOOK, RESULTS
 plots.style()
 
 # %% tags=["parameters"]
-head: str = "MSQNet"  # help: the plain head; MSQNet or BIKE
-measure: str = "value"  # help: value (mAP) or fidelity_auc
+head: str = "MSQNet"  # the plain head; MSQNet or BIKE
+measure: str = "value"  # value (mAP) or fidelity_auc
 
 # %% [markdown]
 # ## How far the search is
@@ -133,6 +133,9 @@ pd.DataFrame({"median difference": pairs.median(),
 #
 # ## Exercises
 #
+# *Exercise 3 checks an answer: `from book.assignments import check`, then `check("12b.3")`
+# says what to define, and what is wrong with it.*
+#
 # 1. Why is the best of 120 readings held against the best of 120 plain
 #    heads, and not against the default plain head?
 #
@@ -148,7 +151,7 @@ pd.DataFrame({"median difference": pairs.median(),
 #
 # <details><summary>Solution</summary>
 #
-# `papermill book/12b_multiverse.ipynb out.ipynb --cwd book -p head BIKE`;
+# `.venv/bin/papermill book/12b_multiverse.ipynb out.ipynb --cwd book -p head BIKE`;
 # read the printed line under "How far the search is".
 #
 # </details>

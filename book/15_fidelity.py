@@ -65,7 +65,7 @@ plots.show(fig, "fidelity-differences",
 # model alone. The data are **synthetic videos** (`planted`) up to the
 # section on real recordings. The rows are those of Table 1, the
 # Text4Vis-style head, and two poolings of *multiple instance learning*
-# (MIL) that a user would try first, on the same features: `python -m book
+# (MIL) that a user would try first, on the same features: `.venv/bin/python -m book
 # batch book/batches/fidelity.yaml`.
 #
 # **All runs of this chapter are older.** TFE starts from scratch in them,
@@ -110,8 +110,8 @@ assert np.allclose(old[1], new[1])
 # %% [markdown]
 # Now the same trained heads, read in both ways. They tell twelve gestures of
 # **real recordings** apart: windows of body joints, one label each (MSRC-12),
-# tested on other people. `python -m book batch book/batches/single.yaml`
-# trains them; `python -m book readouts book/batches/single.yaml --ask
+# tested on other people. `.venv/bin/python -m book batch book/batches/single.yaml`
+# trains them; `.venv/bin/python -m book readouts book/batches/single.yaml --ask
 # centring --out results/centring.csv` reads them. `other top`: the share of
 # windows whose most salient segment is another one. Read-outs here are of
 # vanilla heads and poolings alone.
@@ -352,9 +352,9 @@ plots.show(fig, "real", "Older runs, TFE from scratch: fidelity on real"
 #
 # Charades' own videos and UCF101-24's six classes in which the action fills
 # least are *not run*: they are not here. Whoever has them needs one line
-# more, `python -m data charades --from DIR` or `python -m data ucf101-24
-# --lists LISTS --from DIR`, then `python -m data features --data ...` and
-# `python -m book batch book/batches/fidelity.yaml --data ...`.
+# more, `.venv/bin/python -m data charades --from DIR` or `.venv/bin/python -m data ucf101-24
+# --lists LISTS --from DIR`, then `.venv/bin/python -m data features --data ...` and
+# `.venv/bin/python -m book batch book/batches/fidelity.yaml --data ...`.
 #
 # ## Does fidelity go with accuracy?
 #

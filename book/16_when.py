@@ -111,7 +111,7 @@ plots.show(fig, "phase-map", "Older runs: mAP points (left, middle), AUC"
 #
 # At every point the vanilla BIKE-style head, TFE by Eq. (12) and TFE with
 # a bounded adversary are fitted on the same features, several seeds each:
-# `python -m book batch book/batches/phase.yaml`, all fits in one go.
+# `.venv/bin/python -m book batch book/batches/phase.yaml`, all fits in one go.
 
 # %% [markdown]
 # ## The knob that matters, checked

@@ -252,8 +252,8 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 # process 0 writes. With this notebook's parameters in `real.yaml`,
 #
 # ```
-# torchrun --nproc-per-node 4 --no-python sh -c \
-#   'papermill book/17_real.ipynb o$RANK.ipynb --cwd book -f real.yaml'
+# .venv/bin/torchrun --nproc-per-node 4 --no-python sh -c \
+#   '.venv/bin/papermill book/17_real.ipynb o$RANK.ipynb --cwd book -f real.yaml'
 # ```
 #
 # On 1, 2 and 4 processes (of a processor) the losses are equal to $10^{-6}$

@@ -32,6 +32,11 @@ SPLIT = re.compile(r"^(?:\*\*(\d+)(?: \(proof\))?\.\*\*|(\d+)\.) ", re.M)
 FOLDED = re.compile(r"\s*<details><summary>Solution</summary>\s*(.*?)\s*</details>\s*", re.S)
 
 
+def prefix(stem):
+    """The number of a chapter, e.g. 08b."""
+    return stem.partition("_")[0]
+
+
 def checked(stem):
     """The exercises of a chapter that check an answer, `{number: entry}`."""
     path = CHECKS / f"{stem}.yaml"
@@ -40,7 +45,7 @@ def checked(stem):
 
 def find(name):
     """The entry of an exercise, e.g. of "09.1"; raises StudyError with those that there are."""
-    known = {f"{path.stem[:2]}.{number}": entry for path in sorted(CHECKS.glob("*.yaml"))
+    known = {f"{prefix(path.stem)}.{number}": entry for path in sorted(CHECKS.glob("*.yaml"))
              for number, entry in yaml_object(path).items()}
     if name not in known:
         raise StudyError(f"{name} checks no answer: give one of {', '.join(known)}")
@@ -105,7 +110,7 @@ def notebook(stem, solved):
         if entry:
             cells += [code(entry.get("given", "").strip()),
                       code(entry["solution" if solved else "blank"].strip()),
-                      code(f'check("{stem[:2]}.{number}")')]
+                      code(f'check("{prefix(stem)}.{number}")')]
     cells = [cell for cell in cells if cell.source]
     for place, cell in enumerate(cells):
         cell["id"] = f"cell-{place:02d}"
@@ -134,7 +139,7 @@ def write(stems, out):
         for folder, solved in (("student", False), ("solutions", True)):
             write_text(out / folder / f"{stem}.ipynb", nbformat.writes(notebook(stem, solved)) + "\n")
         for number, entry in checked(stem).items():
-            name = f"q{stem[:2]}_{number}"
+            name = f"q{prefix(stem)}_{number}"
             test = pprint.pformat(ok(name, entry), sort_dicts=False, width=100)
             write_text(out / "tests" / f"{name}.py", f"OK_FORMAT = True\n\ntest = {test}\n")
     write_text(out / "assignments.html", sheet(stems))

@@ -11,8 +11,8 @@ from book import assignments
 from data.files.paths import BOOK
 from tfe.errors import StudyError
 
-STEMS = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]_*.py"))]
-ALL = [(f"{stem[:2]}.{number}", entry) for stem in STEMS
+STEMS = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]*_*.py"))]
+ALL = [(f"{assignments.prefix(stem)}.{number}", entry) for stem in STEMS
        for number, entry in assignments.checked(stem).items()]
 each = pytest.mark.parametrize("name, entry", ALL, ids=[name for name, _ in ALL])
 
@@ -53,9 +53,10 @@ def test_half_of_the_exercises_check_an_answer_and_one_a_chapter_is_to_be_coded(
         assert blanks, stem
         numbers = set(assignments.checked(stem))
         assert numbers <= set(assignments.exercises(stem)[1])
-        said = re.search(r"^# \*Exercises? ([\d, and]+) checks? an answer: .*check\(\"(\d\d)\.\d+\"\)",
+        said = re.search(r"^# \*Exercises? ([\d, and]+) checks? an answer: .*check\(\"(\w+)\.\d+\"\)",
                          (BOOK / f"{stem}.py").read_text(encoding="utf-8"), re.M)
-        assert said and {int(n) for n in re.findall(r"\d+", said[1])} == numbers and said[2] == stem[:2]
+        assert said and {int(n) for n in re.findall(r"\d+", said[1])} == numbers
+        assert said[2] == assignments.prefix(stem)
 
 
 def test_an_answer_in_a_notebook_is_found_by_its_name(capsys):
