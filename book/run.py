@@ -6,32 +6,33 @@
 # papermill with other parameters:
 #
 # ```
-# papermill book/run.ipynb out.ipynb --cwd book -p method tfe -p seed 3
+# .venv/bin/papermill book/run.ipynb out.ipynb --cwd book \
+#   -p method tfe -p seed 3
 # ```
 #
 # As it stands here it runs in seconds on `smoke`, a tiny **synthetic**
 # dataset, and its numbers mean nothing beyond "it runs".
 
 # %% tags=["parameters"]
-data = "../data/smoke"  # a dataset folder
-encoder = "planted"  # whose features
-backbone = "bike"  # a name of tfe.backbones, or none
-method = "tfe"  # a name of tfe.systems.METHODS, or of a peer's file
-seed = 0
-profile = "smoke"  # smoke, default, paper
-device = "cpu"  # cpu, cuda, auto
-threads = 1  # results repeat bit for bit at one number of threads
-game = {}  # options of tfe.adversary.Game
-disentangler = {}  # options of tfe.Disentangler
-head = {}  # options of the backbone, or of the pooling
-schedule = {}  # options of tfe.training.Schedule
-depth = "table4"  # what stays below D: table4, or last (every layer)
-start = "cold"  # cold, or warm: begin where the run in `begin` ended
-begin = ""  # the folder of that run, of a vanilla head
-splits = ["val", "test", "shifted"]  # where to measure
-protocol = "single-view"  # or multi-clip, of features of 4 clips
-measures = ["erasure", "probes"]  # what else to measure
-out = ""  # a folder for metrics and predictions; none: write nothing
+data: str = "../data/smoke"  # help: a dataset folder
+encoder: str = "planted"  # help: whose features
+backbone: str = "bike"  # help: a name of tfe.backbones, or none
+method: str = "tfe"  # help: of tfe.systems.METHODS, or a peer's file
+seed: int = 0  # help: of weights, order and noise
+profile: str = "smoke"  # help: smoke, default or paper
+device: str = "cpu"  # help: cpu, cuda or auto
+threads: int = 1  # help: results repeat bit for bit at one number
+game: dict = {}  # help: options of tfe.adversary.Game
+disentangler: dict = {}  # help: options of tfe.Disentangler
+head: dict = {}  # help: options of the backbone, or of the pooling
+schedule: dict = {}  # help: options of tfe.training.Schedule
+depth: str = "table4"  # help: what stays below D; or last (every layer)
+start: str = "cold"  # help: or warm: begin where the run in begin ended
+begin: str = ""  # help: the folder of that run, of a vanilla head
+splits: list = ["val", "test", "shifted"]  # help: where to measure
+protocol: str = "single-view"  # help: or multi-clip, of 4 clips
+measures: list = ["erasure", "probes"]  # help: what else to measure
+out: str = ""  # help: a folder for all that it makes; none: nothing
 
 # %%
 import time
