@@ -95,7 +95,7 @@ def _became(line, prefix):
 def paragraph(lines, rate=None):
     """The answer in short: recognition, fidelity, what is left of both at one rate, and of what it speaks.
 
-    rate: `rate_summary.csv`, MSQNet+TFE beside its control at its own learning rate, if that was run.
+    rate: `rate_summary.csv`, TFE beside its controls at its own learning rates, if that was run.
     """
     return " ".join(filter(None, [
         sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), at_one_rate(rate),
@@ -115,17 +115,21 @@ def of_rows(lines, measure, prefix=""):
         for found, names in rows.items())
 
 
-def at_one_rate(rate, row="MSQNet+TFE", split="test"):
-    """What TFE does to MSQNet where both learn at one rate, in a sentence; None where it was not run."""
+def at_one_rate(rate, split="test"):
+    """What TFE does to each head where both learn at one rate, a sentence a head; None where not run."""
     if rate is None:
         return None
-    line = rate[(rate.row == row) & (rate.split == split)].iloc[0]
     mean, auc = (MEASURES[prefix][-1] for prefix in MEASURES)
-    if line.equal and line.auc_equal:
-        return (f"At one learning rate, MSQNet with TFE and without are equal, within {mean:g} point and "
-                f"{auc:g} AUC.")
-    return (f"At one learning rate, MSQNet's mAP {_became(line, '')} and its fidelity "
-            f"{_became(line, 'auc_')}.")
+    said = []
+    asked = rate[(rate.split == split) & rate.row.isin([f"{head}+TFE" for head in HEADS])]
+    for line in asked.to_dict("records"):
+        head = line["row"].removesuffix("+TFE")
+        opening = "At one learning rate, " if not said else "There "
+        said.append(opening + (
+            f"{head} with TFE and without are equal, within {mean:g} point and {auc:g} AUC."
+            if line["equal"] and line["auc_equal"] else
+            f"{head}'s mAP {_became(line, '')} and its fidelity {_became(line, 'auc_')}."))
+    return " ".join(said)
 
 
 def caption(runs):
