@@ -62,6 +62,7 @@ def build(method, **options):
                          "multilabel", **options)
 
 
+# %%
 plain = build("vanilla")
 training.fit(plain, x[train], y[train], plan, seed=seed)
 

@@ -69,8 +69,8 @@ plots.show(fig, "readings", f"Readings of {ours} against the best plain"
 
 # %%
 fig = plots.specification(found, axes, "fidelity_auc", "gain in AUC")
-plots.show(fig, "readings-fidelity", "The same for fidelity (leave one out),"
-           " against the fidelity of the same plain head.",
+plots.show(fig, "readings-fidelity", "The same for fidelity (leave one"
+           " out), against the fidelity of the same plain head.",
            alt="As before, for the AUC of fidelity.")
 
 # %% [markdown]

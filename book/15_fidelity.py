@@ -307,16 +307,13 @@ plots.show(fig, "figure-4", "Older runs: leave-one-out saliency of three"
 # %%
 sets = {"salads": "50 Salads (supervised)", "gtea": "GTEA (supervised)",
         "utkinect": "UTKinect (skeletons)"}
-windows = pd.read_csv(RESULTS / "windows.csv").set_index("dataset")
-print(windows.loc[list(sets)].round(3).T, "\n")
+print(pd.read_csv(RESULTS / "windows.csv", index_col=0).loc[list(sets)].T)
 real = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv").assign(
     data=title) for name, title in sets.items()], ignore_index=True)
 sure = real[(real.method == "tfe") & (real.auc_holm < 0.05)]
 assert sure[["row", "data"]].values.tolist() == [["BIKE+TFE", sets["gtea"]]]
-wide = real.pivot(index="row", columns="data", values=["auc", "value"]).loc[
-    list(dict.fromkeys(real.row))]
-pd.concat({"AUC": wide["auc"].round(3), "mAP (%)": wide["value"].round(1)},
-          axis=1)
+wide = real.pivot(index="row", columns="data", values=["auc", "value"])
+wide.loc[list(dict.fromkeys(real.row))].round(3)
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(9, 2.9), sharey=True)

@@ -122,9 +122,8 @@ plots.show(fig, "phase-map", "Older runs: mAP points (left, middle), AUC"
 # `snr` adds, from the same draws.
 
 # %%
-print(f"{len(fits) // 2} fits, {fits.seed.nunique()} seeds a point,"
-      f" {receipt['test_videos']} test videos, {receipt['device']}")
-print("standard point:", knobs)
+print(f"{len(fits) // 2} fits, {fits.seed.nunique()} seeds a point, on "
+      f"{receipt['device']}; standard point: {knobs}")
 
 x, _, truth = planted_features(300, snr=4.0)
 shown, there = truth[:, 0], truth[:, 0].any(1)  # action 0

@@ -121,9 +121,7 @@ def dress(app, name, source):
     if name[:2].isdigit():
         notebook = json.loads(source[0])
         for cell in notebook["cells"]:
-            shown = json.dumps([output.get("data", {}) for output in cell.get("outputs", [])])
-            if cell["cell_type"] == "code" and ("plots.style()" in "".join(cell["source"]) or re.search(
-                    r'"image/png"|"text/markdown"|<figure class=', shown)):
+            if status.folded(cell):
                 cell["metadata"].setdefault("tags", []).append("hide-input")
         prose = "\n".join("".join(cell["source"]) for cell in notebook["cells"]
                           if cell["cell_type"] == "markdown")

@@ -11,6 +11,7 @@ the `.py`, of the syntax of the modules that it imports and of the committed res
 
 import argparse
 import ast
+import os
 import resource
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ if __name__ == "__main__":  # what PYTHONPATH names would come before this repos
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     from data.common.isolation import isolate
     isolate()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # as make does: two kernels share two cores
 
 import jupytext
 import nbformat

@@ -47,7 +47,8 @@ def masks(k=4, tau=0.5, spread=1.8):
     return {"row sums": [round(row, 2) for row in seen.sum(1).tolist()]}
 
 
-mask = interact(masks, k=(1, segments), tau=(0.02, 3.0, 0.02), spread=(0.0, 6.0))
+mask = interact(masks, k=(1, segments), tau=(0.02, 3.0, 0.02),
+                spread=(0.0, 6.0))
 
 # %% [markdown]
 # ## The bottleneck of two Gaussians

@@ -36,6 +36,13 @@ def answer():
     return block.split("\n\n")[0].strip()
 
 
+def folded(cell):
+    """Whether a page folds a cell away: code that sets up, draws, or says a sentence; the text leads."""
+    shown = json.dumps([output.get("data", {}) for output in cell.get("outputs", [])])
+    return cell["cell_type"] == "code" and bool("plots.style()" in "".join(cell["source"]) or re.search(
+        r'"image/png"|"text/markdown"|<figure class=', shown))
+
+
 def made_of(stem, reads, prose):
     """The foot of a chapter's page: the code and results it was made of, the claims it bears on.
 

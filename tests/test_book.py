@@ -13,6 +13,7 @@ import jupytext
 import nbformat
 import pytest
 
+from book import status
 from data.files.paths import BOOK, ROOT
 
 NOTEBOOKS = sorted(BOOK.glob("*.ipynb"))
@@ -118,13 +119,14 @@ def test_stamp_is_that_of_what_lies_here(path, tool):
 
 
 def form(notebook):
-    """What a chapter counts: cells, figures, exercises, solutions, and the lines of its cells."""
+    """What a chapter counts: cells, figures, exercises, solutions, lines of all cells, and of those unfolded."""
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
     body, _, exercises = prose.partition("## Exercises")
     return {
         "cells": len(codes),
         "lines": [sum(map(bool, cell.source.splitlines())) for cell in codes],
+        "read": [sum(map(bool, cell.source.splitlines())) for cell in codes if not status.folded(cell)],
         "captions": sum("**Figure (" in str(output.get("data", {}).get("text/markdown", ""))
                         for cell in codes for output in cell.outputs),
         "pictures": sum("image/png" in (data := output.get("data", {}))
@@ -143,7 +145,7 @@ def test_a_chapter_has_its_form(path):
     found = form(nbformat.read(path, 4))
     assert found["question"] and found["summary"]
     assert 8 <= found["cells"] <= 15
-    assert statistics.median(found["lines"]) <= 9 and max(found["lines"]) <= 24
+    assert statistics.median(found["read"]) <= 9 and max(found["lines"]) <= 24
     assert 1 <= found["captions"] == found["pictures"] <= 6
     assert 3 <= found["exercises"] == found["solutions"]
 
