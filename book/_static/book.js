@@ -24,7 +24,7 @@ addEventListener("load", async () => {
   for (const head of document.querySelectorAll(".bd-article table.dataframe thead")) {
     const [above, last] = [...head.rows].slice(-2);
     const names = [...(last?.cells ?? [])].findIndex((cell) => !cell.textContent.trim());
-    if (names < 1 || [...last.cells].slice(names).some((cell) => cell.textContent.trim())) continue;
+    if (names < 0 || [...last.cells].slice(names).some((cell) => cell.textContent.trim())) continue;
     if (above.cells.length !== last.cells.length) continue;
     for (let n = 0; n < names; n++) above.cells[n].textContent = last.cells[n].textContent;
     last.remove();
