@@ -32,7 +32,7 @@ def test_every_dial_moves_what_it_shows(dials):
                              else control.min + (control.max - control.min) / 4)
             assert dial.result and dial.result != before, control.description
             turned.append(control.description)  # the words that stand, and are read, beside it
-    written = re.findall(r"interact\(\w+, (.+)\)", (BOOK / "lab.py").read_text(encoding="utf-8"))
+    written = re.findall(r"interact\(\w+, ((?:[^()]|\([^()]*\))+)\)", (BOOK / "lab.py").read_text(encoding="utf-8"))
     assert turned == [word for dial in written for word in re.findall(r"(\w+)=", dial)] and turned
 
 
