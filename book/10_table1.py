@@ -172,12 +172,15 @@ rate, old = (part.query("split == @split") for part in (
 alike = rate.set_index("row")
 assert alike.equal["MSQNet+TFE"] and alike.auc_equal["MSQNet+TFE"]
 assert answer.verdict(alike.loc["BIKE+TFE"], "auc_") == "higher"
+without = alike.loc["BIKE+TFE, no adversary, 1e-3"]
+assert answer.verdict(without, "auc_") == "lower"
 display(readable(pd.concat([rate, old[old.method == "tfe-bounded"]]),
                  "mAP (%)").drop(columns="split"))
 seen = pd.read_csv(RESULTS / "rate_measures.csv").query("split == @split")
 seen = seen.pivot_table(index="row", columns="measure", values="value",
                         sort=False)[["class_attention_auc",
                                      "attention_auc", "probes_probe_z_n"]]
+assert seen.attention_auc["BIKE+TFE"] > seen.attention_auc["BIKE"]
 seen.loc[[row for row in seen.index if "BIKE" in row]].round(3)
 
 # %% [markdown]
