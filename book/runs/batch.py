@@ -212,12 +212,14 @@ def plan(batch, dataset, encoder):
         if point.settings.method == "oracle-mask" and (reason := _untrue(dataset)):
             print(f"{point.row}: left out, because {dataset.name} {reason}")
             continue
-        for fold, features in folds:
-            _rehearse(point, points.get(point.begin), fold, features)
+        mine = [run(point, seed) for seed in batch.seeds]
+        if any(each.metrics is None for each in mine):  # a row that is done was rehearsed
+            for fold, features in folds:
+                _rehearse(point, points.get(point.begin), fold, features)
         if point.settings.head.get("preset", "small") != "small":
             print(f"{point.row}: its class text is random, as a full-size head on stored features has "
                   "none; frames give it the text (`make reproduce-table1 DATASET= PROFILE=paper`)")
-        ordered += [run(point, seed) for seed in batch.seeds]
+        ordered += mine
     return ordered
 
 
