@@ -59,7 +59,7 @@ split: str = "test"  # of the table below; shifted: other scenes
 # of 12 actions happen at known times, among events that carry no label. An
 # action is the texture of a moving object. Behind it lies a *scene*: with
 # probability `rho` the one that goes with the first action, else any
-# ([chapter 10](10_table1.ipynb) makes use of it).
+# ([chapter 12](12_table1.ipynb) makes use of it).
 #
 # Three videos are shown below; they were chosen by a rule: one sixth, half
 # and five sixths of the way from the worst to the best fidelity of this
@@ -223,13 +223,13 @@ plain
 # | chapters | question |
 # |---|---|
 # | [1](01_information.ipynb), [2](02_bottleneck.ipynb) | What do the words of information theory mean? |
-# | [3](03_theorem1.ipynb) to [5](05_budget.ipynb) | Do the paper's two theorems hold? What repairs them? |
-# | [6](06_khot.ipynb) to [8b](08b_training.ipynb) | What do the mask, the module, the game and a training really do? |
-# | [9](09_data.ipynb) | How much of a video does its action fill? |
-# | [10](10_table1.ipynb) to [14](14_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
-# | [15](15_fidelity.ipynb), [16](16_when.ipynb) | Is TFE more faithful? Where does it help? |
-# | [17](17_real.ipynb), [18](18_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
-# | [19](19_claims.ipynb) | Which of the paper's claims stand? |
+# | [3](03_theorem1.ipynb) to [6](06_budget.ipynb) | Do the paper's two theorems hold? What repairs them? |
+# | [7](07_khot.ipynb) to [10](10_training.ipynb) | What do the mask, the module, the game and a training really do? |
+# | [11](11_data.ipynb) | How much of a video does its action fill? |
+# | [12](12_table1.ipynb) to [17](17_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
+# | [18](18_fidelity.ipynb), [19](19_when.ipynb) | Is TFE more faithful? Where does it help? |
+# | [23](23_real.ipynb), [24](24_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
+# | [25](25_claims.ipynb) | Which of the paper's claims stand? |
 #
 # ## Summary
 #

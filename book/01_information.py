@@ -7,12 +7,12 @@
 # The paper's two objectives, Eqs. (1) and (2), are sums of mutual
 # informations. (Eq. (2) stands below, at "The toy of this book"; Eq. (1)
 # is the subject of chapter 2.) Before we ask whether they do what is
-# claimed (chapters 2 to 5), we need to compute every term *exactly*. That
+# claimed (chapters 2 to 6), we need to compute every term *exactly*. That
 # is possible when all variables are discrete and small: then the joint law
 # is a table, and information is arithmetic on the table. Nothing in this
 # chapter is estimated, until the last section, which shows why.
 #
-# Units: **bits** in chapters 1 to 5. Losses of networks, from chapter 8 on,
+# Units: **bits** in chapters 1 to 6. Losses of networks, from chapter 9 on,
 # are in nats; one nat is $1 / \ln 2 \approx 1.44$ bits.
 
 # %%
@@ -92,7 +92,7 @@ plots.show(fig, "binary-entropy",
 
 # %% [markdown]
 # A channel that always flips ($p = 1$) loses nothing: it merely renames.
-# Keep this in mind for chapter 8, where an adversary that is *always wrong*
+# Keep this in mind for chapter 9, where an adversary that is *always wrong*
 # will be mistaken for one that has been robbed of its information.
 #
 # ## Markov chains and the data processing inequality
@@ -268,7 +268,7 @@ for N in (1000, 3000, 10000):
 # %% [markdown]
 # For vectors of real numbers it is worse: $I(x; z)$ of a continuous $x$ and
 # a deterministic one-to-one $z$ is infinite. So this book computes
-# information exactly on tables, and where it turns to networks (chapter 8
+# information exactly on tables, and where it turns to networks (chapter 9
 # onwards) it asks a humbler question: how well does a *freshly trained
 # probe* read $y$ from $z$? A probe gives a lower bound on what is there.
 #

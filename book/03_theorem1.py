@@ -436,7 +436,7 @@ plots.show(fig, "representation",
 #   tight; stochastic encoders reach the minimum, $-H(y)$.
 # - None of this says what the trained network does. The network is not
 #   given the repaired objective either, and its masks cannot copy an
-#   arbitrary encoder: [chapter 5](05_budget.ipynb).
+#   arbitrary encoder: [chapter 6](06_budget.ipynb).
 #
 # ## Exercises
 #

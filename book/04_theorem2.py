@@ -143,7 +143,7 @@ plots.show(fig, "budget-of-one",
 # minimiser of $\mathcal L_{DIB}$ does not minimise $\mathcal L_1$, and
 # the other way round: under this budget both halves fail. This is no exotic
 # case; the segments of a video share their scene. More of it in
-# [chapter 5](05_budget.ipynb).
+# [chapter 6](06_budget.ipynb).
 #
 # ## Sufficiency
 #
@@ -374,7 +374,7 @@ plots.show(fig, "disagreement",
 # arrives: $-\log q_N$ has no upper bound, so a disentangler may
 # prefer a reader that is *fooled* to one that knows nothing. Playing it out
 # on tables, with the fresh probe that tells the two apart, is
-# [chapter 8](08_game.ipynb).
+# [chapter 9](09_game.ipynb).
 #
 # ## Summary
 #
@@ -391,7 +391,7 @@ plots.show(fig, "disagreement",
 # | masks in a budget | (i) without (ii) | may fail | may fail |
 #
 # (i): the segments are independent given $y$. (ii): some allowed mask
-# leaves nothing of $y$ outside. (Third row: [chapter 5](05_budget.ipynb)
+# leaves nothing of $y$ outside. (Third row: [chapter 6](06_budget.ipynb)
 # has the example, a scene that all segments share.)
 #
 # - The counterexample to sufficiency: $z_S = x$, $z_N = n$ on the two-bit

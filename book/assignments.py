@@ -33,7 +33,7 @@ FOLDED = re.compile(r"\s*<details><summary>Solution</summary>\s*(.*?)\s*</detail
 
 
 def prefix(stem):
-    """The number of a chapter, e.g. 08b."""
+    """The number of a chapter, e.g. 08."""
     return stem.partition("_")[0]
 
 
@@ -44,7 +44,7 @@ def checked(stem):
 
 
 def find(name):
-    """The entry of an exercise, e.g. of "09.1"; raises StudyError with those that there are."""
+    """The entry of an exercise, e.g. of "11.1"; raises StudyError with those that there are."""
     known = {f"{prefix(path.stem)}.{number}": entry for path in sorted(CHECKS.glob("*.yaml"))
              for number, entry in yaml_object(path).items()}
     if name not in known:
@@ -74,7 +74,7 @@ def failure(test, names):
 
 
 def check(name, names=None):
-    """Print whether an answer holds, or what is asked: `check("09.1")` in a notebook that defines it."""
+    """Print whether an answer holds, or what is asked: `check("11.1")` in a notebook that defines it."""
     entry = find(name)
     known = {}
     exec(entry.get("given", ""), known)

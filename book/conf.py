@@ -16,7 +16,7 @@ language = "en"
 
 extensions = ["myst_nb", "sphinx_design", "sphinx_copybutton", "sphinxcontrib.bibtex"]
 # Sphinx must see one file of each pair: the executed notebook.
-include_patterns = ["*.md", "[0-9][0-9]*_*.ipynb", "lab.ipynb", "run.ipynb"]
+include_patterns = ["*.md", "[0-9][0-9]_*.ipynb", "lab.ipynb", "run.ipynb"]
 nb_execution_mode = "off"
 nb_render_markdown_format = "myst"  # captions carry formulas
 nb_merge_streams = True

@@ -36,7 +36,7 @@ from book.runs.provenance import digest, receipt, sources
 
 def chapters():
     """The `.py` of every chapter, in the order of the book; laboratory and papermill template last."""
-    return sorted(BOOK.glob("[0-9][0-9]*_*.py")) + [BOOK / "lab.py", BOOK / "run.py"]
+    return sorted(BOOK.glob("[0-9][0-9]_*.py")) + [BOOK / "lab.py", BOOK / "run.py"]
 
 
 def reads(source):

@@ -26,7 +26,7 @@ seed: int = 0  # of the draws and of the game
 # %% [markdown]
 # ## The mask, in training and at test
 #
-# Chapter [6](06_khot.ipynb). Eight segments; `spread` is how far apart
+# Chapter [7](07_khot.ipynb). Eight segments; `spread` is how far apart
 # their logits lie. Above, three draws of Eq. (8); below, the mask at test.
 #
 # *Find* a setting at which training and test show the network nearly the
@@ -79,7 +79,7 @@ curve = interact(bottleneck, beta=(1.05, 20.0), correlation=(0.1, 0.95))
 # %% [markdown]
 # ## The game on the two-bit toy
 #
-# Chapter [8](08_game.ipynb). `step` is how much faster $D$ moves than its
+# Chapter [9](09_game.ipynb). `step` is how much faster $D$ moves than its
 # critic. Solid: the critic's loss $\mathcal L_N$; dashed: what a fresh
 # probe of the same $z_N$ loses; black: ignorance, $H(y)$.
 #

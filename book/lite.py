@@ -76,7 +76,7 @@ def _imports(tree):
 
 def chapters():
     """`{chapter: what it lacks}`, in the order of the book; what lacks nothing runs in a browser."""
-    return {path: lacking(path) for path in sorted(BOOK.glob("[0-9][0-9]*_*.py"))}
+    return {path: lacking(path) for path in sorted(BOOK.glob("[0-9][0-9]_*.py"))}
 
 
 def study(light):

@@ -58,7 +58,7 @@ def findings(path):
 
 def pages():
     """The README, the book's pages and its chapters."""
-    return [ROOT / "README.md", *sorted(BOOK.glob("*.md")), *sorted(BOOK.glob("[0-9][0-9]*_*.py"))]
+    return [ROOT / "README.md", *sorted(BOOK.glob("*.md")), *sorted(BOOK.glob("[0-9][0-9]_*.py"))]
 
 
 def main(arguments=None):

@@ -152,7 +152,7 @@ def deck(paths):
 
 def chosen(names, parser):
     """The chapters of these names, or all; ends with a line where there is none of a name."""
-    there = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]*_*.ipynb"))]
+    there = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]_*.ipynb"))]
     if unknown := sorted(set(names) - set(there)):
         parser.error(f"no such chapter: {', '.join(unknown)}")
     return names or there

@@ -10,7 +10,7 @@ from book.evidence.verdicts import interval
 from data.files.paths import BOOK, RESULTS, ROOT
 from data.files.schema import read_yaml
 
-NOTEBOOKS = "[0-9][0-9]*_*.ipynb"
+NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 
 
 def contents():
@@ -19,7 +19,7 @@ def contents():
     for path in sorted(BOOK.glob(NOTEBOOKS)):
         prose = "\n\n".join(cell.source for cell in nbformat.read(path, 4).cells
                             if cell.cell_type == "markdown")
-        number, title = re.search(r"^# (\d+[a-z]?)\. (.+)$", prose, re.M).groups()
+        number, title = re.search(r"^# (\d+)\. (.+)$", prose, re.M).groups()
         question = re.search(r"\*\*Question\.?\*\*\s+(.+?)(?=\n\s*\n|\Z)", prose, re.S)
         words = " ".join(question.group(1).split()) if question else ""
         if len(words) > 180:  # what leads up to the question stays in the chapter
@@ -64,7 +64,7 @@ def made_of(stem, reads, prose):
         "", f"**Equations of the paper** that it names ([symbols](notation.md)): {equations}",
         "", f"**Code**: {files(('tfe/', 'book/evidence/', 'book/theory/', 'data/'))}", "",
         f"**Results**: {files('results/')}", "",
-        f"**Claims of the paper judged on it** ([all](19_claims.ipynb)): {judged or 'none'}.",
+        f"**Claims of the paper judged on it** ([all](25_claims.ipynb)): {judged or 'none'}.",
         ":::"])
 
 

@@ -1,4 +1,4 @@
-"""The counts of chapter 9: each against its definition, and nothing of the lists in the file."""
+"""The counts of chapter 11: each against its definition, and nothing of the lists in the file."""
 
 import pickle
 

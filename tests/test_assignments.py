@@ -11,7 +11,7 @@ from book import assignments
 from data.files.paths import BOOK
 from tfe.errors import StudyError
 
-STEMS = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]*_*.py"))]
+STEMS = [path.stem for path in sorted(BOOK.glob("[0-9][0-9]_*.py"))]
 ALL = [(f"{assignments.prefix(stem)}.{number}", entry) for stem in STEMS
        for number, entry in assignments.checked(stem).items()]
 each = pytest.mark.parametrize("name, entry", ALL, ids=[name for name, _ in ALL])
@@ -68,15 +68,15 @@ def test_an_answer_in_a_notebook_is_found_by_its_name(capsys):
 
 
 def test_handouts_hold_blanks_and_no_solution(tmp_path):
-    assignments.write(["03_theorem1", "09_data"], tmp_path)
-    student, solved = (nbformat.read(tmp_path / folder / "09_data.ipynb", 4)
+    assignments.write(["03_theorem1", "11_data"], tmp_path)
+    student, solved = (nbformat.read(tmp_path / folder / "11_data.ipynb", 4)
                        for folder in ("student", "solutions"))
     for page, inside in ((student, False), (solved, True)):
         nbformat.validate(page)
         text = "\n".join(cell.source for cell in page.cells)
         assert ("comb(T - m, k)" in text) is inside and ("binom{16-m}" in text) is inside
         assert "Solution" not in text and "<details>" not in text
-        assert text.count('check("09.') == len(assignments.checked("09_data"))
+        assert text.count('check("11.') == len(assignments.checked("11_data"))
     sheet = (tmp_path / "assignments.html").read_text()
     assert "What is the chance" in sheet and "binom{16-m}" not in sheet and "AABC" not in sheet
     assert not re.search(r"""(?:src|href)=["'](?!data:)""", sheet.partition("<script>")[0])
@@ -92,7 +92,7 @@ def test_the_solved_notebook_runs_and_every_answer_is_right(tmp_path):
 
 def test_a_test_file_has_otters_form(tmp_path):
     """As otter-grader 7 reads it: `OK_FORMAT`, one suite of doctests, no set-up, code and hint."""
-    assignments.write(["09_data"], tmp_path)
+    assignments.write(["11_data"], tmp_path)
     found = {}
     exec((tmp_path / "tests" / "q09_1.py").read_text(), found)
     (suite,) = found["test"]["suites"]

@@ -23,7 +23,7 @@ NUMBER = re.compile(r"-?\d+\.\d+|\d+")
 
 def test_only_chapters_without_torch_run_in_a_browser():
     lacks = {path.stem: packages for path, packages in lite.chapters().items()}
-    assert lacks["01_information"] == [] and "torch" in lacks["06_khot"]
+    assert lacks["01_information"] == [] and "torch" in lacks["07_khot"]
     assert len(LIGHT) >= 12
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from data.files.paths import BOOK
 
-SCRIPTS = sorted([*BOOK.glob("[0-9][0-9]*_*.py"), BOOK / "lab.py", BOOK / "run.py"])
+SCRIPTS = sorted([*BOOK.glob("[0-9][0-9]_*.py"), BOOK / "lab.py", BOOK / "run.py"])
 
 
 def source(notebook):

@@ -129,7 +129,7 @@ def test_other_splits_measure_the_same_run_again_and_train_nothing(
 
 
 def test_a_comment_in_a_module_makes_no_chapter_out_of_date(copy):
-    tool, chapter = load_tool(), copy / "book" / "12_table3.py"
+    tool, chapter = load_tool(), copy / "book" / "14_table3.py"
     tool.RESULTS, tool.ROOT = copy / "results", copy
 
     def stamp():
@@ -142,7 +142,7 @@ def test_a_comment_in_a_module_makes_no_chapter_out_of_date(copy):
     assert stamp() == before
     changed(chapter, r"^# ## ", "# ## In other words: ")
     assert {name for name, digest in stamp().items() if digest != before[name]} == {
-        "book/12_table3.py"}
+        "book/14_table3.py"}
 
 
 def test_an_empty_field_or_a_line_break_is_no_other_code():

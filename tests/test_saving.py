@@ -14,7 +14,7 @@ import pytest
 
 from data.files.paths import BOOK, ROOT
 
-NAMES = "00_question", "10_table1", "lab"
+NAMES = "00_question", "12_table1", "lab"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 

@@ -1,0 +1,196 @@
+# %% [markdown]
+# # 25. The claims, one by one
+#
+# **Question.** Which claims of the paper stand, which fall, which hold in
+# part or in some readings, and which could not be tested here?
+#
+# This is the ledger. A row is one claim that can be pointed at, in our
+# words. Its verdict is *computed* from a results file by a rule in
+# `book/evidence/rules.py`, or by the theorems that hold, so that it cannot
+# drift:
+#
+# | verdict | when |
+# |---|---|
+# | `confirmed` | exact check holds, or all intervals are on the claimed side |
+# | `narrowed` | holds under a condition, or for some of the heads |
+# | `depends on the reading` | holds in one reading of the text and not in another |
+# | `not reproduced here` | the seeds show no clear difference, or the readings disagree without a gain |
+# | `refuted` | a counterexample, or the contrary in *every* reading that was run |
+# | `not testable here` | the benchmark was not run |
+#
+# Recognition, fidelity and shortcuts are judged in three readings of TFE
+# ([chapter 12](12_table1.ipynb)): begun warm; begun warm with
+# $-\mathcal L_N$ below $D$; from scratch. The evidence names the verdict of
+# each. Other rows rest on **older runs** of one reading, from scratch: those
+# of Tables 2 and 3, of chapter 18 and 19 and of the real sets. They are to
+# be made again, and their verdicts may change.
+#
+# Claims on recognition are judged on **synthetic** videos, claims on fidelity
+# on these and on windows of three small real sets. A verdict on them says
+# whether the *mechanism* showed up where it could be measured; the paper's
+# own cells stay not testable here, with the command
+# that would test them. `.venv/bin/python -m book report --claims` judges all again.
+
+# %%
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import HTML
+
+from book.evidence import claims, rules
+from book import plots
+from data.files.paths import RESULTS
+
+plots.style()
+
+# %% tags=["parameters"]
+least: int = 40  # claims that the ledger must hold
+
+# %%
+verdicts = list(rules.VERDICTS)
+ledger = pd.read_csv(RESULTS / "claims.csv")
+assert ledger.id.is_unique and ledger.verdict.isin(verdicts).all()
+assert len(ledger) >= least
+ledger.verdict.value_counts().reindex(verdicts, fill_value=0).to_frame()
+
+# %% [markdown]
+# The rows on the experiments, judged again here and now by their rules:
+
+# %%
+again = {row["id"]: row["verdict"] for row in claims.ledger()}
+stored = ledger.set_index("id").verdict
+assert all(stored[name] == verdict for name, verdict in again.items())
+print(len(again), "verdicts recomputed, all equal to the stored ones")
+
+# %% [markdown]
+# How a rule reads an interval, on three made-up ones, and how it reads
+# several readings:
+
+# %%
+for low, high in ((0.4, 2.1), (-3.0, -0.2), (-1.0, 1.5)):
+    print(f"[{low:+.1f}, {high:+.1f}] ->", rules.sign(low, high))
+assert rules.sign(0.4, 2.1, wanted=-1) == rules.REFUTED
+for readings in (["confirmed", "refuted"], ["refuted", "refuted"],
+                 ["refuted", "not reproduced here"]):
+    print(" and ".join(readings), "->", rules.across(readings))
+
+# %%
+ledger["part"] = ledger["where"].str.extract(
+    r"^(Eq|Theorem|Table|Fig|Abstract|Section)")[0].fillna("Theorem")
+ledger["part"] = ledger.part.replace({"Eq": "theory", "Theorem": "theory",
+                                      "Abstract": "text", "Fig": "figures",
+                                      "Section": "text", "Table": "tables"})
+counts = ledger.groupby(["part", "verdict"]).size().unstack(fill_value=0)
+counts = counts.reindex(columns=verdicts, fill_value=0)
+
+# %%
+fig, ax = plt.subplots(figsize=(6.4, 2.4))
+colours = ["#009E73", "#56B4E9", "#CC79A7", "#E69F00", "#D55E00",
+           "#BBBBBB"]
+counts.plot.barh(stacked=True, ax=ax, color=colours, width=0.7)
+ax.set(xlabel="claims", ylabel="")
+plots.legend(fig)
+plots.show(fig, "verdicts", "The claims by part of the paper and verdict.",
+           alt="; ".join(f"{part}: " + ", ".join(
+               f"{n} {v}" for v, n in row.items() if n)
+               for part, row in counts.iterrows()))
+
+# %% [markdown]
+# ## The ledger
+
+# %%
+def rows(verdict):
+    part = ledger[ledger.verdict == verdict]
+    return HTML(part[["where", "claim", "evidence"]].to_html(
+        index=False, border=0, classes="prose"))
+
+
+rows("confirmed")
+
+# %% [markdown]
+# Narrowed: true under a condition, or of some heads and not of others.
+
+# %%
+rows("narrowed")
+
+# %% [markdown]
+# Depends on the reading: the text allows several, and they disagree.
+
+# %%
+rows("depends on the reading")
+
+# %% [markdown]
+# Not reproduced here: no reading shows the claimed effect, and not all
+# contradict it.
+
+# %%
+rows("not reproduced here")
+
+# %% [markdown]
+# Refuted: a counterexample in the theory, or the contrary in every reading
+# that was run, on synthetic videos or on the real recordings that the row
+# names.
+
+# %%
+rows("refuted")
+
+# %% [markdown]
+# Not testable here: nobody has run it. The evidence says what would.
+
+# %%
+rows("not testable here")
+
+# %% [markdown]
+# **What it says.** Where the mechanism can be measured, what it does.
+# **What it does not say.** That a refuted mechanism cannot yield a better
+# number on Charades: a number may rise for other reasons, such as fewer
+# layers or another schedule. And *not reproduced here* is not *no effect*:
+# that needs a test of equality, which chapter 12 has.
+#
+# ## Summary
+#
+# - Every verdict has a rule, a file and a chapter.
+# - A claim falls only where every reading that was run contradicts it.
+# - The theory is settled by enumeration; the experiments on synthetic
+#   videos, fidelity on three small real sets too, and the ledger says so row
+#   by row.
+# - What is left needs the benchmarks, a GPU and the commands named above.
+#
+# ## Exercises
+#
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("25.2")`
+# says what to define, and what is wrong with it.*
+#
+# 1. Choose a row with verdict `refuted` from an experiment. What result of
+#    which command would turn it to `confirmed`?
+#
+# <details><summary>Solution</summary>
+#
+# The entry in `book/evidence/claims.yaml` names the file and the rule. For a
+# difference, both ends of the 95% interval over seeds would have to lie on
+# the claimed side when the batch is run again, in every reading of the row.
+#
+# </details>
+#
+# 2. The ledger tests many claims at 5%. How many of its empirical rows
+#    would you expect to be wrong by chance if none of the effects existed?
+#
+# <details><summary>Solution</summary>
+#
+# About one in twenty of the rows judged by an interval, half of them on
+# each side. The tables give p values corrected by Holm's rule; a row whose
+# corrected p exceeds .05 deserves a second run with new seeds.
+#
+# </details>
+#
+# 3. Write the rule for a claim of your own, e.g. "mean pooling has the
+#    highest fidelity of all rows".
+#
+# <details><summary>Solution</summary>
+#
+# ```python
+# lines = pd.read_csv(RESULTS / "table1_summary.csv")
+# test = lines[lines.split == "test"].set_index("row")
+# test.auc_low["Mean pooling"] > test.auc_high.drop("Mean pooling").max()
+# ```
+#
+# </details>
