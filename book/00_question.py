@@ -227,7 +227,7 @@ plain
 # | [7](07_khot.ipynb) to [10](10_training.ipynb) | What do the mask, the module, the game and a training really do? |
 # | [11](11_data.ipynb) | How much of a video does its action fill? |
 # | [12](12_table1.ipynb) to [17](17_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
-# | [18](18_fidelity.ipynb), [19](19_when.ipynb) | Is TFE more faithful? Where does it help? |
+# | [18](18_fidelity.ipynb) to [20](20_plus.ipynb) | Is TFE more faithful? Where does it help, and in what form? |
 # | [23](23_real.ipynb), [24](24_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
 # | [25](25_claims.ipynb) | Which of the paper's claims stand? |
 #

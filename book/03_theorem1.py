@@ -114,6 +114,25 @@ assert lazy["L_DIB"] == ideal["L_DIB"] and lazy["left side"] == 1
 pd.DataFrame({"ideal: z_S = y, z_N = n": ideal,
               "lazy: z_S = x, z_N constant": lazy}).T
 
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(6.4, 1.9), sharex=True, sharey=True)
+for ax, (kind, z_S, z_N) in zip(axes, (("ideal", y, n),
+                                       ("lazy", 2 * y + n, 0 * n))):
+    law = encode(p_xy, z_S=z_S, z_N=z_N)
+    label = [law.I("z_S; y"), law.I("z_N; y")]
+    rest = [law.I("x; z_S | y"), law.I("x; z_N | y")]
+    ax.barh([0, 1], label, color=plots.PALETTE[0], label="of the label")
+    ax.barh([0, 1], rest, left=label, color=plots.PALETTE[4],
+            label="of the nuisance")
+    ax.set(title=kind, yticks=[0, 1], yticklabels=["$z_S$", "$z_N$"],
+           ylim=(1.6, -0.6), xlabel="bits")
+plots.legend(fig)
+plots.show(fig, "lazy-pair",
+           "What the two codes hold. Both pairs score -1, the minimum of"
+           " Eq. (2).",
+           "Two panels of bars. Ideal: z_S holds one bit, the label's; z_N"
+           " one bit, the nuisance's. Lazy: z_S holds both, z_N nothing.")
+
 # %% [markdown]
 # The lazy pair scores $-1$ as well, the minimum. Yet $z_S$ carries 2 bits
 # where the label has 1: **nothing was compressed**, and the left side is 1.
@@ -310,14 +329,12 @@ noisy_path = search.stochastic_terms(p_xy, flipped, keeps_n)
 # %%
 def draw(ax, objective):
     for t, style in ((cloud, ","), (lazy_path, "v"), (noisy_path, ".")):
-        excess = getattr(t, objective) + 1
-        ax.plot(excess, t.incompression, style, ms=4)
+        ax.plot(getattr(t, objective) + 1, t.incompression, style, ms=4)
     for slope, style in ((25, "k:"), (2, "k--")):
         ax.plot([0, 3], [0, 3 * slope], style, label=f"slope {slope}")
     ax.set(ylim=(-0.05, 2.1), xlim=(-0.05, 2.5))
 
 
-# %%
 fig, axes = plt.subplots(1, 2, figsize=(7, 3.2), sharey=True)
 draw(axes[0], "dib")
 draw(axes[1], "complete")

@@ -301,7 +301,7 @@ plots.show(fig, "figure-4", "Older runs: leave-one-out saliency of three"
 # **trained on frame labels** (SUPERVISED, out of fold): they speak of heads
 # on such scores, not of video. UTKinect has skeletons that saw no label.
 # Two rows of the tables, `Gated MIL, a class each` and `TFE-plus`, weigh the
-# segments for each class by itself; [chapter 19](19_when.ipynb) is about
+# segments for each class by itself; [chapter 20](20_plus.ipynb) is about
 # them.
 
 # %%

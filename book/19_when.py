@@ -15,7 +15,7 @@ import seaborn as sns
 from IPython.display import Markdown
 
 from book import plots, sliders
-from book.evidence import rules, statistics, verdicts
+from book.evidence import statistics
 from data.common.generators.features import planted_features
 from data.files.paths import RESULTS
 
@@ -91,10 +91,10 @@ plots.show(fig, "phase-map", "Older runs: mAP points (left, middle), AUC"
 #
 # Rendering a dataset for each world would take hours, so the maps of this
 # chapter use planted **features**: no video, but what an ideal encoder would
-# give for the same storyboards, and noise. Two later sections return to
-# planted **videos**, rendered, decoded and encoded as in Table 1. Both are
-# synthetic, they are not the same thing, and every caption says which. In
-# the features, a segment is
+# give for the same storyboards, and noise.
+# [Chapter 20](20_plus.ipynb) returns to planted **videos**, rendered,
+# decoded and encoded as in Table 1. Both are synthetic, and they are not
+# the same thing. In the features, a segment is
 #
 # $$\begin{aligned} x_t = {} &u_{\text{scene}}
 #   + \mathrm{snr} \sum_a v_a\,[a \text{ at } t] \\
@@ -230,126 +230,9 @@ assert lines.auc_difference.max() < 0
 counted
 
 # %% [markdown]
-# ## Coarse against fine supervision
-#
-# Why is the paper's gain on BIKE smaller? Section 4.3 says: BIKE is trained
-# on clips cut from long videos, MSQNet on whole ones, and TFE helps most
-# where supervision is coarse. Here each head has both: trained on whole
-# videos (Table 1, the row from scratch), or on about as many clips of one
-# action each (`planted-trimmed`, `coarse.yaml`, older), and tested on the
-# *same* whole videos. The reason asks that TFE gain more in the first.
-# Synthetic **videos**. First the verdicts by rule, then the means behind
-# them.
-
-# %%
-heads = ["MSQNet", "BIKE"]
-both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").assign(
-    training=training,
-    row=lambda t: t.row.str.removesuffix(" from scratch"))
-    for name, training in (("table1", "whole"), ("coarse", "clips"))])
-# Of Table 1 the rows that begin at random, as those of the clips do.
-both = both[(both.split == "test") & (both.get("start", "cold") != "warm")
-            & both.row.isin([*heads, *(f"{head}+TFE" for head in heads)])]
-for head in heads:
-    verdict, words = rules.coarser(RESULTS, head)
-    print(f"{head}: {verdict}\n  {words}")
-both.pivot_table(index=["backbone", "training"], columns="method",
-                 values=["value", "fidelity_auc"]).round(3)
-
-# %% [markdown]
-# **What it says.** Each verdict stands above its numbers. The two trainings
-# do not yet share the heads' embedding, so the clips are to be run again.
-# Recognition is lower after clips, as a clip of one action is not a whole
-# video; so compare differences, not levels.
-#
-# ## Is there a TFE that helps?
-#
-# Tried on `val` (`explore.yaml`): shared queries, bounded adversaries, other
-# masks at test, TFE on plain pooling. Best was one k-hot mask *a class* over
-# $T$, without residual, and a bounded adversary (`tfe/plus.py`). Its budget
-# $k = 12$, its rate and its soft mask at test were chosen on `val` as well,
-# with other seeds; then it was frozen as `TFE-plus`. The last four rows
-# change one thing each. Planted **videos** (synthetic, `rho` .5), every row
-# against `TFE-plus`:
-
-# %%
-plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
-verdicts.readable(plus, "mAP (%)").drop(columns=["split", "against"])
-
-# %% [markdown]
-# The bar was set beforehand. Fidelity must be above the plain heads *and*
-# above gated MIL, the interval clear of zero. Recognition must not be
-# inferior by more than 2 points. Seven data sets are asked: planted
-# *features* at `rho` 0 and .9 and planted *videos* at `rho` .5 (synthetic);
-# the labels of Charades with *simulated* features; and three sets of real
-# recordings. Of these, 50 Salads and GTEA come by *supervised* frame
-# scores, UTKinect by skeletons.
-# `Gated MIL, a class each` has a weight a class: the same mask with neither
-# adversary nor budget. A rival that counts fewer than seven sets below was
-# not run on the rest.
-
-# %%
-sets = {"planted features, rho 0": ["plus_rho0"],
-        "planted videos, rho .5": ["plus", "fidelity"],
-        "planted features, rho .9": ["plus_rho9"],
-        "charades-sim (simulated)": ["charades_sim"],
-        "50 Salads (supervised)": ["salads"], "GTEA (supervised)": ["gtea"],
-        "UTKinect (skeletons)": ["utkinect"]}
-others = ["MSQNet", "BIKE", "Gated MIL", "Gated MIL, a class each"]
-
-
-def judged(names):
-    runs = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
-    return verdicts.bar(runs[runs.split == "test"].drop_duplicates(
-        ["row", "seed"]), "TFE-plus", others, margin=2)
-
-
-bars = pd.concat({name: judged(files) for name, files in sets.items()},
-                 names=["data"]).reset_index("data")
-
-# %%
-bars["fidelity"] = bars.apply(
-    verdicts.interval, axis=1, name="auc", sign="+", digits=3)
-bars["recognition"] = bars.apply(
-    verdicts.interval, axis=1, name="value", sign="+")
-met = bars.groupby("data", sort=False).met.all()
-print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
-print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
-    lambda m: f"{m.sum()} of {len(m)}").to_dict())
-bars["data against fidelity recognition met".split()].set_index("data")
-
-# %%
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
-for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
-    place = [list(sets).index(d) + 0.18 * (n - 1.5) for d in part.data]
-    for ax, name, of in zip(axes, ("auc", "value"), ("auc_", "")):
-        ax.errorbar(part[name], place, fmt="o", ms=4, label=other, xerr=[
-            part[name] - part[f"{of}low"], part[f"{of}high"] - part[name]])
-for ax, least in zip(axes, (0, -2)):
-    ax.axvline(least, color="grey", lw=1, ls="--")
-axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),
-            xlabel="fidelity AUC gained by TFE-plus")
-axes[1].set_xlabel("recognition gained, points")
-plots.legend(fig)
-plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
-           " seeds. Synthetic: planted videos, planted features (of no"
-           " video) and the simulated features of charades-sim. 50 Salads"
-           " and GTEA have supervised frame scores. Dashed: what the bar"
-           " asks.",
-           alt="Seven data sets, up to four intervals each, fidelity left"
-           " and recognition right.")
-
-# %% [markdown]
-# **What it says.** In these older runs the bar is met on no data set.
-# `TFE-plus` recognises far
-# better than plain gated MIL on synthetic data, but is above it in fidelity
-# on the planted features of `rho` .9 alone, and below it on the planted
-# videos and on charades-sim. Gated MIL with a weight a class has its
-# mask without adversary and budget. Against that, it is more faithful on
-# ideal features (planted at `rho` 0 and .9, charades-sim). On rendered
-# videos and real recordings there is no clear difference. So the mask a class earns its place;
-# what TFE adds to it has not, so far. (The worlds of `rho` 0, .5 and .9 do
-# not make one series: the middle one is video, the others are features.)
+# **What it says.** From scratch, TFE is less faithful than the head it
+# replaces at every point, under either adversary. Every one of these losses
+# outlives the correction. In recognition no difference does, either way.
 #
 # **What it does not say.** One head at one size, one encoder that is ideal
 # by construction, and learning rates chosen elsewhere. A map of synthetic
@@ -363,8 +246,8 @@ plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
 # - From scratch, no difference in recognition outlives the correction over
 #   the whole map; every difference in fidelity does, and each is a loss.
 # - The maps of TFE begun warm are still to be made.
-# - A mask a class helps; adversary and budget add to it on ideal features
-#   alone, and on no data set does TFE-plus clear the bar set beforehand.
+# - Whether coarse supervision or another form of TFE changes this is asked
+#   in [chapter 20](20_plus.ipynb).
 #
 # ## Exercises
 #

@@ -22,7 +22,7 @@
 # ([chapter 12](12_table1.ipynb)): begun warm; begun warm with
 # $-\mathcal L_N$ below $D$; from scratch. The evidence names the verdict of
 # each. Other rows rest on **older runs** of one reading, from scratch: those
-# of Tables 2 and 3, of chapter 18 and 19 and of the real sets. They are to
+# of Tables 2 and 3, of chapters 18 to 20 and of the real sets. They are to
 # be made again, and their verdicts may change.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity

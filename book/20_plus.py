@@ -1,0 +1,264 @@
+# %% [markdown]
+# # 20. Is there a TFE that helps?
+#
+# **Question.** In [chapter 19](19_when.ipynb) TFE helps in no world of the
+# map. Is there a training set, or another form of TFE, with which it does?
+#
+# Two answers are tried. Section 4.3 says that TFE helps most where
+# supervision is *coarse*. And we built a form of our own, `TFE-plus`, with
+# a mask for each class. The answer first, computed from the runs. They are
+# **older**: every TFE in them starts from scratch.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+
+from book import plots
+from book.evidence import rules, statistics, verdicts
+from data.files.paths import RESULTS
+
+plots.style()
+
+# %% tags=["parameters"]
+margin: float = 2.0  # points of recognition that TFE-plus may lose
+
+# %% tags=["hide-input"]
+heads = ["MSQNet", "BIKE"]
+sets = {"planted features, rho 0": ["plus_rho0"],
+        "planted videos, rho .5": ["plus", "fidelity"],
+        "planted features, rho .9": ["plus_rho9"],
+        "charades-sim (simulated)": ["charades_sim"],
+        "50 Salads (supervised)": ["salads"], "GTEA (supervised)": ["gtea"],
+        "UTKinect (skeletons)": ["utkinect"]}
+others = [*heads, "Gated MIL", "Gated MIL, a class each"]
+
+
+def judged(names):
+    runs = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
+    return verdicts.bar(runs[runs.split == "test"].drop_duplicates(
+        ["row", "seed"]), "TFE-plus", others, margin)
+
+
+bars = pd.concat({name: judged(files) for name, files in sets.items()},
+                 names=["data"]).reset_index("data")
+met = bars.groupby("data", sort=False).met.all()
+
+# %%
+said = {head: rules.coarser(RESULTS, head) for head in heads}
+Markdown("That TFE gains more under coarse supervision is " + ", ".join(
+    f"{verdict} on {head}" for head, (verdict, _) in said.items())
+    + f". `TFE-plus` clears the bar set beforehand on {met.sum()} of"
+    f" {len(met)} data sets.")
+
+# %%
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
+for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
+    place = [list(sets).index(d) + 0.18 * (n - 1.5) for d in part.data]
+    for ax, name, of in zip(axes, ("auc", "value"), ("auc_", "")):
+        ax.errorbar(part[name], place, fmt="o", ms=4, label=other, xerr=[
+            part[name] - part[f"{of}low"], part[f"{of}high"] - part[name]])
+for ax, least in zip(axes, (0, -margin)):
+    ax.axvline(least, color="grey", lw=1, ls="--")
+axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),
+            xlabel="fidelity AUC gained by TFE-plus")
+axes[1].set_xlabel("recognition gained, points")
+plots.legend(fig)
+plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
+           " seeds. Synthetic: planted videos, planted features (of no"
+           " video) and the simulated features of charades-sim. 50 Salads"
+           " and GTEA have supervised frame scores. Dashed: what the bar"
+           " asks.",
+           alt="Seven data sets, up to four intervals each, fidelity left"
+           " and recognition right.")
+
+# %% [markdown]
+# To clear the bar on a data set, `TFE-plus` must lie to the right of both
+# dashed lines with every one of its intervals.
+#
+# ## Coarse against fine supervision
+#
+# Why is the paper's gain on BIKE smaller? Section 4.3 says: BIKE is trained
+# on clips cut from long videos, MSQNet on whole ones, and TFE helps most
+# where supervision is coarse. Here each head has both: trained on whole
+# videos (Table 1, the row from scratch), or on about as many clips of one
+# action each (`planted-trimmed`, `coarse.yaml`, older), and tested on the
+# *same* whole videos. Synthetic **videos**. With
+#
+# $$\text{gain} = \text{mAP}(\text{TFE}) - \text{mAP}(\text{vanilla})$$
+#
+# after one and the same training, the reason asks that
+#
+# $$\text{gain}_{\text{whole}} - \text{gain}_{\text{clips}} > 0.$$
+#
+# First the verdicts by rule, then the means behind them. One verdict is
+# computed again from the runs, by seed.
+
+# %%
+both = pd.concat([pd.read_csv(RESULTS / f"{name}.csv").assign(
+    training=training,
+    row=lambda t: t.row.str.removesuffix(" from scratch"))
+    for name, training in (("table1", "whole"), ("coarse", "clips"))])
+# Of Table 1 the rows that begin at random, as those of the clips do.
+both = both[(both.split == "test") & (both.get("start", "cold") != "warm")
+            & both.row.isin([*heads, *(f"{head}+TFE" for head in heads)])]
+wide = both.pivot_table(index=["backbone", "training", "seed"],
+                        columns="method", values="value")
+gain = (wide.tfe - wide.vanilla).unstack("training")
+pair = statistics.paired(*gain.loc["bike"].dropna()[["whole", "clips"]].T
+                         .to_numpy())
+assert f"second {pair['difference']:+.2f} [" in said["BIKE"][1]
+print(*(f"{h}: {v}\n  {words}" for h, (v, words) in said.items()), sep="\n")
+both.pivot_table(index=["backbone", "training"], columns="method",
+                 values=["value", "fidelity_auc"]).round(3)
+
+# %%
+fig, ax = plt.subplots(figsize=(6, 2.2))
+for n, training in enumerate(("whole", "clips")):
+    for row, head in enumerate(heads):
+        each = gain.loc[head.lower(), training].dropna()
+        ax.plot(each, [row + 0.24 * (n - 0.5)] * len(each), "o", ms=4,
+                color=plots.PALETTE[n], label=f"trained on {training}")
+ax.axvline(0, color="grey", lw=1, ls="--")
+ax.set(yticks=[0, 1], yticklabels=heads, ylim=(1.5, -0.5),
+       xlabel="mAP gained by TFE from scratch, points")
+plots.legend(fig)
+plots.show(fig, "coarse", "Older runs: what TFE from scratch gains on whole"
+           " test videos after training on whole videos or on clips of one"
+           " action. A dot a seed, planted videos (synthetic).",
+           alt="Two rows of dots by head. All dots lie left of zero; those"
+           " of whole videos lie farther left than those of clips.")
+
+# %% [markdown]
+# **What it says.** Each verdict stands above its numbers. TFE from scratch
+# loses in both trainings, and it loses more where supervision is coarse.
+# **What it does not say.** The two trainings do not yet share the heads'
+# embedding, so the clips are to be run again. Recognition is lower after
+# clips, as a clip of one action is not a whole video; so compare
+# differences, not levels.
+#
+# ## A mask for each class
+#
+# Tried on `val` (`explore.yaml`): shared queries, bounded adversaries, other
+# masks at test, TFE on plain pooling. Best was one k-hot mask *a class* over
+# $T$, without residual, and a bounded adversary (`tfe/plus.py`). From the
+# segments $x_t$ and the mask $m_c$ of class $c$ it makes
+#
+# $$\mathbf z_{S,c} = \frac{\sum_t m_{ct}\, x_t}{\sum_t m_{ct}}, \qquad
+#   \mathbf z_{N,c} = \frac{\sum_t (1 - m_{ct})\, x_t}
+#   {\sum_t (1 - m_{ct})}.$$
+#
+# In numbers, with a hard mask. The two parts are complements: weighed by
+# their sizes they add up to all segments.
+
+# %%
+T, k = 16, 12
+rng = np.random.default_rng(0)
+x, scores = rng.normal(size=(T, 8)), rng.normal(size=(3, T))
+m = (scores.argsort(1).argsort(1) >= T - k).astype(float)  # a row a class
+z_S = m @ x / m.sum(1, keepdims=True)
+z_N = (1 - m) @ x / (1 - m).sum(1, keepdims=True)
+assert (m.sum(1) == k).all()
+assert np.allclose(k * z_S + (T - k) * z_N, x.sum(0))
+
+# %% [markdown]
+# The budget $k = 12$, the rate and the soft mask at test were chosen on
+# `val` as well, with other seeds; then it was frozen as `TFE-plus`. The last
+# four rows change one thing each. Planted **videos** (synthetic, `rho` .5),
+# every row against `TFE-plus`:
+
+# %%
+plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
+verdicts.readable(plus, "mAP (%)").drop(columns=["split", "against"])
+
+# %% [markdown]
+# ## The bar
+#
+# The bar was set beforehand. Fidelity must be above the plain heads *and*
+# above gated MIL, the interval clear of zero. Recognition must not be
+# inferior by more than 2 points. Seven data sets are asked: planted
+# *features* at `rho` 0 and .9 and planted *videos* at `rho` .5 (synthetic);
+# the labels of Charades with *simulated* features; and three sets of real
+# recordings. Of these, 50 Salads and GTEA come by *supervised* frame
+# scores, UTKinect by skeletons.
+# `Gated MIL, a class each` has a weight a class: the same mask with neither
+# adversary nor budget. A rival that counts fewer than seven sets below was
+# not run on the rest.
+
+# %%
+bars["fidelity"] = bars.apply(
+    verdicts.interval, axis=1, name="auc", sign="+", digits=3)
+bars["recognition"] = bars.apply(
+    verdicts.interval, axis=1, name="value", sign="+")
+print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
+print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
+    lambda m: f"{m.sum()} of {len(m)}").to_dict())
+bars["data against fidelity recognition met".split()].set_index("data")
+
+# %% [markdown]
+# **What it says.** In these older runs the bar is met on no data set.
+# `TFE-plus` recognises far better than plain gated MIL on synthetic data.
+# In fidelity it is above gated MIL on the planted features of `rho` .9
+# alone, and below it on the planted videos and on charades-sim. Gated MIL
+# with a weight a class has its mask without adversary and budget. Against
+# that, it is more faithful on ideal features (planted at `rho` 0 and .9,
+# charades-sim). On rendered videos and real recordings there is no clear
+# difference. So the mask a class earns its place; what TFE adds to it has
+# not, so far. (The worlds of `rho` 0, .5 and .9 do not make one series: the
+# middle one is video, the others are features.)
+#
+# **What it does not say.** One size of head, and learning rates chosen on
+# one world. The runs are of one reading, from scratch; a warm start of
+# `TFE-plus` was not run.
+#
+# ## Summary
+#
+# - Section 4.3's reason is turned round here: from scratch, TFE loses more
+#   after whole videos than after clips.
+# - A mask a class helps; adversary and budget add to it on ideal features
+#   alone, and on no data set does TFE-plus clear the bar set beforehand.
+# - Both answers are of TFE from scratch. [Chapter 12](12_table1.ipynb) has
+#   the reading that begins warm.
+#
+# ## Exercises
+#
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("20.1")`
+# says what to define, and what is wrong with it.*
+#
+# 1. Write the bar as a function of two intervals: is TFE-plus above its
+#    rival in fidelity, and not inferior in recognition? What does it say of
+#    a recognition interval from -1.5 to +3, and why is that not "equal"?
+#
+# <details><summary>Solution</summary>
+#
+# Both *lower* ends decide: fidelity's must be above 0, recognition's above
+# minus the margin. From -1.5 to +3 it is not inferior by more than 2
+# points. It may still be 3 points better: equality needs a second limit,
+# from above.
+#
+# </details>
+#
+# 2. Why is a difference of gains the right thing to look at, and not TFE's
+#    mAP after whole videos against its mAP after clips?
+#
+# <details><summary>Solution</summary>
+#
+# The vanilla head too is worse after clips. Its own change is taken away by
+# the gain; what is left is TFE's part. It is a difference of differences,
+# paired by seed.
+#
+# </details>
+#
+# 3. `TFE-plus` was chosen on `val` of one world and frozen. Which of the
+#    seven data sets speak of worlds that had no part in the choice? What
+#    would have to be done for the others to count as much?
+#
+# <details><summary>Solution</summary>
+#
+# The choice was made on the planted videos of `rho` .5. The other six had
+# no part in it, though three of them are made by the same storyboards. For
+# the seventh the test split and other seeds were kept apart, which guards
+# against luck in the choice, but not against a form that fits this world.
+#
+# </details>
