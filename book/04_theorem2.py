@@ -187,15 +187,15 @@ ax.plot([-1, 1], [-1, 1], "k--", lw=1)
 ax.set(xlabel="$L_1$ [bits]", ylabel="$L_{DIB}$ [bits]")
 plots.show(fig, "all-pairs",
            "All 225 deterministic pairs on the toy, a larger dot for more"
-           " of them. On the dashed line the two codes share nothing. Red:"
-           " the minimisers of L1.",
+           " of them. On the dashed line the two codes share nothing."
+           " Orange: the minimisers of L1.",
            "Dots on and above a diagonal. At the least L1, -1 bit, three"
-           " red dots stand one above the other: at -1, -0.5 and 0 bits.")
+           " orange dots stand one above the other: at -1, -0.5, 0 bits.")
 
 # %% [markdown]
 # **What it says.** All dots lie on the line or above it, by the bits that
 # the two codes share. $\mathcal L_1$ sees how far left a dot lies, and
-# not how high. Only the lowest of the three red dots minimises Eq. (2).
+# not how high. Only the lowest of the three orange dots minimises Eq. (2).
 #
 # **What it does not say.** That a training ends at a high dot. It says that
 # nothing in $\mathcal L_1$ keeps it from there. And the toy is one law:

@@ -45,7 +45,7 @@ STEPS: int = 300  # its steps
 # ## A condition on the pair
 #
 # Let a pair of free encoders minimise $\mathcal L_1$. The minimum is
-# $-I(x; y)$, so $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand
+# $-I(x; y)$, as chapter 4 showed, so $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand
 # $I(z_N; z_S, y)$ by the chain rule, in both orders:
 #
 # $$\begin{aligned} I(z_N; z_S) &+ \underbrace{I(z_N; y \mid z_S)}_{=\,0} \\
@@ -98,15 +98,14 @@ plots.show(fig, "identity",
            "What two codes share, given the label and at all, for the 225"
            " deterministic pairs on the toy; a larger dot for more of them."
            " The minimisers of L1 lie on the dashed line.",
-           "Scatter plot with a diagonal. Three red dots lie on it, at 0,"
-           " 0.5 and 1 bit; black dots lie on, above and below it.")
+           "Scatter plot with a diagonal. Three orange dots lie on it: at"
+           " 0, 0.5 and 1 bit; black dots lie on, above and below it.")
 
 # %% [markdown]
 # Away from the minimum of $\mathcal L_1$ the two amounts differ, either way:
 # the identity is one of minimisers alone.
-
-# %% [markdown]
-# ### A condition on the data, for free encoders
+#
+# ## A condition on the data, for free encoders
 #
 # For which data is *every* minimiser of $\mathcal L_1$ good? As $z_S = x$
 # is always allowed, a $z_N$ that is independent of $y$ and still tells of
@@ -167,7 +166,7 @@ assert share["rank 3 of 3"] > 1e-3 > 1e-4 > share["rank 2 of 4"]
 # by $y$ (exercise 2): all videos of a class are identical. **For video the
 # condition never holds.**
 #
-# ### A condition on the data, for masks
+# ## A condition on the data, for masks
 #
 # Now take masks, and let the segments be independent *given the label*.
 # Then $I(z_S; z_N \mid y) = 0$ for every mask. The same expansion, now

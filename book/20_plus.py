@@ -56,13 +56,14 @@ Markdown("That TFE gains more under coarse supervision is " + ", ".join(
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), sharey=True)
 for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
     place = [list(sets).index(d) + 0.18 * (n - 1.5) for d in part.data]
-    for ax, name, of in zip(axes, ("auc", "value"), ("auc_", "")):
-        ax.errorbar(part[name], place, fmt="o", ms=4, label=other, xerr=[
-            part[name] - part[f"{of}low"], part[f"{of}high"] - part[name]])
+    for ax, name in zip(axes, ("auc_difference", "difference")):
+        middle = part[name]
+        ax.errorbar(middle, place, fmt="o", ms=4, label=other, xerr=[
+            middle - part[f"{name}_low"], part[f"{name}_high"] - middle])
 for ax, least in zip(axes, (0, -margin)):
     ax.axvline(least, color="grey", lw=1, ls="--")
 axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(6.6, -0.6),
-            xlabel="fidelity AUC gained by TFE-plus")
+            xlabel="fidelity AUC gained")
 axes[1].set_xlabel("recognition gained, points")
 plots.legend(fig)
 plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
@@ -188,9 +189,9 @@ verdicts.readable(plus, "mAP (%)").drop(columns=["split", "against"])
 
 # %%
 bars["fidelity"] = bars.apply(
-    verdicts.interval, axis=1, name="auc", sign="+", digits=3)
+    verdicts.interval, axis=1, name="auc_difference", sign="+", digits=3)
 bars["recognition"] = bars.apply(
-    verdicts.interval, axis=1, name="value", sign="+")
+    verdicts.interval, axis=1, name="difference", sign="+")
 print(f"bar met on {met.sum()} of {len(met)} data sets", *met.index[met])
 print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
     lambda m: f"{m.sum()} of {len(m)}").to_dict())

@@ -33,15 +33,16 @@ def test_the_bar_asks_for_fidelity_and_for_no_loss_beyond_the_margin(auc, value,
     line = bar(runs(np.array(auc), np.array(value)), "ours", ["rival"], margin=2).iloc[0]
     assert line.met == met
     expected = statistics.mean_interval(auc)
-    assert np.allclose(line[["auc", "auc_low", "auc_high"]].astype(float), expected)
-    assert line.value == pytest.approx(np.mean(value))
+    assert np.allclose(line[["auc_difference", "auc_difference_low", "auc_difference_high"]].astype(float), expected)
+    assert line.difference == pytest.approx(np.mean(value))
+    assert (line.auc_difference_low < 0) == ("[-" in interval(line, "auc_difference", "+", 3))  # no measure's end
 
 
 def test_a_rival_that_was_not_run_has_no_line_and_seeds_are_paired():
     table = runs(np.array([.01, .02, .03]), np.zeros(3))
     shuffled = table.sample(frac=1, random_state=0)
     lines = bar(shuffled, "ours", ["nobody", "rival"], margin=2)
-    assert list(lines.against) == ["rival"] and lines.auc.item() == pytest.approx(0.02)
+    assert list(lines.against) == ["rival"] and lines.auc_difference.item() == pytest.approx(0.02)
 
 
 @pytest.mark.parametrize("line, name, said", [

@@ -58,8 +58,9 @@ def bar(runs, ours, others, margin):
     """Is row `ours` above each of `others` in fidelity, and not inferior to it in recognition?
 
     runs: a table's rows of one split, paired by seed; margin: points of the metric, fixed beforehand.
-    One line for each of `others` that was run: the two paired differences, each `[low, high]` at 95%,
-    and `met`, which is True where all of the first lies above 0 and all of the second above -margin.
+    One line for each of `others` that was run: the paired differences `auc_difference` and `difference`
+    with their 95% ends `_low` and `_high`, and `met`: all of the first lies above 0 and all of the
+    second above -margin.
     """
     wide = runs.pivot_table(index="seed", columns="row", values=["fidelity_auc", "value"])
     lines = []
@@ -68,8 +69,9 @@ def bar(runs, ours, others, margin):
             continue
         auc, value = (statistics.paired(*wide[name][[ours, other]].dropna().T.to_numpy())
                       for name in ("fidelity_auc", "value"))
-        lines.append({"against": other, "auc": auc["difference"], "auc_low": auc["low"],
-                      "auc_high": auc["high"], "value": value["difference"],
-                      "low": value["low"], "high": value["high"],
-                      "met": bool(auc["low"] > 0 and value["low"] > -margin)})
+        ends = {f"{prefix}difference{end}": found[key]
+                for prefix, found in (("auc_", auc), ("", value))
+                for end, key in (("", "difference"), ("_low", "low"), ("_high", "high"))}
+        lines.append({"against": other} | ends
+                     | {"met": bool(auc["low"] > 0 and value["low"] > -margin)})
     return pd.DataFrame(lines)
