@@ -45,8 +45,9 @@ STEPS: int = 300  # its steps
 # ## A condition on the pair
 #
 # Let a pair of free encoders minimise $\mathcal L_1$. The minimum is
-# $-I(x; y)$, as chapter 4 showed, so $I(z_S; y) = I(x; y)$ and $I(z_N; y) = 0$. Expand
-# $I(z_N; z_S, y)$ by the chain rule, in both orders:
+# $-I(x; y)$, as chapter 4 showed, so $I(z_S; y) = I(x; y)$ and
+# $I(z_N; y) = 0$. Expand $I(z_N; z_S, y)$ by the chain rule, in both
+# orders:
 #
 # $$\begin{aligned} I(z_N; z_S) &+ \underbrace{I(z_N; y \mid z_S)}_{=\,0} \\
 #   &= \underbrace{I(z_N; y)}_{=\,0} + I(z_N; z_S \mid y). \end{aligned}$$
