@@ -19,7 +19,7 @@ def plain():
     """The plain network's call, and the resolution."""
     from baselines import encode
 
-    from data.encoders import recipes, store_key
+    from data.encoders import recipes
 
     recipe = recipes.ENCODERS[NAME]
     network = encode.Plain(recipes.read_weights(recipe))
@@ -78,7 +78,7 @@ def extraction(smoke):
     import torch
     from bench.decode import clips
 
-    from data.encoders import features, parts, recipes
+    from data.encoders import parts, recipes, store_key
     from data.video import decode
     from data.files.paths import LOCAL
 
