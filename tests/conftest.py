@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import signal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +24,23 @@ def pytest_collection_modifyitems(items):
     for cell in items:
         if cell.path.name == "run.ipynb":
             cell.options["check"] = False  # it prints seconds, which no two executions share
+    if notebooks := {cell.parent.path: cell.parent.nb for cell in items if hasattr(cell.parent, "nb")}:
+        fork_kernels(notebooks.values())
+
+
+def fork_kernels(notebooks):
+    """nbval's kernels become forks of one process, as those of runs are, which imports for all notebooks."""
+    from jupyter_client.manager import KernelManager
+    from nbval import kernel
+    from traitlets.config import Config
+
+    from book.runs import warm
+
+    class Manager(warm.Warm, KernelManager):
+        pass
+
+    wanted = {"imports": sorted({name for each in notebooks for name in warm.imported(each)})}
+    kernel.KernelManager = partial(Manager, config=Config({"WarmProvisioner": wanted}))
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +63,38 @@ def in_this_process():
         patch.setenv("OMP_NUM_THREADS", "1")  # a run sets both
         patch.setenv("JUPYTER_RUNTIME_DIR", "")
         yield
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory):
+    """A dataset of planted features alone: 16 videos of train, 8 of val, 12 of test and of shifted."""
+    from data import planted
+
+    folder = tmp_path_factory.mktemp("planted") / "toy"
+    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
+                  "--test", "12", "--shifted", "12"])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def fits_apart(toy, tmp_path_factory):
+    """`fits_apart(module)`: a command of fits finds `toy`, writes below the folder that is returned, and
+    fits in this process alone."""
+    from book.runs import fits
+    from data.common import pool
+
+    folder = tmp_path_factory.mktemp("fits")
+    places = {"DATA": toy.parent, "LOCAL": folder / "local", "RESULTS": folder / "results"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fits, "STARTS", folder / "starts")
+        patch.setattr(pool, "over_cores", lambda function, items, *_: (
+            (item, function(item)) for item in items))
+
+        def settle(module):
+            for name, place in places.items():
+                patch.setattr(module, name, place, raising=False)
+            return folder
+        yield settle
 
 
 @pytest.fixture(scope="session")

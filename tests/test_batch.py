@@ -15,7 +15,6 @@ import torch
 
 from book.evidence import publish
 from book.commands import batch as command
-from data import planted
 from book.evidence import phase, report, statistics, summary
 from book.runs import batch, multiverse, products
 from data.files import paths, store
@@ -42,11 +41,8 @@ COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,m
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("toy") / "toy"
-    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
-                  "--test", "12", "--shifted", "12"])
-    return folder
+def data(toy):
+    return toy
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ import pytest
 import yaml
 
 from book.runs import batch, fits, frontier
-from data import planted
 from data.files.dataset import open_dataset
 from tfe.errors import StudyError
 
@@ -14,30 +13,22 @@ ROWS = [{"row": "head", "method": "vanilla", **BIKE},
         {"row": "TFE", "method": "tfe", "from": "head", "depth": "last", **BIKE}]
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("frontier")
-    planted.main(["--features-only", "--out", str(folder / "toy"), "--train", "16", "--val", "8",
-                  "--test", "8", "--shifted", "0"])
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("LOCAL", "RESULTS"):
-            patch.setattr(frontier, name, folder / name.lower())
-        patch.setattr(fits, "STARTS", folder / "starts")
-        patch.setattr(frontier.pool, "over_cores", lambda function, items, *_: (
-            (item, function(item)) for item in items))  # this process alone
-        yield folder
+@pytest.fixture
+def planned(toy, fits_apart):
+    """`planned(rows)`: their runs, on a toy dataset."""
+    folder = fits_apart(frontier)
+
+    def plan(rows):
+        (path := folder / "toy.yaml").write_text(yaml.safe_dump({
+            "table": "toy", "dataset": str(toy), "encoder": "planted", "seeds": [0],
+            "splits": ["val"], "rows": rows}))
+        grid = batch.read(path)
+        return batch.plan(grid, open_dataset(grid.folder), grid.encoder)
+    return plan
 
 
-def planned(folder, rows):
-    (path := folder / "toy.yaml").write_text(yaml.safe_dump({
-        "table": "toy", "dataset": str(folder / "toy"), "encoder": "planted", "seeds": [0],
-        "splits": ["val"], "rows": rows}))
-    grid = batch.read(path)
-    return batch.plan(grid, open_dataset(grid.folder), grid.encoder)
-
-
-def test_watching_changes_nothing_and_epochs_go_on_from_the_head(world, capsys):
-    runs = planned(world, ROWS)
+def test_watching_changes_nothing_and_epochs_go_on_from_the_head(planned, capsys):
+    runs = planned(ROWS)
     lines = frontier.run("toy", runs, every=1)
     assert lines.groupby("row", sort=False).epoch.apply(list).to_dict() == {
         "head": [1, 2], "on": [3, 4], "TFE": [3, 4]}
@@ -52,7 +43,7 @@ def test_watching_changes_nothing_and_epochs_go_on_from_the_head(world, capsys):
     assert "3 fits, 3 to do" in capsys.readouterr().out  # another step is another question
 
 
-def test_a_row_that_begins_at_a_warm_row_is_refused(world):
+def test_a_row_that_begins_at_a_warm_row_is_refused(planned):
     rows = [*ROWS, {"row": "further", "method": "vanilla", "from": "on", **BIKE}]
     with pytest.raises(StudyError, match="row further begins at on, which begins warm itself"):
-        frontier.run("toy", planned(world, rows))
+        frontier.run("toy", planned(rows))

@@ -6,8 +6,7 @@ import pytest
 import yaml
 
 from book.evidence import multiverse as evidence
-from book.runs import fits, multiverse
-from data import planted
+from book.runs import multiverse
 from data.files.paths import BOOK
 from tfe.errors import StudyError
 
@@ -30,18 +29,10 @@ TINY = {
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory):
-    """Folders of their own, a toy dataset in them, and what `multiverse.run` gives for the file."""
-    folder = tmp_path_factory.mktemp("multiverse")
-    planted.main(["--features-only", "--out", str(folder / "toy"), "--train", "16", "--val", "8",
-                  "--test", "8", "--shifted", "0"])
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("DATA", "LOCAL", "RESULTS"):
-            patch.setattr(multiverse, name, folder if name == "DATA" else folder / name.lower())
-        patch.setattr(fits, "STARTS", folder / "starts")
-        patch.setattr(multiverse.pool, "over_cores", lambda function, items, *_: (
-            (item, function(item)) for item in items))  # this process alone
-        yield folder, multiverse.run(written(folder, TINY))
+def world(fits_apart):
+    """A folder, and what `multiverse.run` gives for the file on a toy dataset."""
+    folder = fits_apart(multiverse)
+    return folder, multiverse.run(written(folder, TINY))
 
 
 def written(folder, content):

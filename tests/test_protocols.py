@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from data import planted
 from book.runs import batch, protocols
 from book.evidence import printed_map
 from data.files.dataset import open_dataset
@@ -71,18 +70,16 @@ def test_macro_map_over_all_videos_stands_beside_the_peers_own():
     assert len({found["value"], *peers.values()}) == 3
 
 
-def test_a_run_of_several_clips(tmp_path, in_this_process):
+def test_a_run_of_several_clips(toy, tmp_path, in_this_process):
     """The papermill template with four clips of four segments, out of features of sixteen."""
-    planted.main(["--features-only", "--out", str(tmp_path / "toy"), "--train", "16", "--val", "0",
-                  "--test", "12", "--shifted", "0"])
     file = tmp_path / "toy.yaml"
-    file.write_text(f"table: toy\ndataset: {tmp_path / 'toy'}\nencoder: planted\nprofile: smoke\n"
+    file.write_text(f"table: toy\ndataset: {toy}\nencoder: planted\nprofile: smoke\n"
                     "seeds: [0]\nrows:\n  - {row: BIKE, backbone: bike, method: vanilla, "
                     "protocol: multi-clip}\n")
     grid = batch.read(file)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "LOCAL", tmp_path / "local")
-        runs = batch.plan(grid, open_dataset(tmp_path / "toy"), "planted")
+        runs = batch.plan(grid, open_dataset(toy), "planted")
         assert runs[0].parameters["protocol"] == "multi-clip" and batch.execute(runs) == []
     found = json.loads((runs[0].folder / "metrics.json").read_text())["splits"]["test"]
     arrays = np.load(runs[0].folder / "predictions.npz")

@@ -57,14 +57,18 @@ class WarmEngine:
 engine = WarmEngine()
 
 
-class WarmManager(AsyncKernelManager):
-    """A kernel manager that asks for warm kernels, whatever the kernel's specification says."""
+class Warm:
+    """What makes a kernel manager ask for warm kernels, whatever the kernel's specification says."""
 
     @property
     def kernel_spec(self):
         spec = super().kernel_spec
         spec.metadata["kernel_provisioner"] = {"provisioner_name": "warm"}
         return spec
+
+
+class WarmManager(Warm, AsyncKernelManager):
+    """papermill's kernel manager, warm."""
 
 
 class WarmProvisioner(LocalProvisioner):
