@@ -18,6 +18,7 @@ from data.files.paths import BOOK
 
 needs_browser = pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
 SEVERE = {"serious", "critical"}
+SCHEMES = "dark", "light"  # the next page opens in the last, as a reader's does
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,30 @@ def site(tmp_path_factory):
 def browser():
     with pages.browser() as opened:
         yield opened
+
+
+@pytest.fixture(scope="module")
+def seen(site, browser):
+    """What a browser finds on each page, which it opens once a width: `{name: {what: found}}`."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    page, axe, found = browser.new_page(reduced_motion="reduce"), Axe(), {}
+    for path in site:
+        found[path.name] = one = {width: pages.look(page, path, width) for width in pages.WIDTHS}
+        one["blank"] = page.locator("thead tr").evaluate_all(
+            "(rows) => rows.filter((r) => [...r.cells].slice(1).every((c) => !c.innerText.trim())"
+            " && r.cells.length > 2).length")
+        # A colour in the middle of a transition is no colour of the page.
+        page.add_style_tag(content="* { transition: none !important; animation: none !important }")
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            page.wait_for_function(f"document.documentElement.dataset.theme == '{scheme}'")
+            # The text is ours; what stands around it is the theme's.
+            barriers = axe.run(page, context="article.bd-article").response["violations"]
+            one[scheme] = [f"{barrier['id']}: {barrier['nodes'][0]['html'][:120]}"
+                           for barrier in barriers if barrier["impact"] in SEVERE]
+    page.close()
+    return found
 
 
 def test_every_chapter_has_its_page(site):
@@ -101,47 +126,22 @@ def test_cells_that_draw_or_say_something_are_folded_and_others_are_not(site):
 
 
 @needs_browser
-def test_no_table_has_an_empty_line_in_its_header(site, browser):
-    page, found = browser.new_page(), {}
-    for path in site:
-        pages.look(page, path, pages.WIDTHS[1])
-        found[path.name] = page.locator("thead tr").evaluate_all(
-            "(rows) => rows.filter((r) => [...r.cells].slice(1).every((c) => !c.innerText.trim())"
-            " && r.cells.length > 2).length")
-    page.close()
-    assert not any(found.values()), found
+def test_no_table_has_an_empty_line_in_its_header(seen):
+    assert {name: one["blank"] for name, one in seen.items() if one["blank"]} == {}
 
 
 @needs_browser
 @pytest.mark.parametrize("width", pages.WIDTHS)
-def test_every_page_is_whole(site, browser, width):
-    page, wrong = browser.new_page(), {}
-    for path in site:
-        found = pages.look(page, path, width)
-        if found["written"] > found["formulas"] or any(
-                found[key] for key in ("errors", "unnamed", "unloaded", "outside")) or (
-                found["overflow"] > 0):
-            wrong[path.name] = found
-    page.close()
+def test_every_page_is_whole(seen, width):
+    wrong = {name: found for name, one in seen.items() if (found := one[width])["written"] > found["formulas"]
+             or any(found[key] for key in ("errors", "unnamed", "unloaded", "outside")) or found["overflow"] > 0}
     assert not wrong, json.dumps(wrong, indent=1)
 
 
 @needs_browser
-@pytest.mark.parametrize("scheme", ("light", "dark"))
-def test_no_serious_barrier(site, browser, scheme):
-    from axe_playwright_python.sync_playwright import Axe
-
-    page, wrong = browser.new_page(color_scheme=scheme, reduced_motion="reduce"), []
-    for path in site:
-        pages.look(page, path, pages.WIDTHS[1])
-        # A colour in the middle of a transition is no colour of the page.
-        page.add_style_tag(content="* { transition: none !important; animation: none !important }")
-        # The text is ours; what stands around it is the theme's.
-        found = Axe().run(page, context="article.bd-article").response["violations"]
-        wrong += [f"{path.name}: {finding['id']}: {finding['nodes'][0]['html'][:120]}"
-                  for finding in found if finding["impact"] in SEVERE]
-    page.close()
-    assert not wrong, "\n".join(wrong)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_no_serious_barrier(seen, scheme):
+    assert {name: one[scheme] for name, one in seen.items() if one[scheme]} == {}
 
 
 @needs_browser
