@@ -12,7 +12,6 @@ import pytest
 from test_book import load_tool
 
 from book.runs import batch, provenance
-from data import planted
 from data.files.dataset import open_dataset
 from data.files.paths import ROOT
 
@@ -77,42 +76,56 @@ def test_a_neighbour_of_the_backbone_or_a_new_peer_changes_no_key(copy):
     assert "tfe/backbones/bike.py" not in before["none", "gated-mil"]
 
 
-@pytest.mark.parametrize("names", [BIKE, ("msqnet", "variant4"), ("text4vis", "vanilla"),
-                                   ("none", "gated-mil")])
-def test_all_that_a_run_imports_is_in_its_key(names):
-    """A run of the template in a fresh process: which of our files has it loaded at the end?"""
-    cells = re.split(r"^# %%", (ROOT / "book" / "run.py").read_text(encoding="utf-8"), flags=re.M)
-    code = [cell.partition("\n")[2] for cell in cells[1:] if not cell.startswith(" [markdown]")
-            and '"drawing"' not in cell.partition("\n")[0]]
-    given = "backbone, method = {!r}, {!r}\n".format(*names)
-    loaded = "\nimport sys\nprint('LOADED', *[m.__file__ for m in sys.modules.values() if " \
-             "getattr(m, '__file__', None)], sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", "\n".join([code[0], given, *code[1:], loaded])],
-                          cwd=ROOT / "book", capture_output=True, text=True, check=True,
-                          env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
-    files = done.stdout.partition("LOADED")[2].split()
-    rooms = tuple(f"{ROOT / room}/" for room in ("tfe", "data", "book"))
-    ours = {file.removeprefix(f"{ROOT}/") for file in files if file.startswith(rooms)}
-    ours.discard("tfe/backbones/peers/__init__.py")  # a docstring: looked at to find peers by name
-    assert ours and ours <= set(provenance.sources(ROOT / "book" / "run.py", names))
+SYSTEMS = [BIKE, ("msqnet", "variant4"), ("text4vis", "vanilla"), ("none", "gated-mil")]
+# Each system in a fork of a process that has none of our files loaded, nothing but what others wrote.
+FORKS = """
+import json, os, sys
+import numpy, pandas, scipy.stats, torch, torch._dynamo
+first, rest, systems = json.loads(sys.stdin.read())
+for number, (backbone, method) in enumerate(systems):
+    if not os.fork():
+        names = {"__name__": "__main__"}
+        exec(first, names)
+        names |= {"backbone": backbone, "method": method}
+        exec(rest, names)
+        with open(f"{sys.argv[1]}/{number}", "w") as told:
+            print(*(getattr(m, "__file__", None) or "" for m in sys.modules.values()), file=told)
+        os._exit(0)
+    if os.wait()[1]:
+        sys.exit(1)
+"""
 
 
 @pytest.fixture(scope="module")
-def toy(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("toy") / "toy"
-    planted.main(["--features-only", "--out", str(folder), "--train", "16", "--val", "8",
-                  "--test", "8", "--shifted", "8"])
-    return open_dataset(folder)
+def loaded(tmp_path_factory):
+    """Which files a run of the template has loaded at its end, by system."""
+    out = tmp_path_factory.mktemp("loaded")
+    cells = re.split(r"^# %%", (ROOT / "book" / "run.py").read_text(encoding="utf-8"), flags=re.M)
+    first, *rest = [cell.partition("\n")[2] for cell in cells[1:] if not cell.startswith(" [markdown]")
+                    and '"drawing"' not in cell.partition("\n")[0]]
+    subprocess.run([sys.executable, "-c", FORKS, str(out)], input=json.dumps([first, "\n".join(rest), SYSTEMS]),
+                   cwd=ROOT / "book", capture_output=True, text=True, check=True,
+                   env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
+    return {names: (out / str(number)).read_text().split() for number, names in enumerate(SYSTEMS)}
+
+
+@pytest.mark.parametrize("names", SYSTEMS)
+def test_all_that_a_run_imports_is_in_its_key(loaded, names):
+    rooms = tuple(f"{ROOT / room}/" for room in ("tfe", "data", "book"))
+    ours = {file.removeprefix(f"{ROOT}/") for file in loaded[names] if file.startswith(rooms)}
+    ours.discard("tfe/backbones/peers/__init__.py")  # a docstring: looked at to find peers by name
+    assert ours and ours <= set(provenance.sources(ROOT / "book" / "run.py", names))
 
 
 def test_other_splits_measure_the_same_run_again_and_train_nothing(
         toy, in_this_process, tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "LOCAL", tmp_path)
+    dataset = open_dataset(toy)
     row = {"row": "BIKE", "backbone": "bike", "method": "tfe"}
-    whole = batch.Batch("toy", str(toy.folder), "planted", [0], [row], "smoke",
+    whole = batch.Batch("toy", str(toy), "planted", [0], [row], "smoke",
                         splits=["test", "shifted"])
     val = replace(whole, splits=["val"])
-    (first,), (other,) = (batch.plan(grid, toy, "planted") for grid in (whole, val))
+    (first,), (other,) = (batch.plan(grid, dataset, "planted") for grid in (whole, val))
     assert first.folder == other.folder
     assert batch.execute([first]) == [] and first.metrics and other.metrics is None
     weights = (first.folder / "checkpoint.safetensors").read_bytes()

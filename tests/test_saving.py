@@ -18,18 +18,19 @@ NAMES = "00_question", "12_table1", "lab"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def copy(tmp_path):
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
     """A checkout with a few pairs and what Jupytext reads."""
+    top = tmp_path_factory.mktemp("checkout")
     for name in ("pyproject.toml", *(f"book/{name}{end}" for name in NAMES for end in (".py", ".ipynb"))):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        shutil.copy(ROOT / name, tmp_path / name)
-    (tmp_path / "tfe").mkdir()
-    (tmp_path / "results").mkdir()
-    return tmp_path
+        (top / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, top / name)
+    (top / "tfe").mkdir()
+    (top / "results").mkdir()
+    return top
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server(copy):
     """The address that the server prints, and a way to ask it."""
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -59,14 +59,19 @@ def test_the_theorems_the_lazy_pair_and_the_repair_are_on_slides_with_numbers():
     assert len(notes) > len(made) / 2
 
 
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory):
+    path = tmp_path_factory.mktemp("slides") / "slides.html"
+    path.write_text(slides.deck(CHAPTERS))
+    return path
+
+
 @pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("size", [(1280, 720), (1024, 768)], ids=str)
-def test_no_slide_is_higher_than_the_screen_and_none_is_too_small_to_read(tmp_path, size):
-    out = tmp_path / "slides.html"
-    out.write_text(slides.deck(CHAPTERS))
+def test_no_slide_is_higher_than_the_screen_and_none_is_too_small_to_read(deck, size):
     with pages.browser() as opened:
         page = opened.new_page(viewport=dict(zip(("width", "height"), size)))
-        page.goto(out.as_uri(), wait_until="load")
+        page.goto(deck.as_uri(), wait_until="load")
         page.wait_for_function("window.fitted")
         found = page.evaluate("""[...document.querySelectorAll('section')].map((s) => [
             s.querySelector('h1, h2, figcaption').textContent.slice(0, 50),

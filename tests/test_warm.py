@@ -16,7 +16,6 @@ from nbclient.exceptions import DeadKernelError
 from papermill.engines import papermill_engines
 
 from book.runs import batch, warm
-from data import planted
 from data.files.paths import BOOK, ROOT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="kernels are forked on Linux alone")
@@ -84,10 +83,13 @@ print(json.dumps({
 """
 
 
+# Never executed, but read for what a server imports: cells that begin so share one.
+SAME = "if 0:\n    " + "\n    ".join(STATE.splitlines()[1:4]) + "\n"
+
+
 @linux
 def test_a_run_sees_nothing_of_the_one_before_it_and_what_a_plain_kernel_sees(tmp_path):
-    same = "if 0:\n    " + "\n    ".join(STATE.splitlines()[1:4])  # imports, and so one server
-    run(tmp_path, PLANT + same)
+    run(tmp_path, PLANT + SAME)
     server = warm._servers[-1]
     after = json.loads(run(tmp_path, STATE))
     assert warm._servers[-1] is server
@@ -96,8 +98,8 @@ def test_a_run_sees_nothing_of_the_one_before_it_and_what_a_plain_kernel_sees(tm
 
 @linux
 def test_generators_without_a_seed_draw_otherwise_in_every_kernel(tmp_path):
-    cell = ("import random, numpy, torch\n"
-            "print(random.random(), numpy.random.rand(), torch.rand(1).item())")
+    cell = SAME + ("import random, numpy, torch\n"
+                   "print(random.random(), numpy.random.rand(), torch.rand(1).item())")
     one, two = (run(tmp_path, cell).split() for _ in range(2))
     assert all(a != b for a, b in zip(one, two, strict=True))
 
@@ -105,7 +107,7 @@ def test_generators_without_a_seed_draw_otherwise_in_every_kernel(tmp_path):
 @linux
 def test_figures_come_as_from_a_plain_kernel(tmp_path):
     def image(engine):
-        cell = nbformat.v4.new_code_cell("from matplotlib import pyplot\npyplot.plot([1, 2]);")
+        cell = nbformat.v4.new_code_cell(SAME + "from matplotlib import pyplot\npyplot.plot([1, 2]);")
         notebook = nbformat.v4.new_notebook(cells=[cell])
         done = papermill.execute_notebook(notebook, None, engine_name=engine, kernel_name="python3",
                                           cwd=tmp_path, progress_bar=False)
@@ -222,16 +224,12 @@ def test_server_and_kernels_end_with_a_killed_owner(tmp_path):
 
 
 @linux
-def test_a_run_has_the_bits_of_a_plain_kernels(tmp_path):
-    data = tmp_path / "toy"
-    planted.main(["--features-only", "--out", str(data), "--train", "16", "--val", "8",
-                  "--test", "12", "--shifted", "12"])
-
+def test_a_run_has_the_bits_of_a_plain_kernels(toy, tmp_path):
     def products(engine):
         out = tmp_path / str(engine)
         out.mkdir()
         papermill.execute_notebook(
-            BOOK / "run.ipynb", out / "run.ipynb", {"data": str(data), "out": str(out)},
+            BOOK / "run.ipynb", out / "run.ipynb", {"data": str(toy), "out": str(out)},
             engine_name=engine, cwd=BOOK, progress_bar=False)
         metrics = json.loads((out / "metrics.json").read_text())
         # How printed lines are packed into messages is a matter of timing: a cell's are one text.
