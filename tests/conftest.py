@@ -29,7 +29,7 @@ def pytest_collection_modifyitems(items):
 
 
 def fork_kernels(notebooks):
-    """nbval's kernels become forks of one process, as those of runs are, which imports for all notebooks."""
+    """Let nbval's kernels, as those of runs, be forks of a process that imports for all notebooks."""
     from jupyter_client.manager import KernelManager
     from nbval import kernel
     from traitlets.config import Config

@@ -60,8 +60,8 @@ def test_comments_docstrings_and_figures_change_no_key(copy):
 def test_code_that_a_run_uses_changes_its_key(copy, name, old, new):
     before = key(copy)
     changed(copy / name, old, new)
-    differs = {path for path in before if key(copy)[path] != before[path]}
-    assert differs == {name}
+    after = key(copy)
+    assert {path for path in before if after[path] != before[path]} == {name}
 
 
 def test_a_neighbour_of_the_backbone_or_a_new_peer_changes_no_key(copy):
@@ -103,8 +103,8 @@ def loaded(tmp_path_factory):
     cells = re.split(r"^# %%", (ROOT / "book" / "run.py").read_text(encoding="utf-8"), flags=re.M)
     first, *rest = [cell.partition("\n")[2] for cell in cells[1:] if not cell.startswith(" [markdown]")
                     and '"drawing"' not in cell.partition("\n")[0]]
-    subprocess.run([sys.executable, "-c", FORKS, str(out)], input=json.dumps([first, "\n".join(rest), SYSTEMS]),
-                   cwd=ROOT / "book", capture_output=True, text=True, check=True,
+    subprocess.run([sys.executable, "-c", FORKS, str(out)], cwd=ROOT / "book",
+                   input=json.dumps([first, "\n".join(rest), SYSTEMS]), text=True, check=True,
                    env={"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"})
     return {names: (out / str(number)).read_text().split() for number, names in enumerate(SYSTEMS)}
 

@@ -34,7 +34,8 @@ def test_the_notebook_goes_the_whole_way(like, tmp_path):
                   "--actions", str(actions)])
     papermill.execute_notebook(
         BOOK / "23_real.ipynb", tmp_path / "ran.ipynb", cwd=str(BOOK), progress_bar=False,
-        log_output=False, engine_name="warm", parameters={"data": str(data), "out": str(out), **parameters})
+        log_output=False, engine_name="warm",
+        parameters={"data": str(data), "out": str(out), **parameters})
     told = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
     assert told["splits"]["test"]["metric"] == metric and len(told["history"]) == 2
     assert told["splits"]["test"]["videos"] == 2 and told["receipt"]["device"].startswith("cpu")

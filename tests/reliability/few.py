@@ -4,7 +4,7 @@ from reliability import adoption, faults, kills, repeats, together, videos
 
 
 def suite(trials=None, seed=0, only=None):
-    """Cases of every suite that makes its own, small; the arguments are the suites' own, and not heeded."""
+    """Every suite but the reports, small; the arguments are the suites' own, and not heeded."""
     yield from kills.suite(trials=2)
     yield from faults.suite(trials=4, only=["training", "features"])
     yield from together.suite(trials=1, only=["features"])
