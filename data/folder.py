@@ -17,7 +17,7 @@ the first that fits is taken:
                     or:  SPLIT/CLASS/name.ext          train/typing/kitchen.mp4
 The last line on stdout is the path of the dataset folder; all else goes to stderr. What is in the
 folder and is not taken stands in left_out.csv with its reason; intervals are cut at the end of their
-video, and counted.
+video, and counted. What looks like a slip, such as durations in milliseconds, is said.
 """
 
 import hashlib
@@ -28,6 +28,7 @@ from pathlib import Path
 import pandas as pd
 
 from data.common import command
+from data.common.doubts import doubts
 from data.files import adopt
 from data.files.dataset import SPLITS, open_dataset
 from data.files.paths import DATA
@@ -59,6 +60,7 @@ def main(arguments=None):
     source = (adopt.from_tables if (folder / "videos.csv").is_file() else from_names)(folder)
     name = options.name or (folder.resolve() if options.out else out).name
     adopt.write(source, out, {"name": name})
+    tell(open_dataset(out))
     print(out.resolve())
 
 
@@ -89,8 +91,15 @@ def check_dataset(folder):
         raise StudyError(f"{folder} has neither videos nor features: put videos into "
                          f"{folder / 'videos'} or features into {folder / 'features'}/NAME")
     adopt.notice(dataset)
+    tell(dataset)
     print(f"{dataset.name}: {len(dataset.videos)} videos in the table, {len(dataset.files)} files, "
           f"{len(dataset.classes)} classes, {dataset.task}", file=sys.stderr)
+
+
+def tell(dataset):
+    """Say what in a dataset may be a slip."""
+    for sentence in doubts(dataset):
+        adopt.say(f"{dataset.name}: {sentence}")
 
 
 def from_names(folder):

@@ -69,7 +69,7 @@ def test_table_without_durations(clips, tmp_path, capsys):
         [False, False, True, True], [False] * 4]
 
 
-def test_given_durations_stay_and_files_are_not_opened(clips, tmp_path, capsys):
+def test_given_durations_stay_whatever_the_file(clips, tmp_path, capsys):
     (clips / "v1.mp4").write_bytes(b"not a video, but its duration is given")
     (clips / "videos.csv").write_text(HEADER + "v1,train,7.25,run\nv2,test,,jump\n")
     code, path, err = adopt(capsys, clips, "--out", tmp_path / "made")

@@ -197,6 +197,8 @@ def plan(batch, dataset, encoder):
     choose(batch.device)
     for where, (fold, features) in zip(splits, folds):
         _refuse_unscorable(fold, features, where)
+        for sentence in unlike_the_table(fold, features):
+            print(f"{features.folder}: {sentence}")
     points, runs = {point.row: point for point in batch.points()}, {}
 
     def run(point, seed):
@@ -239,6 +241,9 @@ def _refuse_unscorable(dataset, features, splits):
     if dataset.task == "singlelabel" and len(dataset.classes) < 2:
         raise StudyError(f"{dataset.folder / 'dataset.toml'} has one class, which every answer "
                          "hits: add videos of another class")
+    if dataset.settings.get("metric", dataset.metric) != dataset.metric:
+        raise StudyError(f"{dataset.folder / 'dataset.toml'}: task {dataset.task} is measured by "
+                         f"{dataset.metric}, not {dataset.settings['metric']}: correct one of them")
     learnt = targets[rows["train"]].any(axis=0)
     for split in splits:
         shown = targets[rows[split]]
@@ -253,6 +258,24 @@ def _refuse_unscorable(dataset, features, splits):
         raise StudyError(f"{path}: no video of split train has a label: write their labels")
     if dataset.task == "singlelabel" and learnt.sum() < 2:
         raise StudyError(f"{path}: all videos of split train are of one class: add others")
+
+
+def unlike_the_table(dataset, features):
+    """Yield sentences: videos without features, and videos of two splits that have the same ones."""
+    bare = dataset.videos[~dataset.videos.video_id.isin(set(features.video_ids))]
+    if len(bare):
+        splits = bare.split.value_counts(sort=False).items()
+        yield (f"{len(bare)} of {len(dataset.videos)} videos have no features and count nowhere "
+               f"({', '.join(f'{n} of {split}' for split, n in splits)}), such as "
+               f"{bare.video_id.iloc[0]!r}")
+    split, first, twice = dataset.videos.set_index("video_id").split, {}, []
+    for video_id, x in zip(features.video_ids, features.x):
+        other = first.setdefault(hashlib.sha256(x.tobytes()).digest(), video_id)
+        if split[other] != split[video_id]:
+            twice.append(f"{other!r} ({split[other]}) and {video_id!r} ({split[video_id]})")
+    if twice:
+        yield (f"{len(twice)} videos have to the bit the features of one of another split, such as "
+               f"{twice[0]}: one video under two names is remembered, not recognised; leave one out")
 
 
 def _run(point, seed, begin, encoder, splits, dataset, features):
