@@ -1,11 +1,16 @@
 """The figures: one style, and one way to show a figure with its caption and alt text."""
 
 import io
+import re
+import sys
+import warnings
+from contextlib import contextmanager
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Image, Markdown, display
+from matplotlib import font_manager
 
 from data.files.paths import atomic
 
@@ -17,6 +22,11 @@ COLOURS = {"salient": PALETTE[0], "non-salient": PALETTE[1], "truth": PALETTE[2]
            "vanilla": PALETTE[6], "tfe": PALETTE[0], "tfe-bounded": PALETTE[5],
            "mean-pool": PALETTE[4], "oracle-mask": PALETTE[2],
            "train": PALETTE[4], "val": PALETTE[2], "test": PALETTE[0], "shifted": PALETTE[1]}
+# For names in scripts that matplotlib's own font lacks; of these whichever is installed.
+OTHER_SCRIPTS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR", "Source Han Sans",
+                 "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic",
+                 "Hiragino Sans", "PingFang SC", "Microsoft YaHei", "Yu Gothic", "Malgun Gothic",
+                 "NanumGothic", "Arial Unicode MS", "Noto Sans Devanagari", "Noto Sans Thai", "Unifont")
 
 
 def style():
@@ -28,6 +38,8 @@ def style():
         "axes.spines.top": False, "axes.spines.right": False, "figure.constrained_layout.use": True,
         "font.size": 10, "axes.titlesize": 11, "legend.frameon": False,
         "svg.hashsalt": "tfe", "image.interpolation": "nearest"})
+    here = set(font_manager.get_font_names())
+    mpl.rcParams["font.family"] = ["sans-serif", *(name for name in OTHER_SCRIPTS if name in here)]
 
 
 def show(fig, name, caption, alt, film=False):
@@ -45,15 +57,32 @@ def show(fig, name, caption, alt, film=False):
 def png(fig, **options):
     """The bytes of a figure as PNG, the same for the same figure; the figure is closed."""
     buffer = io.BytesIO()
-    fig.savefig(buffer, format="png", metadata={"Software": None}, **options)
+    with boxes_told():
+        fig.savefig(buffer, format="png", metadata={"Software": None}, **options)
     plt.close(fig)
     return buffer.getvalue()
 
 
 def save(fig, path):
     """Write a figure to `path`, atomically and with nothing of this machine in it."""
-    with atomic(path) as temporary:
+    with atomic(path) as temporary, boxes_told():
         fig.savefig(temporary, metadata={"Software": None})
+
+
+@contextmanager
+def boxes_told():
+    """Say in one line what no font here can write, in place of a warning a character."""
+    with warnings.catch_warnings(record=True) as heard:
+        yield
+    lacking = {}
+    for each in heard:
+        if found := re.match(r"Glyph (\d+) ", str(each.message)):
+            lacking[chr(int(found[1]))] = None
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    if lacking:
+        print(f"no font here has {''.join(lacking)[:40]}, so that a figure shows boxes: install one, such "
+              "as Noto Sans CJK", file=sys.stderr)
 
 
 def greys(ax, names, shares, span=None):
