@@ -61,6 +61,23 @@ def test_leaving_a_segment_out_is_what_it_says(method, backbone):
                 torch.testing.assert_close(falls[b, :, t], whole - part, atol=1e-5, rtol=1e-4)
 
 
+@pytest.mark.parametrize("method, backbone", ALL)
+def test_stored_features_arrive_at_any_scale(method, backbone):
+    system, features = made(method, backbone), 5 * torch.randn(B, T, F)
+    logits = [system.classify(system.embed(scale * features))[0] for scale in (1, 100)]
+    torch.testing.assert_close(*logits, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("method, backbone", [
+    ("vanilla", "bike"), ("vanilla", "msqnet"), ("tfe", "text4vis"), ("tfe", "none"),
+    ("gated-mil", "none")])
+def test_the_embedding_of_stored_features_is_not_linear(method, backbone):
+    """No baseline is to be weak by our embedding. Of a linear layer the sum would be twice its bias."""
+    system, features = made(method, backbone), torch.randn(B, T, F)
+    both = (system.embed(features) + system.embed(-features))[..., :system.backbone.dim]  # no guide
+    assert (both.std(dim=(0, 1)) > 0.01).any()
+
+
 @pytest.mark.parametrize("task", ["multilabel", "singlelabel"])
 @pytest.mark.parametrize("method, backbone", [("vanilla", "bike"), ("tfe", "msqnet")])
 def test_what_is_added_to_all_logits_is_no_reason_for_a_single_label(method, backbone, task):
