@@ -26,9 +26,10 @@ KINDS = {
             "folders_of_frames_are_named_with_the_remedy "
             "what_the_decoder_reads_is_adopted_by_its_ending two_forms_of_an_accent_are_one_class "
             "every_container_of_the_decoder_has_an_ending_in_the_list "
-            "a_broken_row_is_named_by_its_line"},
+            "a_broken_row_is_named_by_its_line",
+        "doubts": "videos_without_features_are_counted"},
     "C: the caller's environment": {
-        "isolation": ""},
+        "isolation": "", "environment": "a_python_too_old_is_one_line"},
     "D: an adoption that failed": {
         "adoption": "a_name_too_long_for_a_file_is_shortened "
             "stopped_at_any_write_the_same_command_mends_it "
@@ -47,7 +48,7 @@ KINDS = {
         "adoption": "intervals_are_cut_to_their_videos_and_counted_as_for_charades",
         "lists": "charades_cuts_what_is_past_the_end_and_leaves_out_what_is_backwards"},
     "H: numbers that cannot be": {
-        "adoption": "classes_that_differ_in_capitals_are_told",
+        "adoption": "classes_that_differ_in_capitals_are_told", "fonts": "",
         "batch": "an_interval_ends_where_its_measure_does "
             "one_number_is_how_many_seeds_and_with_a_comma_which "
             "two_seeds_have_no_interval_on_the_page_and_it_says_why"},
@@ -65,6 +66,11 @@ KINDS = {
         "batch": "an_oracle_without_intervals_is_left_out_and_said "
             "an_oracle_that_only_the_test_split_has_intervals_for_is_left_out_and_said "
             "a_run_that_answers_every_video_alike_is_counted",
+        "systems": "what_is_added_to_all_logits_is_no_reason_for_a_single_label "
+            "stored_features_arrive_at_any_scale the_embedding_of_stored_features_is_not_linear",
+        "doubts": "a_slip_is_said_when_a_folder_is_adopted_and_when_it_is_checked "
+            "one_video_under_two_names_in_two_splits_is_said a_batch_says_so_before_its_runs "
+            "a_metric_that_is_not_the_tasks_is_refused",
         "provenance": "other_splits_measure_the_same_run_again_and_train_nothing",
         "predict": "a_run_on_features_that_say_little_of_themselves_is_refused_in_one_line",
         "isolation": "a_log_keeps_what_it_holds"}}
