@@ -598,6 +598,28 @@ def test_a_run_that_answers_every_video_alike_is_counted(tmp_path, metric, score
     assert summary._collapsed([run], "test", metric) == ({"collapsed": many} if many else {})
 
 
+def test_collapsed_runs_stand_beside_their_row():
+    frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
+    dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
+    assert "collapsed" not in report.page("table1", frame, lines, dataset)
+    lines["collapsed"] = [2, *[np.nan] * (len(lines) - 1)]
+    text = report.page("table1", frame, lines, dataset)
+    head, _, *cells = [line.split("|") for line in text.splitlines() if line.startswith("|")]
+    assert [line[head.index(next(c for c in head if c.strip() == "collapsed"))].strip()
+            for line in cells] == [f"2 of {lines.seeds[0]}", *[""] * (len(lines) - 1)]
+    assert "runs that answer every video alike" in text
+
+
+def test_an_interval_over_videos_too_ends_where_its_measure_does(tmp_path):
+    products.save_predictions(tmp_path, {"test.scores": np.eye(2)[[0, 1, 1, 1]],
+                                         "test.targets": np.eye(2)[[0, 1, 1, 0]]})
+    runs = {seed: SimpleNamespace(folder=tmp_path, data="d", metrics={"status": "finished"})
+            for seed in range(3)}
+    line = {"value": 75.0, "low": 74.0, "high": 76.0, "metric": "accuracy", "diverged": 0}
+    summary._widen(line, runs, {}, "test")
+    assert 0 < line["video_low"] < 74 and line["video_high"] == 100  # of four videos: 75 +- 42
+
+
 def test_an_oracle_that_only_the_test_split_has_intervals_for_is_left_out_and_said(
         data, tmp_path, capsys):
     shutil.copytree(data, tmp_path / "d")

@@ -50,6 +50,7 @@ KINDS = {
     "H: numbers that cannot be": {
         "adoption": "classes_that_differ_in_capitals_are_told", "fonts": "",
         "batch": "an_interval_ends_where_its_measure_does "
+            "an_interval_over_videos_too_ends_where_its_measure_does "
             "one_number_is_how_many_seeds_and_with_a_comma_which "
             "two_seeds_have_no_interval_on_the_page_and_it_says_why"},
     "I: files that attack or are merely wrong": {
@@ -65,7 +66,7 @@ KINDS = {
     "K: statistics and read-outs that mislead": {
         "batch": "an_oracle_without_intervals_is_left_out_and_said "
             "an_oracle_that_only_the_test_split_has_intervals_for_is_left_out_and_said "
-            "a_run_that_answers_every_video_alike_is_counted",
+            "a_run_that_answers_every_video_alike_is_counted collapsed_runs_stand_beside_their_row",
         "systems": "what_is_added_to_all_logits_is_no_reason_for_a_single_label "
             "stored_features_arrive_at_any_scale the_embedding_of_stored_features_is_not_linear",
         "doubts": "a_slip_is_said_when_a_folder_is_adopted_and_when_it_is_checked "
