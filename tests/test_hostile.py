@@ -237,6 +237,7 @@ def column(name, value, split=None):
 
 def one_class(folder):
     text("dataset.toml", '"multilabel"', '"singlelabel"')(folder)
+    text("dataset.toml", '"map"', '"accuracy"')(folder)
     column("labels", "rings")(folder)
 
 
