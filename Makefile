@@ -25,7 +25,7 @@ TUNED := $(if $(BACKBONE),--backbone $(BACKBONE)) $(if $(EPOCHS),--epochs $(EPOC
 export OMP_NUM_THREADS ?= 1
 .DEFAULT_GOAL := help
 REPRODUCE := reproduce-table1 reproduce-table2 reproduce-table3
-.PHONY: help setup lock data features weights $(REPRODUCE) reproduce-table4 reproduce-real figures annotations \
+.PHONY: help setup lock data features weights $(REPRODUCE) leaderboard reproduce-table4 reproduce-real figures annotations \
         comparability theorems chapters publish book lite pdf slides lab test test-all bench gpu check clean assignments
 
 help:  ## this list
@@ -81,6 +81,10 @@ $(REPRODUCE): reproduce-%: $(READY)
 		echo "stage 2 of 4: videos ($(if $(DATA),yours,Table 1 aims at 15 minutes in all on two cores; SEEDS=$(or $(SEEDS),5)))"; $(call prepare,$(STAND_IN)) && \
 		echo "stage 3 of 4: features" && $(encode) && \
 		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
+
+leaderboard: data/smoke/dataset.toml  ## [hours] methods beside TFE, tuned alike (DATA=: on your features or videos; PROFILE=smoke: a try)
+	@$(if $(DATA),$(call prepare,planted) && $(encode) && )$(PY) -m book batch book/batches/peers.yaml \
+		$(if $(DATA),--data "$$folder") $(OPTIONS)
 
 reproduce-table4: $(READY)  ## [seconds] Table 4: parameters and FLOPs, printed, rebuilt and true
 	@$(PY) -m book cost

@@ -223,3 +223,24 @@ def specification(lines, axes, measure, label):
     grid.set(ylim=(len(ticks), -1), xlabel="readings, sorted by their gain")
     legend(fig)
     return fig
+
+
+def ranks(panels):
+    """Mean ranks with critical differences: `{title: lines of book.evidence.leaderboard.ranks}`.
+
+    A panel a title, the best above. Two methods are told apart where their bars do not meet; the band
+    is that of the best. A panel without lines says so.
+    """
+    most = max(3, *map(len, panels.values()))
+    fig, axes = plt.subplots(2, -(-len(panels) // 2), figsize=(PAGE, 1.4 + 0.36 * most), squeeze=False)
+    for ax, (title, lines) in zip(axes.flat, panels.items()):
+        ax.set(title=title, yticks=range(len(lines)), yticklabels=lines.row, ylim=(most - 0.5, -0.5))
+        if lines.empty:
+            ax.text(0.5, 0.5, "not run on two sets yet", ha="center", transform=ax.transAxes)
+            ax.set_xticks([])
+            continue
+        ax.errorbar(lines["rank"], range(len(lines)), xerr=lines["rank"] - lines.low, fmt="o",
+                    markersize=4)
+        ax.axvspan(lines.low[0], lines.high[0], color="grey", alpha=0.15)
+        ax.set_xlabel("mean rank")
+    return fig

@@ -16,7 +16,7 @@ import torch
 from book.evidence import publish
 from book.commands import batch as command
 from book.evidence import phase, report, statistics, summary
-from book.runs import batch, multiverse, products
+from book.runs import batch, multiverse, products, search
 from data.files import paths, store
 from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
@@ -651,11 +651,11 @@ def test_every_row_of_the_batch_on_silence_is_an_open_question():
 def test_the_batch_files_of_the_book_are_sound(path):
     if "axes" in read_yaml(path):
         grid = multiverse.read(path)
+    elif "sets" in read_yaml(path):
+        grid = search.read(path)
     elif "sweep" in read_yaml(path):
         grid = phase.read(path)
         assert grid.points()
-    elif "axes" in read_yaml(path):
-        grid = multiverse.read(path)
     else:
         grid = batch.read(path)
         for settings in (point.settings for point in grid.points()):

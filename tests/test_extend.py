@@ -8,14 +8,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from test_contract import check
 
 from book import evidence
+from book.runs import search
 from data.files import store
 from data.files.dataset import open_dataset
 from tfe import StudyError, backbones, systems, training
 from tfe.backbones import peers
-from data.files.paths import BOOK
+from data.files.paths import BOOK, DATA
+from data.files.schema import read_yaml
 
 PAGE = (BOOK / "extend.md").read_text(encoding="utf-8")
 EXAMPLES = dict(re.findall(r"```python\n# (file: \S+|cell|minutes)\n(.*?)```", PAGE, re.DOTALL))
@@ -61,6 +64,24 @@ def test_a_method_in_one_file_is_built_by_its_name(tmp_path, monkeypatch):
     logits, attention, _ = system.classify(system.embed(torch.randn(2, 5, 10)))
     assert logits.shape == (2, 3)
     torch.testing.assert_close(attention.sum(-1), torch.ones(2, 3))
+    sys.modules.pop("tfe.backbones.peers.soft_max", None)
+
+
+def test_that_method_enters_the_leaderboard_by_its_line(tmp_path, monkeypatch):
+    example("tfe/backbones/peers/soft_max.py", tmp_path)
+    monkeypatch.setattr(peers, "__path__", [*peers.__path__, str(tmp_path)])
+    line, = re.findall(r"^  - \{row: Soft maximum.*$", PAGE, re.M)
+    given = read_yaml(BOOK / "batches" / "peers.yaml")
+    path = tmp_path / "peers.yaml"
+    path.write_text(yaml.safe_dump({**given, "methods": yaml.safe_load(line)}))
+    board = search.on(search.read(path, **search.SMOKE), "smoke", DATA / "smoke", "planted")
+    monkeypatch.setattr(search, "LOCAL", tmp_path)
+    monkeypatch.setattr(search.multiverse, "LOCAL", tmp_path)
+    monkeypatch.setattr(search.pool, "over_cores", lambda function, items, *_: (
+        (item, function(item)) for item in items))  # workers would not see the new file
+    frame = search.run(board)
+    assert set(frame.row) == {"Soft maximum"} and set(frame.seed) == {0, 1}
+    assert {"attention", "leave_one_out", "single"} <= set(frame.readout)
     sys.modules.pop("tfe.backbones.peers.soft_max", None)
 
 

@@ -17,14 +17,16 @@ import pandas as pd
 from tqdm import tqdm
 
 from book import plots
-from book.evidence import phase, report, strips
+from book.evidence import leaderboard, phase, report, strips
 from book.evidence.publish import beside_committed
-from book.runs import batch, multiverse
+from book.runs import batch, multiverse, search
 from data.files.adopt import fitting
 from data.files.dataset import open_dataset
-from data.files.paths import LOCAL, write_text
+from data.files.paths import DATA, LOCAL, write_text
 from data.files.schema import SEEDS, read_yaml
 from tfe.errors import StudyError
+
+ENCODER = "efficientnet-lite0"  # of a dataset of one's own that has several
 
 
 def arguments(parser):
@@ -64,8 +66,9 @@ def configs(text):
 
 def run(options):
     given = read_yaml(options.file)
-    if "sweep" in given or "axes" in given:
-        return (run_sweep if "sweep" in given else run_multiverse)(options)
+    for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("sets", run_board)):
+        if entry in given:
+            return other(options)
     if options.config is not None:
         raise StudyError(f"--config is not for {options.file}, which draws no configurations: leave "
                          "it out")
@@ -97,11 +100,11 @@ def run(options):
     return 1 if failed or lost else 0
 
 
-def home(dataset, usual):
+def home(dataset, usual=None):
     """The folder of a dataset's tables: results/local/ for the batch file's own, `usual`, and below
     it for any other. One that holds those of another dataset of that name is left alone."""
     mine = dataset.folder.resolve()
-    if mine == usual.resolve():
+    if usual and mine == usual.resolve():
         return LOCAL
     name = re.sub(r"[^\w-]+", "_", fitting(dataset.name)).strip("_") or "own"
     name += "_" * bool(re.fullmatch("[0-9a-f]{16}", name))  # a run's folder is called so
@@ -149,6 +152,24 @@ def run_multiverse(options):
     verse = multiverse.read(options.file)
     frame = multiverse.run(verse, options.workers, options.config)
     print(multiverse.means(frame).reset_index().to_markdown(index=False, floatfmt=".3f"))
+
+
+def run_board(options):
+    """A leaderboard: on the sets of its file, or on one of your own; `smoke` tries all of it."""
+    _refuse(options, "slurm", "config")
+    smoke = options.profile == "smoke"
+    given = {"seeds": options.seeds, "profile": options.profile, "device": options.device}
+    board = search.read(options.file, **(search.SMOKE if smoke else {}) | {
+        name: value for name, value in given.items() if value is not None})
+    if smoke or options.data:
+        dataset = open_dataset(options.data or DATA / "smoke")
+        board = search.on(board, home(dataset).name, dataset.folder.resolve(),
+                          options.encoder or features_of(dataset, ENCODER))
+    elif options.encoder:
+        raise StudyError("--encoder goes with --data: every set of the file names its own")
+    frame = search.run(board, options.workers)
+    print(leaderboard.page(frame, board.sets, board.rows, len(board.seeds)))
+    print(f"wrote results/local/{board.table}.csv")
 
 
 def _refuse(options, *names):

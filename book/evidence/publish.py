@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from book.evidence import answer, phase, report, statistics
+from book.evidence import answer, leaderboard, phase, report, statistics
 from book.runs import batch
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -53,6 +53,8 @@ def publish(name):
     encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{named(name)}.yaml"
+    if "sets" in read_yaml(path):
+        return _publish_board(name, read_yaml(path))
     sweep = "sweep" in read_yaml(path)
     grid = phase.read(path) if sweep else batch.read(path)
     files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
@@ -79,6 +81,25 @@ def publish(name):
     if name in ("headline", "rate"):
         answer.write(ROOT / "README.md", *(pd.read_csv(RESULTS / f"{each}.csv")
                                            for each in ("headline", "rate_summary")))
+    return [RESULTS / path.name for path in files]
+
+
+def _publish_board(name, given):
+    """A leaderboard: a set or method may be missing, and the chapter says so; a cell has all its seeds."""
+    files = [LOCAL / f"{name}{end}" for end in (
+        ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
+    for path in files:
+        if not path.is_file():
+            raise StudyError(f"{path} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` "
+                             "first")
+    runs = leaderboard.read(files[0]).drop_duplicates("key")
+    for cell, seeds in runs.groupby(["dataset", "row"]).seed:
+        if set(seeds) != set(given["seeds"]):
+            raise StudyError(f"{files[0]}: {' of '.join(cell[::-1])} has seeds {sorted(seeds)}, not those of "
+                             f"{name}.yaml: run the batch to its end before you publish it")
+    for path in files:
+        with atomic(RESULTS / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     return [RESULTS / path.name for path in files]
 
 

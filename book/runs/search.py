@@ -1,0 +1,286 @@
+"""The leaderboard's runs: every method tuned alike, then measured on every set, by one file.
+
+`book/batches/peers.yaml` names methods, what each may vary, and sets. The search is that of
+`book.runs.multiverse`, a set at a time: configuration n draws a value on each axis, is fitted once, and
+judged on val. What is best over the development sets is fitted with more seeds on every set that is
+here, and read, located and probed on test. A fit that is done is not done again.
+"""
+
+import hashlib
+import json
+from dataclasses import field, replace
+from functools import partial
+from importlib.util import find_spec
+from typing import Annotated
+
+import numpy as np
+import pandas as pd
+import torch
+from pydantic import Field, PositiveInt
+from pydantic.dataclasses import dataclass
+
+from book.evidence import leaderboard, readouts, tell
+from book.runs import fits, multiverse, provenance
+from data.common import pool
+from data.files import store
+from data.files.paths import DATA, LOCAL, RESULTS, write_csv, write_json
+from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
+from tfe.errors import StudyError
+
+Axes = dict[Text, Annotated[list, Field(min_length=1)]]  # {"schedule.lr": [...]}, entry lr of schedule
+SMOKE = {"profile": "smoke", "configurations": 2, "seeds": [0, 1]}
+
+
+@dataclass(frozen=True, config=STRICT)
+class Set:
+    """A dataset: whose features, how many folds, the command that makes it; its folder, if not data/."""
+
+    encoder: Name
+    folds: PositiveInt | None = None
+    made: Text | None = None
+    folder: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Method:
+    """A row: fields of `Settings` that stay, axes of its own, and the package that it needs."""
+
+    row: Text
+    backbone: str
+    method: str
+    search: Axes = field(default_factory=dict)
+    settings: dict = field(default_factory=dict)
+    needs: Name | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Reading(multiverse.Multiverse):
+    """The search on one set: a multiverse whose dataset may be a fold, or lie elsewhere."""
+
+    table: Text
+    dataset: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Board:
+    """A file of a leaderboard; `starts`: the settings of the vanilla heads where warm starts begin."""
+
+    table: Text
+    draws: Seed
+    configurations: PositiveInt
+    search_seed: Seed
+    seeds: Seeds
+    development: Annotated[list[Name], Field(min_length=1)]
+    sets: Annotated[dict[Name, Set], Field(min_length=1)]
+    starts: dict[str, dict]
+    search: Axes
+    methods: Annotated[list[Method], Field(min_length=1)]
+    profile: str = "default"
+    device: str = "cpu"
+
+    @property
+    def rows(self):
+        return [method.row for method in self.methods]
+
+    def folder(self, name, seed=0):
+        """Where a set lies, a path as text: of one with folds, the fold of this seed."""
+        one = self.sets[name]
+        folder = DATA / (one.folder or name)
+        return str(folder / f"fold{seed % one.folds + 1}" if one.folds else folder)
+
+    def reading(self, name):
+        """The search on one set, as `multiverse.run` takes it."""
+        usual, axes, methods = {"profile": self.profile, "device": self.device}, {}, []
+        for method in self.methods:
+            own = {f"{method.row}: {axis}": (axis, values) for axis, values in method.search.items()}
+            shared = {axis: (axis, values) for axis, values in self.search.items()
+                      if axis not in method.search}
+            axes |= {key: [_value(axis, value) for value in values]
+                     for key, (axis, values) in (shared | own).items()}
+            methods.append({"row": method.row, "backbone": method.backbone, "method": method.method,
+                            "axes": [*shared, *own], "settings": usual | method.settings})
+        return checked(Reading, {
+            "table": f"{self.table}_search_{name}", "dataset": self.folder(name),
+            "encoder": self.sets[name].encoder, "draws": self.draws, "seed": self.search_seed,
+            "configurations": self.configurations, "axes": axes, "methods": methods,
+            "starts": {backbone: usual | given for backbone, given in self.starts.items()},
+            # Of the other stages of a multiverse there are none.
+            "best": 1, "more_seeds": [0], "final_seeds": [0], "final_splits": ["test"]}, name)
+
+    def settings(self, row, config, seed):
+        """`(Settings, those of its start or None)` of a method's configuration."""
+        reading = self.reading(self.development[0])
+        method = next(method for method in reading.methods if method.row == row)
+        return reading.settings(method, config, seed)
+
+
+def _value(axis, value):
+    outer, _, inner = axis.partition(".")
+    return {"value": str(value), "kind": "silent", "set": {outer: {inner: value} if inner else value}}
+
+
+def read(path, **overrides):
+    """The `Board` of a file; `overrides` that are not None replace its entries.
+
+    Raises StudyError, in one line, for what in it is missing, unknown, of another type, or cannot be
+    built.
+    """
+    given = read_yaml(path) | {key: value for key, value in overrides.items() if value is not None}
+    board = checked(Board, given, path)
+    if odd := sorted(set(board.development) - set(board.sets)):
+        raise StudyError(f"{path}: development names {odd[0]}, which is none of `sets`: add it there")
+    if len(set(board.rows)) < len(board.rows):
+        raise StudyError(f"{path}: two methods have one name: give each a `row` of its own")
+    for method in filter(installed, board.methods):
+        for config in range(board.configurations):
+            try:
+                settings, _ = board.settings(method.row, config, 0)
+                settings.plan()
+                with torch.device("meta"):  # takes no memory
+                    settings.build(2, 8, "multilabel")
+            except Exception as error:  # whatever an unknown option makes a system raise
+                reason = " ".join(str(error).split())[:300] or type(error).__name__
+                raise StudyError(f"{path}: {method.row}, configuration {config}: {reason}") from None
+    return board
+
+
+def installed(method):
+    return not method.needs or find_spec(method.needs.replace("-", "_")) is not None
+
+
+def on(board, name, folder, encoder):
+    """The board of one set alone: searched on its val, measured on its test, in a folder of its name."""
+    return replace(board, table=f"{name}/{board.table}", development=[name],
+                   sets={name: Set(encoder=encoder, folder=str(folder))})
+
+
+def run(board, workers=None):
+    """Search, choose, fit and measure what has not been; return the table, a frame.
+
+    Rows go to `results/local/` as they come; those committed in `results/` count as done while their
+    key holds. What cannot be run is left out with a line that says why. Raises StudyError where a
+    development set is not here, or lacks a split.
+    """
+    for name in board.development:
+        if not here(board, name):
+            raise StudyError(f"{board.folder(name)} is no dataset: {_how(board, name)}; every method is "
+                             "tuned there")
+        _refuse_unsplit(board, name, ("train", "val"))
+    board = replace(board, methods=[method for method in board.methods if _able(board, method)])
+    found = {name: multiverse.run(board.reading(name), workers, list(range(board.configurations)))
+             for name in board.development}
+    chosen = leaderboard.chosen(found, board.rows)
+    for row in set(board.rows) - set(chosen):
+        print(f"{row}: not run: every configuration diverged on one of the development sets")
+    frame = _finals(board, chosen, workers)
+    write_json(LOCAL / f"{board.table}.json", {
+        "development": board.development, "configurations": board.configurations,
+        "profile": board.profile, "sets": sorted(frame.dataset.unique()), **provenance.receipt(board.device),
+        "chosen": {row: {"config": config, **_drawn(board, row, config)} for row, config in chosen.items()}})
+    return frame
+
+
+def here(board, name):
+    """Whether a set's folder is there, and all its folds."""
+    return all((DATA / board.folder(name, fold) / "dataset.toml").is_file()
+               for fold in range(board.sets[name].folds or 1))
+
+
+def _how(board, name):
+    made = board.sets[name].made
+    return f"`{made}` makes it" if made else "give its folder"
+
+
+def _refuse_unsplit(board, name, splits):
+    dataset, *_, rows, _ = fits.opened(board.folder(name), board.sets[name].encoder)
+    lacking = [split for split in splits if not len(rows[split])]
+    if lacking:
+        raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of split {lacking[0]} has features: "
+                         "every method is tuned on val and measured on test: give videos that split")
+
+
+def _able(board, method):
+    """Whether a method can take the development sets; if not, a line says why."""
+    reason = None if installed(method) else f"it needs the package {method.needs}"
+    for name in board.development if reason is None else ():
+        for config in range(board.configurations):
+            reason = reason or _unfit(board, name, board.settings(method.row, config, 0)[0])
+    if reason:
+        print(f"{method.row}: not run: {reason}")
+    return reason is None
+
+
+def _unfit(board, name, settings):
+    """Why a system cannot take a set's features, in words; None where it can."""
+    dataset, x, *_ = fits.opened(board.folder(name), board.sets[name].encoder)
+    try:
+        system = settings.build(len(dataset.classes), x.shape[2], dataset.task).train()
+        system.classify(system.embed(torch.from_numpy(np.array(x[:2], np.float32))))
+    except (StudyError, RuntimeError) as error:
+        return f"{name}: {' '.join(str(error).split())[:200]}"
+
+
+def _drawn(board, row, config):
+    """What a method's configuration is, `{axis: value}` in words."""
+    reading = board.reading(board.development[0])
+    method = next(method for method in reading.methods if method.row == row)
+    return {axis.removeprefix(f"{row}: "): value.value
+            for axis, value in reading.values(method, config).items()}
+
+
+def _finals(board, chosen, workers):
+    """Fit and measure the chosen on every set, and write all rows after each fit."""
+    path, lines, waiting = LOCAL / f"{board.table}.csv", [], {}
+    done = {}
+    for folder in (RESULTS, LOCAL):
+        for key, part in leaderboard.read(folder / f"{board.table}.csv").groupby("key"):
+            done[key] = part.to_dict("records")
+    for name in board.sets:
+        if not here(board, name):
+            print(f"{name}: not run: its data are not here; {_how(board, name)}")
+            continue
+        _refuse_unsplit(board, name, ("train", "test"))
+        for row, config in chosen.items():
+            if reason := _unfit(board, name, board.settings(row, config, 0)[0]):
+                print(f"{row}: not run: {reason}")
+                continue
+            for seed in board.seeds:
+                settings, begin = board.settings(row, config, seed)
+                job = settings, begin, board.folder(name, seed), board.sets[name].encoder
+                lines.append({"key": _key(*job), "dataset": name, "row": row, "config": config})
+                waiting |= {} if lines[-1]["key"] in done else {lines[-1]["key"]: job}
+    print(f"{board.table}: {len(lines)} final fits, {len(waiting)} to do", flush=True)
+
+    def write():
+        table = [{**measured, **line} for line in lines for measured in done.get(line["key"], ())]
+        write_csv(path, pd.DataFrame(table, columns=leaderboard.COLUMNS), float_format="%.6g")
+    for (key, *_), measured in pool.over_cores(
+            _final, [(key, *job) for key, job in waiting.items()], "finals", "fit", workers):
+        done[key] = measured
+        write()
+    write()
+    return leaderboard.read(path)
+
+
+def _key(settings, begin, data, encoder):
+    """A final fit's key: that of the fit, and the code that reads it."""
+    code = [provenance.sources(module.__file__) for module in (readouts, tell)]
+    return hashlib.sha256(json.dumps([fits.key(settings, data, encoder, begin), code],
+                                     sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _final(job):
+    """In a worker: fit one system, and read it every way that it has, a row each."""
+    _, settings, begin, data, encoder = job
+    measured, system = fits.fit(settings, data, encoder, ["test"], begin)
+    dataset, stored, targets, truth, rows, _ = fits.opened(data, encoder)
+    ended = {"method": settings.method, "backbone": settings.backbone, "seed": settings.seed,
+             "synthetic": dataset.synthetic, "metric": dataset.metric, **measured[0]}
+    if ended["status"] == "diverged":
+        return [ended]
+    ids, at = np.array(store.open_features(dataset, encoder).video_ids), rows["test"]
+    x = np.array(stored)  # which may be a map of a file that nobody may write
+    shown = None if truth is None else truth.any(axis=1)
+    told = tell.tells(system, x, targets, rows["train"], at, shown) or {}
+    return [{**ended, **told, **line} for line in readouts.measure(
+        system, x[at], targets[at], dataset, list(ids[at])).to_dict("records")]

@@ -1,0 +1,168 @@
+"""The leaderboard's runs: equal budgets, choices on val, rows that are not made twice, and refusals."""
+
+import pandas as pd
+import pytest
+import yaml
+
+from book.__main__ import main
+from book.commands import batch as command
+from book.evidence import publish
+from book.runs import fits, search
+from data import planted
+from data.files.paths import BOOK
+from tfe.errors import StudyError
+
+FILE = BOOK / "batches" / "peers.yaml"
+TINY = {
+    "table": "tiny", "draws": 1, "configurations": 3, "search_seed": 9, "seeds": [0, 1, 2],
+    "development": ["toy"], "profile": "smoke", "starts": {"bike": {}},
+    "sets": {"toy": {"encoder": "planted"}, "gone": {"encoder": "x", "made": "make gone"}},
+    "search": {"schedule.lr": [1e-4, 1e-2]},
+    "methods": [
+        {"row": "Additive", "backbone": "none", "method": "additive", "search": {"head.dim": [8, 16]}},
+        {"row": "Mean", "backbone": "none", "method": "mean-pool"},
+        {"row": "Odd", "backbone": "none", "method": "mean-pool", "needs": "no-such-package"}]}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Folders of their own with a toy dataset, and what `search.run` gives for the file."""
+    folder = tmp_path_factory.mktemp("board")
+    planted.main(["--features-only", "--out", str(folder / "toy"), "--train", "16", "--val", "8",
+                  "--test", "8", "--shifted", "0"])
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (search, search.multiverse):
+            for name in ("DATA", "LOCAL", "RESULTS"):
+                patch.setattr(module, name, folder if name == "DATA" else folder / name.lower())
+        patch.setattr(fits, "STARTS", folder / "starts")
+        patch.setattr(search.pool, "over_cores", lambda function, items, *_: (
+            (item, function(item)) for item in items))  # this process alone
+        patch.setattr(search.tell, "STEPS", 2)
+        yield folder, search.run(written(folder, TINY))
+
+
+def written(folder, content):
+    path = folder / "tiny.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return search.read(path)
+
+
+def test_every_method_of_the_book_has_the_same_number_of_draws_and_options_of_its_own():
+    board = search.read(FILE)
+    assert board.configurations == 12 and len(board.development) == 3 and len(board.seeds) >= 5
+    reading = board.reading(board.development[0])
+    for method in reading.methods:
+        assert any("schedule.lr" in axis for axis in method.axes) and 2 <= len(method.axes) <= 5
+    assert sum(m.backbone == "none" and "tfe" not in m.method for m in board.methods) >= 7
+
+
+def test_draws_are_those_of_the_seed_whatever_the_set():
+    board = search.read(FILE)
+    one, other = (board.reading(name) for name in board.development[:2])
+    for a, b in zip(one.methods, other.methods):
+        drawn = [[(axis, value.value) for axis, value in reading.values(method, config).items()]
+                 for reading, method in ((one, a), (other, b)) for config in range(12)]
+        assert drawn[:12] == drawn[12:] and len(set(map(str, drawn[:12]))) >= 5
+
+
+def test_the_choice_is_searched_on_val_and_measured_on_test_by_every_read_out(world, capsys):
+    folder, frame = world
+    found = pd.read_csv(folder / "local" / "tiny_search_toy.csv")
+    assert set(found.split) == {"val"} and (found.groupby("method").config.nunique() == 3).all()
+    best = found.groupby("method").apply(lambda part: part.config[part.value.idxmax()],
+                                         include_groups=False)
+    assert frame.groupby("row").config.first().to_dict() == best.to_dict()
+    counts = frame.groupby(["row", "readout"]).seed.agg(list)
+    assert all(sorted(seeds) == [0, 1, 2] for seeds in counts)
+    assert set(counts["Additive"].index) >= {"attention", "mask", "leave_one_out", "single", "gradients"}
+    assert frame[["value", "auc", "tiou_map", "aopcr"]].notna().all(axis=None)
+    assert frame[frame.row == "Additive"].probe.between(0, 1).all()
+    assert frame[frame.row == "Mean"].probe.isna().all()  # no mask to tell anything
+
+
+def test_a_rerun_makes_nothing_and_says_what_is_left_out(world, monkeypatch, capsys):
+    folder, frame = world
+    for module, name in ((search, "_final"), (search.multiverse, "_fit")):
+        monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a fit was done again"))
+    pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
+    said = capsys.readouterr().out
+    assert "Odd: not run: it needs the package no-such-package" in said
+    assert "gone: not run: its data are not here; `make gone` makes it" in said
+
+
+def test_an_interruption_loses_the_fit_in_hand_alone(world, monkeypatch):
+    folder, frame = world
+    path = folder / "local" / "tiny.csv"
+    whole = path.read_text()
+    kept = frame[frame.key != frame.key.iloc[-1]]
+    kept.to_csv(path, index=False)
+    made = []
+    final = search._final
+    monkeypatch.setattr(search, "_final", lambda job: made.append(job[0]) or final(job))
+    again = search.run(written(folder, TINY))
+    assert made == [frame.key.iloc[-1]] and len(again) == len(frame)
+    path.write_text(whole)
+
+
+def test_a_seed_has_the_fold_of_its_number():
+    board = search.read(FILE)
+    assert [board.folder("salads", seed)[-12:] for seed in (0, 4, 5)] == [
+        "salads/fold1", "salads/fold5", "salads/fold1"]
+    assert board.folder("planted", 3).endswith("planted")
+
+
+def test_publishing_refuses_a_cell_without_all_its_seeds(world, monkeypatch, tmp_path):
+    folder, frame = world
+    for name, value in (("LOCAL", folder / "local"), ("RESULTS", tmp_path), ("BOOK", folder)):
+        monkeypatch.setattr(publish, name, value)
+    (folder / "batches").mkdir()
+    (folder / "batches" / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    assert {path.name for path in publish.publish("tiny")} == {"tiny.csv", "tiny.json", "tiny_search_toy.csv"}
+    (folder / "batches" / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"seeds": [0, 1, 2, 3, 4]}))
+    with pytest.raises(StudyError, match=r"Additive of toy has seeds \[0, 1, 2\]"):
+        publish.publish("tiny")
+
+
+def test_one_command_runs_it_on_a_folder_of_ones_own(world, monkeypatch, capsys):
+    folder, _ = world
+    monkeypatch.setattr(command, "LOCAL", folder / "local")
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"methods": TINY["methods"][1:2]}))
+    assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "toy"), "--seeds", "1"]) == 0
+    assert len(pd.read_csv(folder / "local" / "toy" / "tiny.csv").key.unique()) == 1
+    assert "recognition, means over seeds" in capsys.readouterr().out
+
+
+def test_a_set_without_val_is_refused_in_one_line(world, monkeypatch, capsys):
+    folder, _ = world
+    planted.main(["--features-only", "--out", str(folder / "bare"), "--train", "8", "--val", "0",
+                  "--test", "4", "--shifted", "0"])
+    monkeypatch.setattr(command, "LOCAL", folder / "local")
+    assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "bare")]) == 2
+    assert "no video of split val has features" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"development": ["else"]}, "development names else"),
+    ({"search": {"schedule.lr": [0.0]}}, "Additive, configuration 0"),
+    ({"search": {"head.dimm": [8]}}, "dimm"),
+    ({"methods": [TINY["methods"][1], TINY["methods"][1] | {"method": "gated-mil"}]}, "one name"),
+    ({"configurations": 0}, "configurations"),
+    ({"methods": [TINY["methods"][0] | {"method": "no-such"}]}, "no-such")])
+def test_a_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path, change, said):
+    with pytest.raises(StudyError, match=said) as error:
+        written(tmp_path, TINY | change)
+    assert "\n" not in str(error.value) and len(str(error.value)) < 500
+
+
+def test_what_a_set_does_not_fit_is_left_out_with_a_reason(world, capsys):
+    folder, _ = world
+    plus = {"row": "Plus", "backbone": "none", "method": "tfe-plus", "search": {"disentangler.k": [40]}}
+    frame = search.run(written(folder, TINY | {"methods": [TINY["methods"][1], plus]}))
+    assert set(frame.row) == {"Mean"} and "Plus: not run: toy: k is 40" in capsys.readouterr().out
+    written(folder, TINY)
+
+
+def test_a_missing_development_set_says_how_it_is_made(world):
+    folder, _ = world
+    with pytest.raises(StudyError, match="gone is no dataset: `make gone` makes it"):
+        search.run(written(folder, TINY | {"development": ["gone"]}))
