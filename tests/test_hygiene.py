@@ -10,6 +10,7 @@ from collections import defaultdict
 import pytest
 from test_book import MACHINE
 
+from book.evidence import leaderboard
 from data.files.paths import RESULTS, ROOT
 
 SECRET = re.compile(
@@ -32,6 +33,7 @@ COLUMNS = {
     "reported.csv": "system,dataset,metric,value,protocol,source",
     "gpu.csv": "piece,state,quantity,value,device,seconds,commit",
     "memory.csv": "backbone,method,tune,parameters_m,gflop,fixed_gb,trained_m,clip_gb",
+    "peers.csv": ",".join(leaderboard.COLUMNS),
     "comparability.csv": "labels,videos,classes,prior,strength,measure,batch,seeds,value,difference,"
                          "low,high",
 }

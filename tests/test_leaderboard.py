@@ -51,6 +51,16 @@ def test_without_a_file_all_is_said_to_be_not_run(tmp_path):
     assert "Not run in full" in leaderboard.page(frame, ["a"], ["A"], 5)
 
 
+def test_the_page_of_one_set_has_intervals_and_that_of_several_has_ranks():
+    cells = {(name, row): ([50 + n, 51 + n, 52 + n], [.6, .6, .6]) for name in "ab"
+             for n, row in enumerate(("A", "B", "C"))}
+    frame = rows(cells, aopcr=1.0, tiou_map=0.5)
+    page = leaderboard.page(frame, ["a", "b"], ["A", "B", "C"], 3)
+    assert "Mean ranks of recognition" in page and "Not run" not in page
+    alone = leaderboard.page(frame[frame.dataset == "a"], ["a"], ["A", "B", "C"], 3)
+    assert "51.0 [48.5, 53.5]" in alone and "Mean ranks" not in alone
+
+
 def test_a_diverged_seed_empties_its_cell_and_is_counted():
     frame = rows({("a", "A"): ([50, np.nan], [.6, np.nan]), ("a", "B"): ([40, 60], [.7, .9])})
     for measure, b in (("value", 50), ("auc", .8)):

@@ -129,7 +129,7 @@ def test_one_command_runs_it_on_a_folder_of_ones_own(world, monkeypatch, capsys)
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"methods": TINY["methods"][1:2]}))
     assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "toy"), "--seeds", "1"]) == 0
     assert len(pd.read_csv(folder / "local" / "toy" / "tiny.csv").key.unique()) == 1
-    assert "recognition, means over seeds" in capsys.readouterr().out
+    assert "tIoU mAP" in capsys.readouterr().out
 
 
 def test_a_set_without_val_is_refused_in_one_line(world, monkeypatch, capsys):

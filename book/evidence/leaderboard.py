@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from book.evidence import detection, verdicts
+from book.evidence import detection, statistics, verdicts
 
 READOUTS = ("attention", "mask", "leave_one_out", "single", "gradients", "attention_logit")
 # What is ranked, larger is better; all but `value`, the metric in percent, are of a read-out.
@@ -150,8 +150,9 @@ def cleared(frame, ours, margin=1.0, readout="leave_one_out"):
 
 def page(frame, sets, rows, seeds):
     """The leaderboard in words: measures by set and method, ranks, and what was not run; Markdown."""
-    parts = []
-    for measure, words in MEASURES.items():
+    parts = [of_set(part).to_markdown() for _, part in frame.groupby("dataset", sort=False)
+             ] if frame.dataset.nunique() < 2 else []
+    for measure, words in MEASURES.items() if not parts else ():
         wide = cells(frame, measure)
         parts += [f"{words}, means over seeds:", wide.T.to_markdown(floatfmt=".3f")]
         if len(found := ranks(wide)):
@@ -159,3 +160,18 @@ def page(frame, sets, rows, seeds):
     lost = missing(frame, sets, rows, seeds)
     parts += ["Not run in full:", lost.to_markdown(index=False)] if len(lost) else []
     return "\n\n".join(parts)
+
+
+def of_set(frame, readout="leave_one_out"):
+    """One set's measures by method, the mean over seeds and its 95% t interval, in words."""
+    runs = frame[frame.readout == readout]
+    return pd.DataFrame({words: {row: _in_words(part[measure].dropna(), 1 if measure == "value" else 3)
+                                 for row, part in runs.groupby("row", sort=False)}
+                         for measure, words in MEASURES.items()})
+
+
+def _in_words(values, digits):
+    if values.empty:
+        return ""
+    line = dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(values)))
+    return verdicts.interval(line, "mean", digits=digits)

@@ -92,6 +92,8 @@ def _publish_board(name, given):
         if not path.is_file():
             raise StudyError(f"{path} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` "
                              "first")
+    if schema.read(files[1]).get("profile") != given.get("profile", "default"):
+        raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
     runs = leaderboard.read(files[0]).drop_duplicates("key")
     for cell, seeds in runs.groupby(["dataset", "row"]).seed:
         if set(seeds) != set(given["seeds"]):
