@@ -93,10 +93,11 @@ def ranks(wide, level=0.95):
     if sets < 2 or methods < 3:
         return pd.DataFrame(columns=["row", "rank", "low", "high", "sets", "p"])
     mean, half = wide.rank(axis=1, ascending=False).mean(), critical_difference(methods, sets, level) / 2
+    with np.errstate(invalid="ignore"):  # where all tie there is no p
+        p = stats.friedmanchisquare(*wide.T.to_numpy()).pvalue
     return pd.DataFrame({
         "row": mean.index, "rank": mean.to_numpy(), "low": (mean - half).to_numpy(),
-        "high": (mean + half).to_numpy(), "sets": sets,
-        "p": stats.friedmanchisquare(*wide.T.to_numpy()).pvalue}).sort_values("rank", ignore_index=True)
+        "high": (mean + half).to_numpy(), "sets": sets, "p": p}).sort_values("rank", ignore_index=True)
 
 
 def trusted(frame):
