@@ -111,16 +111,24 @@ def test_a_seed_has_the_fold_of_its_number():
     assert board.folder("planted", 3).endswith("planted")
 
 
-def test_publishing_refuses_a_cell_without_all_its_seeds(world, monkeypatch, tmp_path):
+def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_path):
     folder, frame = world
-    for name, value in (("LOCAL", folder / "local"), ("RESULTS", tmp_path), ("BOOK", folder)):
+    (tmp_path / "batches").mkdir()
+    for name, value in (("LOCAL", folder / "local"), ("RESULTS", tmp_path), ("BOOK", tmp_path)):
         monkeypatch.setattr(publish, name, value)
-    (folder / "batches").mkdir()
-    (folder / "batches" / "tiny.yaml").write_text(yaml.safe_dump(TINY))
-    assert {path.name for path in publish.publish("tiny")} == {"tiny.csv", "tiny.json", "tiny_search_toy.csv"}
-    (folder / "batches" / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"seeds": [0, 1, 2, 3, 4]}))
-    with pytest.raises(StudyError, match=r"Additive of toy has seeds \[0, 1, 2\]"):
-        publish.publish("tiny")
+    path, plan = folder / "local" / "tiny.csv", tmp_path / "batches" / "tiny.yaml"
+    whole = path.read_text()
+    frame[(frame.row != "Mean") | (frame.seed != 2)].to_csv(path, index=False)
+    plan.write_text(yaml.safe_dump(TINY))
+    assert {each.name for each in publish.publish("tiny")} == {"tiny.csv", "tiny.json",
+                                                               "tiny_search_toy.csv"}
+    path.write_text(whole)
+    made = pd.read_csv(tmp_path / "tiny.csv")
+    assert set(made.row) == {"Additive"} and set(made.seed) == {0, 1, 2}
+    for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"), ({"profile": "default"}, "profile")):
+        plan.write_text(yaml.safe_dump(TINY | change))
+        with pytest.raises(StudyError, match=said):
+            publish.publish("tiny")
 
 
 def test_one_command_runs_it_on_a_folder_of_ones_own(world, monkeypatch, capsys):

@@ -85,7 +85,7 @@ def publish(name):
 
 
 def _publish_board(name, given):
-    """A leaderboard: a set or method may be missing, and the chapter says so; a cell has all its seeds."""
+    """A leaderboard's cells that have all their seeds; of the others the chapter says that they are not run."""
     files = [LOCAL / f"{name}{end}" for end in (
         ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
     for path in files:
@@ -94,12 +94,12 @@ def _publish_board(name, given):
                              "first")
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
-    runs = leaderboard.read(files[0]).drop_duplicates("key")
-    for cell, seeds in runs.groupby(["dataset", "row"]).seed:
-        if set(seeds) != set(given["seeds"]):
-            raise StudyError(f"{files[0]}: {' of '.join(cell[::-1])} has seeds {sorted(seeds)}, not those of "
-                             f"{name}.yaml: run the batch to its end before you publish it")
-    for path in files:
+    frame = leaderboard.read(files[0])
+    whole = frame.groupby(["dataset", "row"]).seed.transform(lambda seeds: set(seeds) == set(given["seeds"]))
+    if not whole.any():
+        raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
+    write_csv(RESULTS / files[0].name, frame[whole], float_format="%.6g")
+    for path in files[1:]:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
     return [RESULTS / path.name for path in files]

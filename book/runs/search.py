@@ -28,7 +28,7 @@ from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yam
 from tfe.errors import StudyError
 
 Axes = dict[Text, Annotated[list, Field(min_length=1)]]  # {"schedule.lr": [...]}, entry lr of schedule
-SMOKE = {"profile": "smoke", "configurations": 2, "seeds": [0, 1]}
+SMOKE = {"profile": "smoke", "configurations": 2, "seeds": [0]}
 
 
 @dataclass(frozen=True, config=STRICT)
