@@ -125,7 +125,8 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
     path.write_text(whole)
     made = pd.read_csv(tmp_path / "tiny.csv")
     assert set(made.row) == {"Additive"} and set(made.seed) == {0, 1, 2}
-    for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"), ({"profile": "default"}, "profile")):
+    for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"),
+                         ({"profile": "default"}, "profile")):
         plan.write_text(yaml.safe_dump(TINY | change))
         with pytest.raises(StudyError, match=said):
             publish.publish("tiny")

@@ -92,7 +92,8 @@ def ranks(wide, level=0.95):
     sets, methods = wide.shape
     if sets < 2 or methods < 3:
         return pd.DataFrame(columns=["row", "rank", "low", "high", "sets", "p"])
-    mean, half = wide.rank(axis=1, ascending=False).mean(), critical_difference(methods, sets, level) / 2
+    mean = wide.rank(axis=1, ascending=False).mean()
+    half = critical_difference(methods, sets, level) / 2
     with np.errstate(invalid="ignore"):  # where all tie there is no p
         p = stats.friedmanchisquare(*wide.T.to_numpy()).pvalue
     return pd.DataFrame({
@@ -121,7 +122,8 @@ def told(frame):
     """What masks say of the label, means over runs, a line a method that has one, in 0..1.
 
     `encoded`: what a probe reads off masks beyond masks of other videos; `honest`: the same of true
-    intervals. `hidden`: by how much the system's own answer beats an evaluator's of the k picked segments.
+    intervals. `hidden`: by how much the system's own answer beats an evaluator's of the k picked
+    segments.
     """
     runs = frame[frame.probe.notna()].drop_duplicates("key")
     found = runs.assign(encoded=runs.probe - runs.probe_permuted,

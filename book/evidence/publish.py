@@ -85,17 +85,18 @@ def publish(name):
 
 
 def _publish_board(name, given):
-    """A leaderboard's cells that have all their seeds; of the others the chapter says that they are not run."""
+    """A leaderboard's cells that have all their seeds; the chapter calls the others not run."""
     files = [LOCAL / f"{name}{end}" for end in (
         ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
     for path in files:
         if not path.is_file():
-            raise StudyError(f"{path} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` "
-                             "first")
+            raise StudyError(f"{path} is missing: run `python -m book batch "
+                             f"{BOOK.name}/batches/{name}.yaml` first")
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
     frame = leaderboard.read(files[0])
-    whole = frame.groupby(["dataset", "row"]).seed.transform(lambda seeds: set(seeds) == set(given["seeds"]))
+    whole = frame.groupby(["dataset", "row"]).seed.transform(
+        lambda seeds: set(seeds) == set(given["seeds"]))
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     write_csv(RESULTS / files[0].name, frame[whole], float_format="%.6g")

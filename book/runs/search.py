@@ -175,8 +175,10 @@ def run(board, workers=None):
     frame = _finals(board, chosen, workers)
     write_json(LOCAL / f"{board.table}.json", {
         "development": board.development, "configurations": board.configurations,
-        "profile": board.profile, "sets": sorted(frame.dataset.unique()), **provenance.receipt(board.device),
-        "chosen": {row: {"config": config, **_drawn(board, row, config)} for row, config in chosen.items()}})
+        "profile": board.profile, "sets": sorted(frame.dataset.unique()),
+        "chosen": {row: {"config": config, **_drawn(board, row, config)}
+                   for row, config in chosen.items()},
+        **provenance.receipt(board.device)})
     return frame
 
 
@@ -195,8 +197,9 @@ def _refuse_unsplit(board, name, splits):
     dataset, *_, rows, _ = fits.opened(board.folder(name), board.sets[name].encoder)
     lacking = [split for split in splits if not len(rows[split])]
     if lacking:
-        raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of split {lacking[0]} has features: "
-                         "every method is tuned on val and measured on test: give videos that split")
+        raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of split {lacking[0]} has "
+                         "features: every method is tuned on val and measured on test: give videos "
+                         "that split")
 
 
 def _able(board, method):
