@@ -1,5 +1,6 @@
 """The set-up: locks in step with the pins, the user's settings carried over, no CUDA unasked."""
 
+import json
 import os
 import re
 import socket
@@ -248,3 +249,23 @@ def test_wheels_fill_up_what_is_missing_and_name_what_is_absent(monkeypatch, tmp
     assert "einops" in wanted and not wanted & {"torch", "numpy", "uv"}
     assert "absent there: pytest" in capsys.readouterr().out
     assert (tmp_path / "study.pth").read_text().strip() == str(ROOT) and (tmp_path / ".ready").is_file()
+
+
+def test_a_container_gets_every_file_of_the_repository():
+    """Git reads these patterns as Docker does."""
+    try:
+        left_out = subprocess.run(
+            ["git", "ls-files", "--cached", "--ignored", "--exclude-from=.dockerignore"],
+            cwd=ROOT, capture_output=True, check=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    assert left_out == ""
+
+
+def test_the_container_has_the_pinned_python_and_a_folder_that_its_user_owns():
+    steps = (ROOT / ".devcontainer" / "Containerfile").read_text("utf-8")
+    python = re.search(r"- python=([\d.]+)", (ROOT / "environment.yml").read_text("utf-8"))[1]
+    folder, user = (re.search(rf"^{word} (\S+)$", steps, re.M)[1] for word in ("WORKDIR", "USER"))
+    assert f"FROM python:{python}-" in steps and f"--owner {user} {folder}" in steps
+    settings = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text("utf-8"))
+    assert settings["build"]["dockerfile"] == "Containerfile" and settings["remoteUser"] == user
