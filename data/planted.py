@@ -10,14 +10,15 @@ is that of the first action with probability `--rho` and uniform otherwise; in `
 always uniform, and all else in its videos is as in test: a method that leans on scenes falls there.
 
 It writes dataset.toml, videos.csv (labels), segments.csv (intervals in seconds) and videos/, or
-with --features-only features/planted/ instead of videos. Same arguments, same bytes (on x86-64
-with the same PyAV). It may be stopped at any time: the same command goes on where it was.
+with --features-only features/planted/ instead of videos; and croissant.json, which describes them.
+Same arguments, same bytes (on x86-64 with the same PyAV). It may be stopped at any time: the same
+command goes on where it was.
 """
 
 import json
 from collections import Counter
 
-from data.common import command, pool
+from data.common import command, croissant, pool
 from data.common.generators import render, storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError
@@ -25,8 +26,8 @@ from data.files.paths import UNFINISHED, write_text
 
 __all__ = ["main", "planted_features"]
 
-# Raise it whenever the same arguments give other storyboards, frames or features.
-GENERATOR = 2
+# Raise it whenever the same arguments give other storyboards, frames or features; and its date.
+GENERATOR, SINCE = 2, "2026-11-23"
 STAMP = "made.json"  # with which settings a folder was begun
 STORY = ("seed", "rho", "share", "actions")
 
@@ -111,7 +112,7 @@ def begin(folder, settings):
 
 def complete(folder, stories, settings):
     """Whether every file is there. The tables are written last, each file atomically."""
-    if not (folder / "dataset.toml").is_file():
+    if not all((folder / name).is_file() for name in ("dataset.toml", croissant.FILE)):
         return False
     if "features" in settings:
         return (folder / "features" / "planted" / "meta.json").is_file()
@@ -131,7 +132,7 @@ def write_planted_features(folder, stories, settings):
 
 
 def write_tables(folder, stories, settings, script):
-    """Write videos.csv and segments.csv and, last, dataset.toml."""
+    """Write videos.csv, segments.csv and dataset.toml, and what machines read of them."""
     from data.files.dataset import TASKS, write_dataset
 
     videos, segments = tables(stories)
@@ -141,6 +142,10 @@ def write_tables(folder, stories, settings, script):
         "classes": list(storyboard.ACTIONS), "source": f"made by data/{script}.py",
         "licence": "that of this repository", "synthetic": True, "generator": GENERATOR,
         **{key: settings[key] for key in STORY}}, videos, segments)
+    chosen = ", ".join(f"{key} {settings[key]}" for key in STORY)
+    croissant.write(folder, settings["name"],
+                    "Moving textured objects; an action is a texture, and its intervals are exact. "
+                    f"Made by data/{script}.py with {chosen}.", GENERATOR, SINCE)
 
 
 def tables(stories):

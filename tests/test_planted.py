@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data import planted
+from data.common import croissant
 from data.common.generators import render, storyboard, textures
 from data.common.generators.features import directions, planted_features
 from data.video import decode
@@ -192,6 +193,36 @@ def test_dataset_opens_and_its_truth_is_the_storyboard(tmp_path, capsys):
     for video_id in ids:
         assert decode.probe(made.files[video_id]).duration == pytest.approx(
             made.videos.set_index("video_id").duration[video_id], abs=1e-5)
+
+
+@pytest.mark.parametrize("more", [[], ["--features-only"]], ids=["videos", "features"])
+def test_machines_read_what_the_set_is(tmp_path, capsys, more):
+    """`mlcroissant validate` finds nothing in it; that package is no part of the study."""
+    make(capsys, "--out", tmp_path / "p", *FEW, *more)
+    told = json.loads((tmp_path / "p" / croissant.FILE).read_text())
+    assert told["conformsTo"].endswith("croissant/1.0") and told["license"].endswith("/MIT")
+    assert told["description"].startswith("Synthetic") and "seed 0, rho 0.5" in told["description"]
+    files = {file["@id"]: file for file in told["distribution"]}
+    videos = files.pop("mp4", {"includes": "none"})
+    assert len(list((tmp_path / "p").glob(videos["includes"]))) == (0 if more else 6)
+    assert set(files) == {"videos.csv", "segments.csv"} | (
+        {"features/planted/features.npy"} if more else set())
+    for name, file in files.items():
+        content = (tmp_path / "p" / file["contentUrl"]).read_bytes()
+        assert file["sha256"] == hashlib.sha256(content).hexdigest()
+        assert file["contentSize"] == f"{len(content)} B"
+    for records in told["recordSet"]:
+        columns = (tmp_path / "p" / f"{records['name']}.csv").read_text().splitlines()[0].split(",")
+        assert [field["source"]["extract"]["column"] for field in records["field"]] == columns
+        assert {field["source"]["fileObject"]["@id"] for field in records["field"]} <= set(files)
+
+
+def test_a_folder_made_before_is_described_too(tmp_path, capsys):
+    make(capsys, "--out", tmp_path / "p", *FEW)
+    before = digests(tmp_path)
+    (tmp_path / "p" / croissant.FILE).unlink()
+    assert make(capsys, "--out", tmp_path / "p", *FEW)[0] == 0
+    assert digests(tmp_path) == before
 
 
 def test_single_label_set(tmp_path, capsys):
