@@ -65,3 +65,20 @@ def test_an_error_and_a_help_print_what_can_be_pasted(active, monkeypatch, capsy
         ended(refuse, ["--help"])
     assert capsys.readouterr().out == f"try {before}python -m data planted\n"
     assert typed(".venv/bin/python -m book plan") == ".venv/bin/python -m book plan"
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_explanations_beside_commands_stay_in_their_column(active, monkeypatch):
+    monkeypatch.setattr(ending.shutil, "which", lambda name: sys.executable if active else None)
+    help_text = ("usage: python -m data x [-h] [--out DIR]\n"
+                 "                        [--from DIR]\n\n"
+                 "  python -m data x          downloads, and goes on\n"
+                 "                            where it stopped\n"
+                 "  python -m data x --small  some\n\n"
+                 "options:\n"
+                 "  --from DIR            what `python -m data x`\n"
+                 "                        takes\n")
+    usage, more, _, first, under, second, *options = typed(help_text).splitlines()
+    assert usage.index("[-h]") == more.index("[--from")
+    assert first.index("downloads") == under.index("where") == second.index("some")
+    assert options[-1] == "                        takes"

@@ -6,6 +6,7 @@ import sys
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from textwrap import indent
 from traceback import extract_tb
 
 from tfe.errors import StudyError
@@ -34,8 +35,12 @@ def typed(text):
     python = shutil.which("python")
     if python and Path(python).parent == Path(sys.executable).parent:
         return text
+    before = ".venv/bin/"
+    # What stands under a command's explanation, or under a usage, moves with it.
+    text = re.sub(r"^((?:usage:)? *python (?:-m|book/).*\n)((?: {20,}.*\n)+)",
+                  lambda found: found[1] + indent(found[2], " " * len(before)), text, flags=re.M)
     return re.sub(r"(?<![\w./-])(?=python (-m (book|data)\b|book/)|papermill book/|torchrun --)",
-                  ".venv/bin/", text)
+                  before, text)
 
 
 def ended(main, arguments=None):
