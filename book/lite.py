@@ -40,18 +40,19 @@ COMPILED = "micropip", "ssl", "sqlite3", "ipython", "jedi", "pandas", "scipy", "
 PURE = {"seaborn": ["seaborn"], "tabulate": ["tabulate"], "einops": ["einops"], "tqdm": ["tqdm"],
         "comm": ["comm"], "PyYAML": ["yaml"]}
 ROOMS = ["book", "data", "tfe"]
-PRESENT = sys.stdlib_module_names | {*ROOMS, "numpy", "pandas", "scipy", "matplotlib", "PIL", "IPython"} | {
-    name for names in PURE.values() for name in names}
+PRESENT = sys.stdlib_module_names | {*ROOMS, *sum(PURE.values(), [])} | {
+    "numpy", "pandas", "scipy", "matplotlib", "PIL", "IPython"}
 # No other host is asked, and what belongs to a server's Jupyter stays away.
 SETTINGS = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {
     "appName": "Temporal fidelity", "exposeAppInBrowser": True,
     "disabledExtensions": ["jupyterlab-jupytext"],
-    "litePluginSettings": {"@jupyterlite/pyodide-kernel-extension:kernel": {"disablePyPIFallback": True}}}}
+    "litePluginSettings": {
+        "@jupyterlite/pyodide-kernel-extension:kernel": {"disablePyPIFallback": True}}}}
 BUILD, SITE = BOOK / "_build" / "lite", BOOK / "_build" / "html"
 
 
 def lacking(chapter):
-    """The packages that a chapter's imports need and the browser has not; those in functions do not count."""
+    """The packages that a chapter's imports need and the browser has not; not those within functions."""
     found, seen, waiting = set(), set(), [chapter]
     while waiting:
         path = waiting.pop()
@@ -60,8 +61,10 @@ def lacking(chapter):
             top, place = name.split(".")[0], ROOT.joinpath(*name.split("."))
             if top not in ROOMS:
                 found.add(top)
-            files = [place.with_suffix(".py"), *(folder / "__init__.py" for folder in (place, *place.parents))]
-            waiting += [file for file in files if top in ROOMS and file.is_file() and file not in seen]
+                continue
+            packages = (folder / "__init__.py" for folder in (place, *place.parents))
+            waiting += [file for file in (place.with_suffix(".py"), *packages)
+                        if file.is_file() and file not in seen]
     return sorted(found - PRESENT)
 
 
@@ -80,7 +83,7 @@ def chapters():
 
 
 def study(light):
-    """`{name: bytes}`: the modules and results that these chapters read, and the lists beside modules."""
+    """`{name: bytes}`: the modules and results that chapters read, and the lists beside modules."""
     names = {name for path in light for name in reads(path)} - {f"book/{path.name}" for path in light}
     folders = {(ROOT / name).parent for name in names if name.endswith(".py")}
     lists = {str(path.relative_to(ROOT)) for folder in folders for path in folder.glob("*.yaml")}
@@ -124,7 +127,7 @@ def checked(file, content, digest):
 
 
 def pyodide(core, carrier, out, files):
-    """Lay Pyodide into a folder, with its packages, the pure ones and the study; nothing else is there."""
+    """Lay Pyodide into a new folder, with its packages, the pure ones and the study."""
     out.mkdir(parents=True)
     with tarfile.open(core) as archive:
         for name in CORE_FILES:
@@ -140,8 +143,8 @@ def pyodide(core, carrier, out, files):
         version = distribution(name).version
         packages[name.lower()] = _entry(name.lower(), version, imports, [], wheel(
             out, name, version, pure(name)))
-    packages["study"] = _entry("study", "0", ROOMS, [*map(str.lower, PURE), "pandas", "scipy", "matplotlib"],
-                               wheel(out, "study", "0", files))
+    needed = [*map(str.lower, PURE), "pandas", "scipy", "matplotlib"]
+    packages["study"] = _entry("study", "0", ROOMS, needed, wheel(out, "study", "0", files))
     (out / "pyodide-lock.json").write_text(json.dumps(lock | {"packages": packages}), "utf-8")
 
 
@@ -151,7 +154,7 @@ def _entry(name, version, imports, depends, made):
 
 
 def notebooks(light, out):
-    """The chapters as a browser takes them: its kernel's name, and no outputs, so that what shows was run."""
+    """The chapters for a browser: its kernel's name, and no outputs, so that what shows was run."""
     out.mkdir(parents=True)
     for path in light:
         notebook = nbformat.read(path.with_suffix(".ipynb"), 4)
@@ -188,8 +191,9 @@ def _run(command, **options):
 def build(out):
     """Build the site into a folder; returns `{chapter: what it lacks}`."""
     core, carrier = fetch(BUILD / "fetched")
-    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
-    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted["lite"]])
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+          *project["optional-dependencies"]["lite"]])
     rmtree(BUILD / "room", ignore_errors=True)
     room, found = BUILD / "room", chapters()
     light = [path for path, lacks in found.items() if not lacks]
@@ -197,20 +201,24 @@ def build(out):
     notebooks(light, room / "files")
     (room / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
     rmtree(out, ignore_errors=True)
-    _run([sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", room, "--contents", room / "files",
-          "--output-dir", out, "--apps", "lab", "--apps", "notebooks", "--no-sourcemaps"], cwd=room)
-    (out / "chapters.json").write_text(json.dumps({path.stem: lacks for path, lacks in found.items()}), "utf-8")
+    _run([sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", room,
+          "--contents", room / "files", "--output-dir", out,
+          "--apps", "lab", "--apps", "notebooks", "--no-sourcemaps"], cwd=room)
+    names = {path.stem: lacks for path, lacks in found.items()}
+    (out / "chapters.json").write_text(json.dumps(names), "utf-8")
     return found
 
 
 def main(arguments=None):
-    argparse.ArgumentParser(prog="python book/lite.py", description=__doc__.split("\n")[0]).parse_args(arguments)
+    argparse.ArgumentParser(prog="python book/lite.py",
+                            description=__doc__.split("\n")[0]).parse_args(arguments)
     if not (SITE / "index.html").is_file():
         raise StudyError("book/_build/html is missing: run `make book` first")
     found = build(SITE / "lite")
     for path, lacks in found.items():
         print(f"{path.stem}: {'needs ' + ', '.join(lacks) if lacks else 'runs in the browser'}")
-    print("look at it: .venv/bin/python -m http.server --directory book/_build/html --bind 127.0.0.1 8000\n"
+    print("look at it: .venv/bin/python -m http.server "
+          "--directory book/_build/html --bind 127.0.0.1 8000\n"
           "then open http://127.0.0.1:8000/ and press \"run this page\" on a chapter")
 
 

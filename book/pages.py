@@ -30,7 +30,7 @@ def chromium():
 
 @contextmanager
 def browser(local=False):
-    """A headless browser for which no host exists, or this machine alone; StudyError where none is installed."""
+    """A headless browser that reaches no host, or only this machine; StudyError where there is none."""
     from playwright.sync_api import sync_playwright
 
     if not chromium():
