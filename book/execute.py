@@ -3,7 +3,8 @@
     .venv/bin/python book/execute.py              every chapter whose stamp is out of date
     .venv/bin/python book/execute.py 03_theorem1  that chapter, if out of date
     .venv/bin/python book/execute.py --force ...  whether out of date or not
-    .venv/bin/python book/execute.py --times      no notebook: what each costs, into results/chapters.csv
+    .venv/bin/python book/execute.py --times      no notebook: seconds and memory of each, into
+                                                  results/chapters.csv
 
 The `.py` is the only file that a person edits. The stamp, `metadata.tfe.reads`, holds the digest of
 the `.py`, of the syntax of the modules that it imports and of the committed result files that it names.
@@ -11,10 +12,11 @@ the `.py`, of the syntax of the modules that it imports and of the committed res
 
 import argparse
 import ast
+import csv
 import os
 import resource
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 if __name__ == "__main__":  # what PYTHONPATH names would come before this repository
@@ -30,7 +32,7 @@ from nbclient.exceptions import CellExecutionError
 from traitlets.config import Config
 
 from data.common import isolation
-from data.files.paths import BOOK, RESULTS, ROOT, atomic, write_text
+from data.files.paths import BOOK, RESULTS, ROOT, atomic
 from book.runs.provenance import digest, receipt, sources
 
 
@@ -93,22 +95,32 @@ def execute(source):
 
 
 def times(sources):
-    """Write what each chapter costs in seconds of one core, its kernel's start included.
+    """Write what each chapter costs: seconds of one core, its kernel's start included, and memory.
 
     Processor time, not the clock's: it says the same on a machine that is busy with other things.
+    Memory is the peak of its largest process. A process measures one chapter: both are of its children.
     """
     made, path = receipt("cpu", threads=1), RESULTS / "chapters.csv"
-    before_now = path.read_text(encoding="utf-8").splitlines()[1:] if path.is_file() else []
-    lines = dict((line.partition(",")[0], line) for line in before_now)
-    for source in sources:
-        before = resource.getrusage(resource.RUSAGE_CHILDREN)
-        run(source)
-        after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        lines[source.stem] = f"{source.stem},{spent:.0f},{made['device']},{made['commit']}"
-        print(lines[source.stem], flush=True)
-    here = [lines[source.stem] for source in chapters() if source.stem in lines]
-    write_text(path, "\n".join(["chapter,core_seconds,device,commit", *here]) + "\n")
+    known = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    lines = {line["chapter"]: line for line in csv.DictReader(known)}
+    with ProcessPoolExecutor(1, max_tasks_per_child=1) as pool:
+        for source, (spent, peak) in zip(sources, pool.map(_cost, sources)):
+            lines[source.stem] = {"chapter": source.stem, "core_seconds": f"{spent:.0f}",
+                                  "peak_gb": f"{peak:.2f}", "device": made["device"],
+                                  "commit": made["commit"]}
+            print(*lines[source.stem].values(), flush=True)
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8") as file:
+        table = csv.DictWriter(file, ("chapter", "core_seconds", "peak_gb", "device", "commit"),
+                               lineterminator="\n")
+        table.writeheader()
+        table.writerows(lines[source.stem] for source in chapters() if source.stem in lines)
+
+
+def _cost(source):
+    """Seconds of one core and GB of the largest process, of a chapter that is run by this process."""
+    run(source)
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime, spent.ru_maxrss * 1024 / 1e9
 
 
 def main(arguments=None):

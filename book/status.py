@@ -7,7 +7,7 @@ import nbformat
 import pandas as pd
 
 from book.evidence.verdicts import interval
-from data.files.paths import BOOK, RESULTS, ROOT
+from data.files.paths import BOOK, LOCAL, RESULTS, ROOT
 from data.files.schema import read_yaml
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
@@ -108,6 +108,23 @@ def chapter_times():
     each = ", ".join(f"{row.chapter} {row.core_seconds}" for row in times.itertuples())
     return (f"{each}. Together {times.core_seconds.sum()}, on {times.device[0]}, "
             f"commit {times.commit[0]}.")
+
+
+def footprint():
+    """What executing the whole book takes: time, memory, and the files that it reads."""
+    path = RESULTS / "chapters.csv"
+    if not path.is_file():
+        return "Not measured yet."
+    costs = pd.read_csv(path)
+    if "peak_gb" not in costs or costs.peak_gb.isna().all():
+        return "Memory is not measured yet."
+    largest = costs.loc[costs.peak_gb.idxmax()]
+    read = sum(file.stat().st_size for file in RESULTS.glob("**/*")
+               if file.is_file() and LOCAL not in file.parents)
+    return (f"{len(costs)} notebooks take {costs.core_seconds.sum()} seconds of one core. In "
+            f"{costs.peak_gb.count()} of them memory was measured: the largest process, of "
+            f"{largest.chapter}, peaks at {largest.peak_gb:.1f} GB. They read {read / 1e6:.0f} MB of "
+            "committed results.")
 
 
 def not_run():
