@@ -40,7 +40,7 @@ COMPILED = "micropip", "ssl", "sqlite3", "ipython", "jedi", "pandas", "scipy", "
 PURE = {"seaborn": ["seaborn"], "tabulate": ["tabulate"], "einops": ["einops"], "tqdm": ["tqdm"],
         "comm": ["comm"], "PyYAML": ["yaml"]}
 ROOMS = ["book", "data", "tfe"]
-PRESENT = sys.stdlib_module_names | {*ROOMS, *sum(PURE.values(), [])} | {
+PRESENT = sys.stdlib_module_names - {"multiprocessing"} | {*ROOMS, *sum(PURE.values(), [])} | {
     "numpy", "pandas", "scipy", "matplotlib", "PIL", "IPython"}
 # No other host is asked, and what belongs to a server's Jupyter stays away.
 SETTINGS = {"jupyter-lite-schema-version": 0, "jupyter-config-data": {

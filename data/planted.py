@@ -18,7 +18,7 @@ command goes on where it was.
 import json
 from collections import Counter
 
-from data.common import command, croissant, pool
+from data.common import command, croissant
 from data.common.generators import render, storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
 from tfe.errors import StudyError
@@ -57,6 +57,8 @@ def make(folder, stories, settings, begun, script="planted"):
     if "features" in settings:
         write_planted_features(folder, stories, settings)
     else:
+        from data.common import pool  # who reads of the set needs no processes, which a browser lacks
+
         pool.fill(folder / "videos", {story.video_id: story for story in stories}, render.write_video,
                   "rendering", "video")
     write_tables(folder, stories, settings, script)

@@ -36,6 +36,8 @@ def test_a_missing_package_is_found_behind_an_import_but_not_in_a_function(tmp_p
     chapter = tmp_path / "00_x.py"
     chapter.write_text("import numpy\nfrom tfe import khot\ndef late():\n    import av\n")
     assert lite.lacking(chapter) == ["torch"]
+    chapter.write_text("from data.common import pool\n")  # a browser starts no processes
+    assert lite.lacking(chapter) == ["multiprocessing"]
 
 
 def test_another_file_than_the_listed_one_is_refused():
