@@ -41,8 +41,14 @@ COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,m
 
 
 @pytest.fixture(scope="module")
-def data(toy):
-    return toy
+def data(toy, tmp_path_factory):
+    """The toy of all, with people and a receipt."""
+    folder = tmp_path_factory.mktemp("people") / "toy"
+    shutil.copytree(toy, folder)
+    videos = pd.read_csv(folder / "videos.csv")
+    videos.assign(group=[f"s{n % 3}" for n in range(len(videos))]).to_csv(folder / "videos.csv", index=False)
+    (folder / "receipt.json").write_text('{"cuts": 1}')
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -418,8 +424,11 @@ def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(publish.batch, "read", lambda path: whole)
     assert main(["publish", "toy"]) == 0
-    for suffix in report.FILES:
+    for suffix in (*report.FILES, report.PEOPLE):
         assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
+    people = pd.read_csv(tmp_path / f"toy{report.PEOPLE}")
+    assert len(people) == 2 * 3 * 2 and set(people.person) == {"s0", "s1", "s2"}
+    assert json.loads((tmp_path / "toy.json").read_text())["dataset_receipt"] == {"cuts": 1}
     shown = publish.beside_committed("toy")
     assert shown.count(" yes ") == 4 and " no " not in shown
 

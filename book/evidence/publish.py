@@ -75,6 +75,7 @@ def publish(name):
         if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
             raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
                              "the batch as it stands before you publish it")
+    files += [path for path in [LOCAL / f"{name}{report.PEOPLE}"] if path.is_file()]
     for path in files:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)

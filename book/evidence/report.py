@@ -6,7 +6,7 @@ from functools import cache, partial
 import pandas as pd
 
 from book import plots
-from book.evidence import answer, position, statistics
+from book.evidence import answer, people, position, statistics
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
@@ -23,6 +23,7 @@ COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
 FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
+PEOPLE = "_people.csv"  # of datasets alone that say who is in a video
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
            "device,commit,start,depth,below,key,position_auc").split(",")
@@ -155,11 +156,15 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
                          ("_measures.csv", measures(runs, splits))):
         write_csv(folder / f"{name}{suffix}", each, float_format="%.6g")
+    if len(found := people.by_person(dataset, runs, frame.split.iloc[0])):
+        write_csv(folder / f"{name}{PEOPLE}", found, float_format="%.6g")
     draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic,
          dataset.settings, folder)
     finished = next(run.metrics for run in runs if run.metrics)
+    made = dataset.folder / "receipt.json"
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
                "synthetic": dataset.synthetic,
+               "dataset_receipt": reading.json_object(made) if made.is_file() else None,
                "settings": {key: value for key, value in dataset.settings.items()
                             if key != "classes" or not is_closed(dataset)},
                "engine": finished["features"].get("engine"), "made_of": _made_of(runs),
