@@ -48,6 +48,9 @@ def test_an_allowance_in_seconds_becomes_a_limit_on_the_ratio(toy):
     toy("toy", lambda smoke: Case(spin(1000), spin(1000)), allowed=0.0, unit="s")
     row = _measure.measure("toy", True)
     assert row["limit"] == 0 and suite.verdict(row) == "not met"
+    toy("known", lambda smoke: Known(4.0, 50.0), allowed=60.0, unit="s")
+    row = _measure.measure("known", True)
+    assert row["limit"] == 15 and suite.verdict(row) == "met"
 
 
 def test_what_is_not_run_has_no_number(toy):
