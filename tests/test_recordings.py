@@ -206,6 +206,25 @@ def test_a_set_that_is_here_is_made_encoded_and_run(tmp_path, monkeypatch, capsy
     assert runs[2].file.name == "grid.yaml" and runs[2].data == tmp_path / "grid"
 
 
+def test_a_set_that_fails_says_why_and_the_others_go_on(tmp_path, monkeypatch, capsys):
+    runs = []
+    monkeypatch.setattr(real, "DATA", tmp_path)
+    monkeypatch.setattr(real, "prepare", lambda name, *_: name != "grid")
+    monkeypatch.setattr(real.door, "run", runs.append)
+
+    def run(options):
+        if options.data.name == "msrc12":
+            raise StudyError("msrc12: copy it again")
+        runs.append(options.data.name)
+        return 0
+
+    monkeypatch.setattr(real.batch, "run", run)
+    assert ask([]) == 2
+    said = capsys.readouterr()
+    assert said.err == "error: msrc12: copy it again\n" and "[5 of 5] grid" in said.out
+    assert runs[0] == "sfinge3d" and runs[-1] == "composed" and "\n  grid\n" in said.out
+
+
 @pytest.fixture
 def published(shared, monkeypatch):
     if not (shared / "recordings").is_dir():

@@ -8,6 +8,7 @@ What is not here is left out, and the last screen says what it is and where to g
 where nothing could be run.
 """
 
+import sys
 from argparse import Namespace
 from importlib import import_module
 from textwrap import wrap
@@ -38,25 +39,38 @@ def arguments(parser):
 
 
 def run(options):
-    """Do every set whose files are here, and say what is left out; return the exit code."""
+    """Do every set whose files are here, and say what is left out; return the exit code.
+
+    A set that fails says why, and the others go on.
+    """
     names, lacking, codes = options.sets or SETS, [], []
     if unknown := sorted(set(names) - set(SETS)):
         raise StudyError(f"{unknown[0]!r} is no set of recordings: choose of {', '.join(SETS)}")
-    for name in names:
-        if not prepare(name, options.given, alone=len(names) == 1):
-            lacking.append(name)
-            continue
-        print(f"{name}: features and runs", flush=True)
-        if name in VIDEOS:
-            door.run(["features", "--data", str(DATA / name), "--encoder", options.encoder,
-                      "--device", options.device])
-        codes.append(batch.run(Namespace(
-            file=BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
-            encoder=options.encoder if name in VIDEOS else None, profile=options.profile,
-            device=options.device, workers=None, slurm=None, config=None)))
+    for number, name in enumerate(names, 1):
+        print(f"[{number} of {len(names)}] {name}", flush=True)
+        try:
+            code = one(name, options, alone=len(names) == 1)
+        except StudyError as error:
+            print(f"error: {error}", file=sys.stderr)
+            code = 2
+        (lacking.append(name) if code is None else codes.append(code))
     if lacking:
         print(screen(lacking))
     return max(codes, default=2)
+
+
+def one(name, options, alone):
+    """Dataset, features, runs and table of a set; return the exit code, None where its files are not here."""
+    if not prepare(name, options.given, alone):
+        print(f"{name}: left out, see the end", flush=True)
+        return None
+    if name in VIDEOS:
+        door.run(["features", "--data", str(DATA / name), "--encoder", options.encoder,
+                  "--device", options.device])
+    return batch.run(Namespace(
+        file=BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
+        encoder=options.encoder if name in VIDEOS else None, profile=options.profile,
+        device=options.device, workers=None, slurm=None, config=None))
 
 
 def prepare(name, given, alone):
