@@ -190,6 +190,7 @@ def test_what_is_left_out_is_said_on_one_screen(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert all(f"\n  {name}\n" in said for name in real.SETS) and len(said.split("\n")) < 30
     assert "made of the videos of utd_mhad" in said and "zenodo.org" in said
+    assert ask(["composed"]) == 2 and "kehtar/UTD-MHAD.html" in capsys.readouterr().out
     with pytest.raises(StudyError, match="'ucf' is no set of recordings: choose of msrc12"):
         ask(["ucf"])
 

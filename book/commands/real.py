@@ -94,10 +94,17 @@ def screen(lacking):
     """One screen: which sets are left out, where their files are had, and what to do then."""
     lines = ["left out, because their files are not here:", ""]
     for name in lacking:
-        where = sources.SOURCES.get(name) or f"made of the videos of {MADE_OF[name]}"
+        where = sources.SOURCES.get(name) or made_of(MADE_OF[name], lacking)
         lines += [f"  {name}", *wrap(where, 90, initial_indent="      ",
                                      subsequent_indent="      ", break_on_hyphens=False)]
     return "\n".join([*lines, "", "Put each into a folder of its name in DIR, then: make "
                       "reproduce-real FROM=DIR", "or one alone: make reproduce-real "
                       f"DATASET={lacking[0]} FROM=ITS-FOLDER",
-                      "UCF101, HMDB-51 and Charades: make reproduce-table2 DATASET=ucf101"])
+                      "UCF101 and HMDB-51: make reproduce-table2 DATASET=ucf101; Charades: make "
+                      "reproduce-table1 DATASET=charades"])
+
+
+def made_of(name, lacking):
+    """What a set is made of, in words, and where that is had if no other line says so."""
+    where = "" if name in lacking else f": {sources.SOURCES[name]}"
+    return f"made of the videos of {name}{where}"
