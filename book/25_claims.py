@@ -26,7 +26,7 @@
 # be made again, and their verdicts may change.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity
-# on these and on windows of three small real sets. A verdict on them says
+# on these and on real recordings, a row a set. A verdict on them says
 # whether the *mechanism* showed up where it could be measured; the paper's
 # own cells stay not testable here, with the command
 # that would test them. `.venv/bin/python -m book report --claims` judges all again.

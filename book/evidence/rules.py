@@ -20,7 +20,9 @@ READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N b
             "from scratch": "{}+TFE from scratch"}
 DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
-           "table4": "make reproduce-table4"}
+           "table4": "make reproduce-table4",
+           **{name: f"make reproduce-real DATASET={name}" for name in (
+               "msrc12", "sfinge3d", "utd_mhad", "composed", "grid")}}
 
 
 def load(folder, name, part=""):
