@@ -62,7 +62,6 @@ def run(options):
 def one(name, options, alone):
     """Dataset, features, runs and table of a set; return the exit code, None where its files are not here."""
     if not prepare(name, options.given, alone):
-        print(f"{name}: left out, see the end", flush=True)
         return None
     if name in VIDEOS:
         door.run(["features", "--data", str(DATA / name), "--encoder", options.encoder,
