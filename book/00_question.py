@@ -228,6 +228,7 @@ plain
 # | [11](11_data.ipynb) | How much of a video does its action fill? |
 # | [12](12_table1.ipynb) to [17](17_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
 # | [18](18_fidelity.ipynb) to [20](20_plus.ipynb) | Is TFE more faithful? Where does it help, and in what form? |
+# | [21](21_recordings.ipynb) | Do the findings hold on people, cameras and sensors? |
 # | [23](23_real.ipynb), [24](24_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
 # | [25](25_claims.ipynb) | Which of the paper's claims stand? |
 #

@@ -103,7 +103,8 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # word. Depth videos are scaled clip by clip. No rate was tuned on any of
 # these sets: all rows keep those that the validation videos of `planted`
 # chose. `make reproduce-real` makes the tables; without the files it says
-# where they are to be had. What the tables say of themselves:
+# where they are to be had. Three older sets stand in
+# [chapter 18](18_fidelity.ipynb). What these tables say of themselves:
 
 # %%
 who = load("_people.csv")
