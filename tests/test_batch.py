@@ -46,7 +46,8 @@ def data(toy, tmp_path_factory):
     folder = tmp_path_factory.mktemp("people") / "toy"
     shutil.copytree(toy, folder)
     videos = pd.read_csv(folder / "videos.csv")
-    videos.assign(group=[f"s{n % 3}" for n in range(len(videos))]).to_csv(folder / "videos.csv", index=False)
+    people = [f"s{n % 3}" for n in range(len(videos))]
+    videos.assign(group=people).to_csv(folder / "videos.csv", index=False)
     (folder / "receipt.json").write_text('{"cuts": 1}')
     return folder
 

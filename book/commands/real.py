@@ -60,7 +60,7 @@ def run(options):
 
 
 def one(name, options, alone):
-    """Dataset, features, runs and table of a set; return the exit code, None where its files are not here."""
+    """Dataset, features, runs and table of a set; return the exit code, None without its files."""
     if not prepare(name, options.given, alone):
         return None
     if name in VIDEOS:

@@ -29,7 +29,7 @@ def by_person(dataset, runs, split):
 
 
 def beside(lines, people):
-    """Intervals over seeds beside those over people: of rows, and of their differences, paired by person.
+    """Intervals over seeds beside those over people, of rows and of their differences, paired.
 
     lines: a summary's lines of one split; people: a table of `by_person`. Columns `row`; `against`, ""
     for a row by itself; `measure`; `number` of people; `by_seed`, `by_person`, each with `_low`, `_high`.
