@@ -32,7 +32,8 @@ def beside(lines, people):
     """Intervals over seeds beside those over people, of rows and of their differences, paired.
 
     lines: a summary's lines of one split; people: a table of `by_person`. Columns `row`; `against`, ""
-    for a row by itself; `measure`; `number` of people; `by_seed`, `by_person`, each with `_low`, `_high`.
+    for a row by itself; `measure`; `number` of people; `by_seed` and `by_person`, each with the ends
+    `_low`, `_high`.
     """
     values = {key: own.set_index("person").value
               for key, own in people.groupby(["row", "measure"], sort=False)}
