@@ -86,9 +86,10 @@ shown.sort_values("head", ascending=False, kind="stable").set_index(
 # %% [markdown]
 # An interval is a 95% t interval over seeds, and "=" says that two
 # one-sided tests at 5% place the difference within the margin: 1 mAP point,
-# 0.02 AUC. `higher` and `lower` need more than an interval without zero:
-# the p value, corrected by Holm's rule for all differences of this table,
-# must be below 0.05. In words:
+# 0.02 AUC. Such a difference is called `equal`, whatever its p value. Beyond
+# it, `higher` and `lower` need more than an interval without zero: the p
+# value, corrected by Holm's rule for all differences of this table, must be
+# below 0.05. In words:
 
 # %%
 Markdown("\n".join(

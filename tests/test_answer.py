@@ -60,6 +60,12 @@ def test_an_interval_that_does_not_outlive_the_correction_is_no_clear_difference
     assert answer.verdict(line) == "no clear difference"
 
 
+def test_a_clear_difference_within_the_margin_is_equal():
+    lines = answer.contrasts(runs(**{"BIKE+TFE": (-.4, 0, .1)}))
+    line = lines[(lines.question == "TFE") & (lines["head"] == "BIKE")].iloc[0]
+    assert line.difference_high < 0 and line.holm < .05 and answer.verdict(line) == "equal"
+
+
 def test_questions_whose_rows_were_not_run_are_left_out():
     some = runs()
     lines = answer.contrasts(some[some.row.isin(["BIKE", "BIKE trained on", "MSQNet"])])

@@ -68,6 +68,9 @@ def test_a_pair_of_rows(tmp_path):
     pd.DataFrame(runs).to_csv(tmp_path / "toy.csv", index=False)
     assert rules.paired(tmp_path, "toy", "x", "y")[0] == "confirmed"
     assert rules.paired(tmp_path, "toy", "y", "x")[0] == "refuted"
+    pd.DataFrame(runs).assign(value=lambda t: t.value / 4).to_csv(tmp_path / "toy.csv", index=False)
+    verdict, words = rules.paired(tmp_path, "toy", "x", "y")
+    assert verdict == "not reproduced here" and "], equal, 5 seeds" in words
 
 
 def test_the_fall_under_a_shift_is_test_minus_shifted():
@@ -98,12 +101,40 @@ def test_the_best_row(tmp_path):
         lines(tmp_path, **rows)
         path = tmp_path / "toy_summary.csv"
         pd.read_csv(path).assign(against="TFE").to_csv(path, index=False)
-        return rules.largest(tmp_path, "toy", "TFE")[0]
+        return rules.largest(tmp_path, "toy", "TFE", list(rows))[0]
 
     assert judged(a=(-3, -1), b=(-2, -1)) == "confirmed"
     assert judged(a=(-3, -1), b=(-2, 1)) == "narrowed"
     assert judged(a=(-3, 1), b=(-2, 1)) == "not reproduced here"
     assert judged(a=(-3, -1), b=(1, 2)) == "refuted"
+    pd.read_csv(tmp_path / "toy_summary.csv").assign(equal=[False, True]).to_csv(
+        tmp_path / "toy_summary.csv", index=False)
+    found, words = rules.largest(tmp_path, "toy", "TFE", ["a", "b"])
+    assert found == "narrowed" and "below: a" in words and "equal or not told apart: b" in words
+    with pytest.raises(LookupError, match="does not compare all of a, c"):
+        rules.largest(tmp_path, "toy", "TFE", ["a", "c"])
+
+
+def test_a_claim_of_several_readings_without_a_head_is_judged_in_those_alone(tmp_path):
+    lines(tmp_path, a=(1, 2), b=(-1, 1))
+    found, words = rules.in_readings(tmp_path, "raises", name="toy",
+                                     more={"one": {"rows": ["a"]}, "other": {"rows": ["b"]}})
+    assert found == "depends on the reading" and words.startswith("one (confirmed)")
+
+
+@pytest.mark.parametrize("given, said", [
+    ({"rows": ["X+TFE"]}, "warm, L_S below D: "), ({"ours": "X", "of": "gain"}, "warm, L_S below D: "),
+    ({"row": "X+TFE, below"}, "warm, -L_N below D: "), ({"ours": "X cold", "other": "X"}, "from scratch: "),
+    ({}, "warm, L_S below D; warm, -L_N below D; from scratch: "), ({"ours": "X"}, ""),
+    ({"rows": ["X+TFE"], "heads": ["X"]}, "")])
+def test_the_evidence_names_the_reading_of_its_rows(tmp_path, given, said):
+    path = tmp_path / "toy.csv"
+    pd.DataFrame([("X", "cold", None), ("X+TFE", "warm", "L_S"), ("X+TFE, below", "warm", "D"),
+                  ("X cold", "cold", "D")], columns=["row", "start", "below"]).to_csv(path, index=False)
+    assert claims.reading(tmp_path, {"name": "toy"} | given) == said
+    pd.read_csv(path)[["row"]].to_csv(path, index=False)
+    assert claims.reading(tmp_path, {"name": "toy", "row": "X"}) == "from scratch: "
+    assert claims.reading(tmp_path, {"name": "none"}) == claims.reading(tmp_path, {}) == ""
 
 
 def test_without_results_nothing_is_claimed_and_the_command_is_named(tmp_path):

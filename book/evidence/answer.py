@@ -33,20 +33,27 @@ def contrasts(runs, split="test"):
     for question, (ours, other, _) in QUESTIONS.items():
         for head in HEADS:
             if {ours.format(head), other.format(head)} <= set(wide.get("value", ())):
-                lines.append({"question": question, "head": head, "row": ours.format(head),
-                              "against": other.format(head), **_differences(wide, ours, other, head)})
-    lines = pd.DataFrame(lines)
+                lines.append({"question": question, "head": head,
+                              **differences(wide, ours.format(head), other.format(head))})
+    return corrected(pd.DataFrame(lines))
+
+
+def corrected(lines):
+    """Lines of `differences` with `holm` and `auc_holm`: their p values, corrected all together."""
     if len(lines):
-        corrected = statistics.holm(pd.concat([lines.p, lines.auc_p], ignore_index=True))
-        lines["holm"], lines["auc_holm"] = corrected[:len(lines)], corrected[len(lines):]
+        both = statistics.holm(pd.concat([lines.p, lines.auc_p], ignore_index=True))
+        lines = lines.assign(holm=both[:len(lines)], auc_holm=both[len(lines):])
     return lines
 
 
-def _differences(wide, ours, other, head):
-    """The paired differences of two rows in both measures, named as in a summary."""
-    found = {}
+def differences(wide, ours, other):
+    """Row `ours` minus row `other`, paired by seed, in both measures: a line, named as in a summary.
+
+    wide: a table's runs, seeds down; columns are `value` and `fidelity_auc`, then the row.
+    """
+    found = {"row": ours, "against": other}
     for prefix, (column, *_, margin) in MEASURES.items():
-        pair = statistics.paired_by_seed(*(wide[column].get(row.format(head), pd.Series(dtype=float))
+        pair = statistics.paired_by_seed(*(wide[column].get(row, pd.Series(dtype=float))
                                            for row in (ours, other)), margin=margin)
         ends = {"low": "difference_low", "high": "difference_high"}
         found |= {prefix + ends.get(name, name): value for name, value in (pair or {}).items()
@@ -55,13 +62,16 @@ def _differences(wide, ours, other, head):
 
 
 def verdict(line, prefix=""):
-    """Of a line of `contrasts`: "higher", "lower", "equal" or "no clear difference".
+    """Of a line of `contrasts`: "equal", "higher", "lower" or "no clear difference".
 
-    Higher and lower are told apart after Holm's correction alone; equal is told by the margin.
+    Equal is told by the margin: a difference within it does not count, however clear it is. Beyond it
+    higher and lower are told apart after Holm's correction alone.
     """
+    if line.get(f"{prefix}equal") in (True, 1):
+        return "equal"
     if line[f"{prefix}holm"] < 0.05:
         return "higher" if line[f"{prefix}difference"] > 0 else "lower"
-    return "equal" if line.get(f"{prefix}equal") in (True, 1) else "no clear difference"
+    return "no clear difference"
 
 
 def sentence(lines, question, prefix=""):

@@ -60,6 +60,27 @@ def listed():
     return found
 
 
+def reading(folder, given):
+    """In which readings the rows of TFE that a rule is `given` were run, ahead of what it says of them.
+
+    "" where a rule is given no table, or names the readings itself. Tables that hold no column of it are
+    older, of the reading from scratch.
+    """
+    if "heads" in given or not (folder / f"{given.get('name')}.csv").is_file():
+        return ""
+    runs = load(folder, given["name"])
+    if "start" not in runs:
+        return "from scratch: "
+    named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
+    named = named - {None}
+    named |= {f"{head}+TFE" for head in named if given.get("of") == "gain"}
+    runs = runs[runs.row.isin(named) | (not named)].dropna(subset="below")
+    found = dict.fromkeys(
+        "from scratch" if run.start == "cold" else f"warm, {run.below.replace('D', '-L_N')} below D"
+        for run in runs.itertuples())
+    return f"{'; '.join(found)}: " if found else ""
+
+
 def ledger(folder=RESULTS):
     """The rows of `claims.csv` about the experiments; those on the theory come from `book.theory`."""
     rows = []
@@ -70,6 +91,7 @@ def ledger(folder=RESULTS):
             verdict, words = UNTESTED, str(error.args[0])
         if verdict == UNSEEN:
             words = f"not told apart: {words}"
+        words = reading(folder, entry.get("given", {})) + words
         rows.append({"id": name, "where": entry["where"], "claim": entry["claim"],
                      "verdict": verdict, "evidence": f"{entry['shown']}: {words}"})
     return rows + [*costs(folder), *printed(folder)]

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from book.evidence import statistics
+from book.evidence.summary import MARGINS
 
 CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
 DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
@@ -59,30 +60,41 @@ def across(verdicts):
     return DEPENDS if {CONFIRMED, NARROWED} & set(verdicts) else UNSEEN
 
 
-def compared(ours, other, wanted=1, digits=2):
+def beyond(line, prefix="", wanted=1):
+    """The verdict on a paired difference: its sign, or not told apart where it is equal to none.
+
+    Equal within the margins fixed beforehand (results/plan.md), for all that its sign be certain.
+    """
+    if line.get(f"{prefix}equal") in (True, 1):
+        return UNSEEN
+    return sign(line[f"{prefix}difference_low"], line[f"{prefix}difference_high"], wanted)
+
+
+def compared(ours, other, wanted=1, digits=2, margin=None):
     """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words."""
-    pair = statistics.paired(ours, other)
-    return (sign(pair["low"], pair["high"], wanted),
-            f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]")
+    pair = statistics.paired(ours, other, margin=margin)
+    line = {"difference_low": pair["low"], "difference_high": pair["high"], "equal": pair.get("equal")}
+    return beyond(line, wanted=wanted), (
+        f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]"
+        + ", equal" * bool(line["equal"]))
 
 
 def raises(folder, name, rows, prefix="", wanted=1):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
     Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
-    the contrary, and not reproduced here where the seeds tell nothing apart. A difference that is
-    equal to none within the margins fixed beforehand (results/plan.md) tells nothing apart either.
+    the contrary, and not reproduced here where the seeds tell nothing apart.
     """
     lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
     verdicts, words = [], []
     for row in rows:
         if row not in lines.index:
             raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
-        middle, low, high = (lines.loc[row, f"{prefix}difference{end}"]
-                             for end in ("", "_low", "_high"))
-        equal = lines.loc[row].get(f"{prefix}equal")
-        verdicts.append(UNSEEN if pd.notna(equal) and equal else sign(low, high, wanted))
-        words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]")
+        line = lines.loc[row]
+        middle, low, high = (line[f"{prefix}difference{end}"] for end in ("", "_low", "_high"))
+        verdicts.append(beyond(line, prefix, wanted))
+        words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]"
+                     + ", equal" * (line.get(f"{prefix}equal") in (True, 1)))
     return together(verdicts), "; ".join(words)
 
 
@@ -124,7 +136,7 @@ def paired(folder, name, ours, other, wanted=1, of="on_test"):
     if not {ours, other} <= set(runs):
         raise LookupError(f"{name}.csv lacks {ours} or {other}")
     both = runs[[ours, other]].dropna()
-    verdict, words = compared(both[ours], both[other], wanted)
+    verdict, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"])
     return verdict, f"{ours} minus {other}: {words}, {len(both)} seeds"
 
 
@@ -176,18 +188,18 @@ def correlation(folder, name):
     return (CONFIRMED if found.statistic > 0 else REFUTED), words
 
 
-def largest(folder, name, row):
-    """The claim that `row` is the best of a table's rows: no other is above it for certain."""
+def largest(folder, name, row, rows):
+    """The claim that `row` is better than each of `rows`, as their differences to it say."""
     others = load(folder, name, "_summary").query("split == 'test' and against == @row")
-    if others.empty:
-        raise LookupError(f"not run: {name}_summary.csv compares nothing with {row}")
-    above = others[others.difference_low > 0].row.tolist()
-    below = others[others.difference_high < 0].row.tolist()
-    words = f"above {row}: {', '.join(above) or 'none'}; below: {', '.join(below) or 'none'}"
-    if above:
-        return REFUTED, words
-    return (CONFIRMED if len(below) == len(others) else
-            NARROWED if below else UNSEEN), words
+    others = others[others.row.isin(rows)]
+    if set(rows) - set(others.row):
+        raise LookupError(f"not run: {name}_summary.csv does not compare all of {', '.join(rows)} "
+                          f"with {row}")
+    found = others.apply(beyond, axis=1, wanted=-1)
+    named = {word: "; ".join(others.row[found == verdict]) or "none" for word, verdict in (
+        ("above", REFUTED), ("below", CONFIRMED), ("equal or not told apart", UNSEEN))}
+    return REFUTED if REFUTED in set(found) else together(list(found)), (
+        f"against {row}, " + ". ".join(f"{word}: {names}" for word, names in named.items()))
 
 
 def coarser(folder, backbone, whole="table1", clips="coarse"):
@@ -261,15 +273,15 @@ def captioned(folder):
         f"{len(columns)} rows with {columns.max()} number each, of {', '.join(rows.dataset.unique())}")
 
 
-def in_readings(folder, rule, heads, into="rows", more=None, **given):
+def in_readings(folder, rule, heads=(), into="rows", more=None, **given):
     """The claim that a rule judges, in every reading of `READINGS`, of these heads.
 
     rule: a name of `RULES`, called once a reading with `given` and the reading's rows. into: the
     argument that takes them, "rows" a list of all heads, any other the row of the first head. more:
-    further readings, from other tables: `{reading: the rule's arguments, over those in given}`.
+    further readings: `{reading: the rule's arguments, over those in given}`; all, where no head is given.
     """
     found = {}
-    for reading, row in READINGS.items():
+    for reading, row in READINGS.items() if heads else ():
         rows = [row.format(head) for head in heads]
         found[reading] = RULES[rule](folder, **given, **{into: rows if into == "rows" else rows[0]})
     for reading, own in (more or {}).items():
