@@ -146,7 +146,7 @@ rows("not testable here")
 # **What it does not say.** That a refuted mechanism cannot yield a better
 # number on Charades: a number may rise for other reasons, such as fewer
 # layers or another schedule. And *not reproduced here* is not *no effect*:
-# that needs a test of equality, which chapter 12 has.
+# that needs a test of equality. The evidence says `equal` where one holds.
 #
 # ## Summary
 #
