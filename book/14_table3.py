@@ -12,7 +12,7 @@ import json
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
-from IPython.display import Markdown
+from IPython.display import Markdown, display
 
 from book import plots
 from book.evidence import answer, statistics
@@ -39,6 +39,8 @@ PAIRS = [  # a part, where, and the two rows that differ in it alone
     ("training A", "no mask", "Variant 3", "Variant 2"),
     ("A by (5), not (4)", "mask", "TFE", "Variant 4" + by_4),
     ("A by (5), not (4)", "no mask", "Variant 3", "Variant 2" + by_4)]
+
+# %%
 table = pd.read_csv(RESULTS / "table3.csv")
 wide = table[table.split == split].pivot_table(
     index="seed", columns="row", values=["value", "fidelity_auc"])
@@ -53,11 +55,12 @@ head, control = (answer.differences(wide, row, "MSQNet")
                  for row in ("TFE", "MSQNet trained on"))
 apart = parts[~parts.equal].assign(row=parts.part + " (" + parts["where"]
                                    + ")")
+assert {*apart.part} == {"training A"}
 assert test.set_index("row").equal["MSQNet trained on"]
 Markdown(f"Begun warm, *{' and '.join(apart.part.unique())}* does the work."
          f" Of {len(parts)} comparisons that change one part of TFE,"
-         f" {len(parts) - len(apart)} leave mAP equal within 1 point. In the"
-         f" others {answer.of_rows(apart, 'mAP')}, by"
+         f" {len(parts) - len(apart)} leave mAP equal within 1 point. In"
+         f" the others {answer.of_rows(apart, 'mAP')}, by"
          f" {apart.difference.min():.1f} to {apart.difference.max():.1f}"
          " points. The whole of TFE gains"
          f" {head['difference']:.1f} points on the head at which it begins."
@@ -70,9 +73,9 @@ fig = plots.differences(parts.assign(
     row=parts.part + " | " + parts["where"], split=split), "mAP points")
 for ax, margin in zip(fig.axes, (1, 0.02)):
     ax.axvspan(-margin, margin, color="grey", alpha=0.2, lw=0)
-plots.show(fig, "ablation", "What each part of TFE adds where all else stays"
-           " (after the bar), on synthetic videos; 95% t intervals over"
-           " seeds, TFE begun warm. Grey: what counts as equal.",
+plots.show(fig, "ablation", "What each part of TFE adds where all else"
+           " stays (after the bar), on synthetic videos; 95% t intervals"
+           " over seeds, TFE begun warm. Grey: what counts as equal.",
            alt="Ten intervals in mAP on the left and in fidelity AUC on the"
            " right, around a grey band at zero; only the two of training A"
            " reach out of it.")
@@ -151,14 +154,13 @@ assert (wide["value"][["Variant 1", "Variant 2" + by_4]].sub(
 # %% [markdown]
 # ## One part at a time
 #
-# Two rows that differ in one part, paired by seed. "=" says that two
-# one-sided tests at 5% place the difference within 1 mAP point, or 0.02
-# AUC: it is then called `equal`, whatever its p value. Beyond that, `higher`
-# and `lower` need a p value below 0.05, corrected by Holm's rule for all of
-# this table.
+# These rows differ in one part, and are paired by seed. With "=", two
+# one-sided tests at 5% place a difference within 1 mAP point, or 0.02 AUC.
+# It is then called `equal`, whatever its p value. Beyond that, `higher` and
+# `lower` need a p value below 0.05, corrected by Holm's rule for all of this
+# table.
 
 # %%
-assert {*apart.part} == {"training A"}
 assert (parts[parts.part == "mask"].difference_high < 0).all()
 assert (parts[parts.part == "training A"].auc_difference_high < 0).all()
 parts[["part", "where"]].assign(
@@ -186,13 +188,13 @@ parts[["part", "where"]].assign(
 
 # %%
 receipt = json.loads((RESULTS / "table3.json").read_text())
+print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), "
+      f"{table.seed.nunique()} seeds a row, {receipt['device']}")
 pair = statistics.paired(*(wide["value"][row] for row in (
     "Variant 4", "TFE")), margin=1)  # one line by hand
 line = test.set_index("row").loc["Variant 4"]
 assert abs(pair["difference"] - line.difference) < 1e-3
 assert pair["equal"] == line.equal and abs(pair["p"] - line.p) < 1e-5
-print(f"{receipt['dataset']} (synthetic: {receipt['synthetic']}), "
-      f"{table.seed.nunique()} seeds a row, {receipt['device']}")
 against = test[test.against == "TFE"]
 lost = against[~against.equal.astype(bool)]
 assert {*lost.row} == {"Variant 2", "Variant 4"}
@@ -226,9 +228,9 @@ plots.show(fig, "sanity", "Recognition against how far the critic was"
            " driven, a mark a row (mean over seeds), synthetic videos, TFE"
            " begun warm. Right of the dashed line the critic is worse than"
            " ignorant.",
-           alt="Eight marks within two points of mAP, while the critic's loss"
-           " grows several hundredfold; the two lowest are variants 2 and 4"
-           " with A untrained.")
+           alt="Eight marks within two points of mAP, while the critic's"
+           " loss grows several hundredfold; the two lowest are variants 2"
+           " and 4 with A untrained.")
 
 # %% [markdown]
 # **What it says.** Recognition does not care how the game ends. Where $A$ is
@@ -243,15 +245,13 @@ plots.show(fig, "sanity", "Recognition against how far the critic was"
 # Chance is 50. All of this on `test`.
 
 # %%
-measures = pd.read_csv(RESULTS / "table3_measures.csv")
-names = {"probes_probe_x": "probe_x", "probes_probe_z_s": "probe_z_s",
-         "probes_probe_z_n": "probe_z_n", "attention_auc": "attention"}
-fresh = measures[measures.measure.isin(names) & (measures.split == "test")]
-fresh = fresh.pivot_table(index="row", columns="measure", values="value",
-                          sort=False)[list(names)].rename(columns=names)
-fresh = fresh.dropna()
-masked = fresh.loc[["Variant 4", "Variant 4" + by_4, "Variant 5", "TFE"]]
-assert (masked.attention < 0.5).all()
+found = pd.read_csv(RESULTS / "table3_measures.csv")
+found = found[found.split == "test"].pivot_table(
+    index="row", columns="measure", values="value", sort=False).dropna()
+fresh = found[["probes_probe_x", "probes_probe_z_s", "probes_probe_z_n"]]
+fresh = fresh.rename(columns=lambda name: name.removeprefix("probes_"))
+fresh["attention"] = found.attention_auc
+assert (fresh.attention.filter(regex="^Variant [45]|TFE") < 0.5).all()
 assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 (100 * fresh).round(1)
 
@@ -271,17 +271,15 @@ assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 # as many epochs.
 
 # %%
-why = pd.read_csv(RESULTS / "why_summary.csv")
-why = why[(why.split == split) & why.row.str.contains(
-    r"TFE$|L_S|no adversary")].set_index("row")
-cold = pd.read_csv(RESULTS / "why_measures.csv")
-cold = cold[(cold.measure == "probes_probe_x") & (cold.split == "test")]
-why["probe_x"] = 100 * cold.groupby("row").value.mean()
+why = pd.read_csv(RESULTS / "why_summary.csv").query("split == 'test'")
+why = why.set_index("row").filter(regex="TFE$|L_S|no adversary", axis=0)
+cold = pd.read_csv(RESULTS / "why_measures.csv").query(
+    "split == 'test' and measure == 'probes_probe_x'")
 assert (why.holm < 0.05).tolist() == [True] + 5 * [False]
-pd.DataFrame({"mAP": why.value.round(1),
-              "difference": why.apply(interval, axis=1, name="difference",
-                                      sign="+"),
-              "holm": why.holm.round(3), "probe_x": why.probe_x.round(1)})
+why[["value"]].rename(columns={"value": "mAP"}).assign(
+    difference=why.apply(interval, axis=1, name="difference", sign="+"),
+    holm=why.holm, probe_x=100 * cold.groupby("row").value.mean()
+).round({"mAP": 1, "holm": 3, "probe_x": 1})
 
 # %% [markdown]
 # **What it says.** MSQNet's loss from scratch is made *below* $D$. Where
@@ -303,12 +301,13 @@ gap = (printed - printed["TFE"]).drop("TFE").sort_values()
 seen = test.set_index("row").smallest_effect.reindex(gap.index)
 ours = against.set_index("row").difference.reindex(gap.index)
 assert (ours < 0)[["Variant 2", "Variant 4"]].all() and sum(ours < 0) == 2
-print(f"The paper prints TFE above every variant, by {-gap.iloc[-1]:.1f} "
-      f"({gap.index[-1]}) to {-gap.iloc[0]:.1f} points ({gap.index[0]}).")
-print("Ours, on synthetic videos, minus TFE: " + "; ".join(
-    f"{row} {points:+.1f}" for row, points in ours.items())
+display(Markdown(
+    f"The paper prints TFE above every variant, by {-gap.iloc[-1]:.1f} "
+    f"({gap.index[-1]}) to {-gap.iloc[0]:.1f} points ({gap.index[0]}).\n\n"
+    "Ours, on synthetic videos, minus TFE: " + "; ".join(
+        f"{row} {points:+.1f}" for row, points in ours.items())
     + f". {table.seed.nunique()} seeds find a true difference of "
-    f"{seen.min():.1f} to {seen.max():.1f} points 4 times out of 5.")
+    f"{seen.min():.1f} to {seen.max():.1f} points 4 times out of 5."))
 pd.DataFrame({"printed mAP": printed, "minus TFE": gap.round(1)}).loc[
     ["TFE", *gap.index]]
 

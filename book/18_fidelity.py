@@ -143,9 +143,8 @@ side.round(3)
 # the two ways would tell of TFE: no TFE head was read here. The intervals of
 # MSRC-12 cover a part of each gesture only, so that every AUC is too low.
 #
-# Other tables of single-label sets in this book were read in the plain way
-# (Table 2); multi-label heads have no softmax over classes, and their
-# read-out is as before.
+# Table 2 is read in the centred way. Multi-label heads have no softmax over
+# classes, and their read-out is as before.
 #
 # ## Every row
 #

@@ -22,7 +22,7 @@
 # ([chapter 12](12_table1.ipynb)): begun warm; begun warm with
 # $-\mathcal L_N$ below $D$; from scratch. The evidence names the verdict of
 # each. Tables 2 and 3 are judged begun warm. Other rows rest on **older
-# runs**, from scratch: those of chapters 18 to 20 and of the real sets. They
+# runs**, from scratch: those of chapters 18 to 20 and their real sets. They
 # are to be made again, and their verdicts may change. The evidence opens
 # with the reading. `equal` says that two one-sided tests place a difference
 # within 1 point, or 0.02 AUC.

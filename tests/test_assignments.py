@@ -94,8 +94,8 @@ def test_a_test_file_has_otters_form(tmp_path):
     """As otter-grader 7 reads it: `OK_FORMAT`, one suite of doctests, no set-up, code and hint."""
     assignments.write(["11_data"], tmp_path)
     found = {}
-    exec((tmp_path / "tests" / "q09_1.py").read_text(), found)
+    exec((tmp_path / "tests" / "q11_1.py").read_text(), found)
     (suite,) = found["test"]["suites"]
-    assert found["OK_FORMAT"] is True and found["test"]["name"] == "q09_1"
+    assert found["OK_FORMAT"] is True and found["test"]["name"] == "q11_1"
     assert suite["type"] == "doctest" and not suite["setup"] and not suite["teardown"]
     assert all(case["code"].startswith(">>> ") and case["failure_message"] for case in suite["cases"])
