@@ -152,7 +152,8 @@ plots.show(fig, "how-many-sets", "The critical difference of mean ranks,"
 plots.show(plots.ranks(ranked), "ranks", "Mean ranks over the sets in which"
            " every method was run, 1 the best; bars are half a critical"
            " difference to either side (95%). Bars that do not meet are"
-           " told apart. Grey: the best's. Synthetic and real sets together.",
+           " told apart. Grey: the best's. Synthetic and real sets"
+           " together.",
            alt="Four panels, one a measure: methods from best to worst,"
            " each with its mean rank and a bar; or words that say that"
            " it is not run.")
