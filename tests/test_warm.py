@@ -66,7 +66,7 @@ os.umask(0)
 """
 STATE = """
 import builtins, gc, os, random, signal, sys, threading, warnings
-import json, matplotlib, numpy, torch, torch._dynamo
+import json, matplotlib, numpy, pandas, torch, torch._dynamo
 from matplotlib import pyplot
 changing = ("JPY_", "JUPYTER_")
 print(json.dumps({
@@ -77,6 +77,7 @@ print(json.dumps({
     "torch": [str(torch.get_default_dtype()), torch.get_num_threads(),
               torch.are_deterministic_algorithms_enabled(), torch.is_grad_enabled()],
     "figures": [matplotlib.rcParams["lines.linewidth"], pyplot.get_backend()],
+    "columns": pandas.get_option("display.max_columns"),
     "filters": sorted(map(str, warnings.filters)), "gc": gc.isenabled(), "umask": os.umask(0o22),
     "signals": [str(signal.getsignal(n)) for n in (signal.SIGCHLD, signal.SIGTERM)],
     "leader": os.getsid(0) == os.getpid(), "input": sys.stdin.read()}))

@@ -4,6 +4,7 @@ It imports what it is told, and then only waits at its door, a socket, for order
 with the owner of the other end, however that ends, and its kernels end with it.
 """
 
+import builtins
 import ctypes
 import gc
 import json
@@ -13,6 +14,7 @@ import signal
 import socket
 import sys
 from importlib import import_module, util
+from types import SimpleNamespace
 
 # What a kernel imports when it starts, and others only when they are used.
 KERNEL = ("ipykernel.kernelapp", "ipykernel.debugger", "tornado.platform.asyncio", "psutil",
@@ -29,8 +31,11 @@ def main(modules, door):
         del sys.path[0]  # as ipykernel_launcher does
     # A kernel names matplotlib's backend before anything imports it.
     os.environ["MPLBACKEND"] = os.environ.get("MPLBACKEND") or INLINE
+    # By this name pandas asks, when it is imported, whether it prints to a terminal or in a notebook.
+    builtins.get_ipython = lambda: SimpleNamespace(kernel=None)
     load(door, (*KERNEL, *modules))
     load(door, (late for early, some in LATE.items() if early in sys.modules for late in some))
+    del builtins.get_ipython
     reason = unfit()
     if reason:
         door.send(reason.encode())
