@@ -28,13 +28,20 @@ pytest.importorskip("transformers", reason="the full-size systems need the packa
 NARROW = {"preset": "narrow", "precision": "bf16"}
 
 
-def test_one_step_holds_what_pytorchs_tracker_counts():
+PAPER = {"preset": "paper", "precision": "bf16"}
+
+
+# MSQNet's frozen guide is no case: the tracker hooks every parameter, and refuses one without gradient.
+@pytest.mark.parametrize("method, name, made, clips", [("tfe", "bike", NARROW, 2)] + [
+    pytest.param(method, name, PAPER, 1, marks=pytest.mark.slow, id=f"{method}-{name}-paper")
+    for name in ("bike", "text4vis") for method in ("vanilla", "tfe")])
+def test_one_step_holds_what_pytorchs_tracker_counts(method, name, made, clips):
     peaks = []
     for mode in (MemTracker(), memory.Held()):
         with torch.device("meta"):
-            system = memory.built("tfe", "bike", **NARROW)
+            system = memory.built(method, name, **made)
         with FakeTensorMode(allow_non_fake_inputs=True), mode:
-            memory.step(system.to_empty(device="cpu"), 2)()
+            memory.step(system.to_empty(device="cpu"), clips)()
         peaks.append(mode.peak if isinstance(mode, memory.Held) else sum(
             found["Total"] for found in mode.get_tracker_snapshot("peak").values()))
     assert peaks[1] == pytest.approx(peaks[0], rel=0.02)
