@@ -18,8 +18,8 @@ from IPython.display import Markdown, display
 from scipy import stats
 
 from book import plots
-from book.evidence import answer
-from book.evidence.verdicts import direction, interval, readable
+from book.evidence import answer, rules
+from book.evidence.verdicts import interval, readable, verdict
 from data.files.paths import RESULTS
 
 plots.style()
@@ -65,21 +65,37 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 #
 # Each stage has 20 epochs. So `+TFE` is compared with `trained on`: both
 # had 40. `+TFE from scratch` had 20 and is compared with the head itself.
-# Every row has its own learning rate, the best of three on `val`. (At
-# first one rate served all. It was taken back, because $D$, which begins
-# as the identity, moved too fast at it.)
 # `+TFE` replaces the classifier of BIKE alone, and MSQNet's last encoder
 # layer and decoder. From scratch, BIKE's temporal blocks go too, as the
-# paper's Table 4 counts. All this was decided before the runs were made
-# (`results/plan.md`).
+# paper's Table 4 counts. So the row from scratch changes three things at
+# once: the start, the loss below $D$ and, on BIKE, the depth.
+#
+# The rows were decided before their runs were made (`results/plan.md`). One
+# decision followed a look at `test`: a common rate, 1e-3, was taken back
+# when MSQNet+TFE's mAP fell to 31 there. $D$ begins as the identity, and
+# moves too fast at that rate. The rates that replaced it were chosen on
+# `val`, with two seeds that no other run has. Each row takes the best of
+# three of its own; mean pooling and the oracle rows keep a fixed one.
+#
+# Seven rows were best at the end of their three. Each was tried one step
+# further, later. A gain of more than one point would have changed the row:
+
+# %%
+tuned = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv")
+                   for name in ("tune", "tune_edge")]).drop_duplicates("row")
+begin = tuned.row.map({"MSQNet": "MSQNet, 1.0e-3", "BIKE": "BIKE, 3.0e-3"})
+tuned[["row", "rate"]] = begin.fillna(tuned.row).str.rsplit(
+    ", ", n=1, expand=True).values
+tuned.rate = tuned.rate.astype(float)
+tuned.pivot(index="row", columns="rate", values="value").round(1).fillna("")
 
 # %%
 shown = found[["head", "question", "row", "against"]].assign(
     mAP=found.apply(interval, axis=1, name="difference", sign="+"),
-    mAP_is=found.apply(answer.verdict, axis=1),
+    mAP_is=found.apply(verdict, axis=1),
     AUC=found.apply(interval, axis=1, name="auc_difference", sign="+",
                     digits=3),
-    fidelity_is=found.apply(answer.verdict, axis=1, prefix="auc_"))
+    fidelity_is=found.apply(verdict, axis=1, prefix="auc_"))
 shown.sort_values("head", ascending=False, kind="stable").set_index(
     ["head", "question"]).rename(columns=lambda n: n.replace("_", " "))
 
@@ -89,7 +105,10 @@ shown.sort_values("head", ascending=False, kind="stable").set_index(
 # 0.02 AUC. Such a difference is called `equal`, whatever its p value. Beyond
 # it, `higher` and `lower` need more than an interval without zero: the p
 # value, corrected by Holm's rule for all differences of this table, must be
-# below 0.05. In words:
+# below 0.05. The margin is as wide as the gains that the paper prints: a
+# row called `equal` may hold such a gain, and its interval tells. The tests
+# of equality are not corrected for their number. On BIKE the lines on the
+# adversary and on $-\mathcal L_N$ change the rate as well. In words:
 
 # %%
 Markdown("\n".join(
@@ -162,47 +181,57 @@ pd.DataFrame({"row": tfe.row, "split": tfe.split, "against": tfe.against,
 # A row's own best rate on `val` is not its control's: MSQNet+TFE has 3e-4
 # against 1e-3, BIKE+TFE 1e-3 against 3e-3. A head that learns more slowly
 # may recognise less and stay more faithful. So the controls were run once
-# more, at TFE's rates, after the table had been seen. Below stand rows with
-# a bounded adversary ([chapter 9](09_game.ipynb)). **They are older**: TFE
-# begins from scratch there, $-\mathcal L_N$ trains the layers below $D$,
-# and the heads' embedding is linear. They are no verdict on TFE.
+# more, at TFE's rates, **after the table had been seen**.
 
 # %%
-rate, old = (part.query("split == @split") for part in (
-    rate, pd.read_csv(RESULTS / "bounded_summary.csv")))
-alike = rate.set_index("row")
+alike = rate.query("split == @split").set_index("row")
 assert alike.equal["MSQNet+TFE"] and alike.auc_equal["MSQNet+TFE"]
-assert answer.verdict(alike.loc["BIKE+TFE"], "auc_") == "higher"
+assert verdict(alike.loc["BIKE+TFE"], "auc_") == "higher"
 without = alike.loc["BIKE+TFE, no adversary, 1e-3"]
-assert answer.verdict(without, "auc_") == "lower"
-display(readable(pd.concat([rate, old[old.method == "tfe-bounded"]]),
-                 "mAP (%)").drop(columns="split"))
-seen = pd.read_csv(RESULTS / "rate_measures.csv").query("split == @split")
-seen = seen.pivot_table(index="row", columns="measure", values="value",
-                        sort=False)[["class_attention_auc",
-                                     "attention_auc", "probes_probe_z_n"]]
-assert seen.attention_auc["BIKE+TFE"] > seen.attention_auc["BIKE"]
-seen.loc[[row for row in seen.index if "BIKE" in row]].round(3)
+assert verdict(without, "auc_") == "lower"
+display(readable(alike.reset_index(), "mAP (%)").drop(columns="split"))
 
 # %% [markdown]
-# **What it says.** At one rate MSQNet+TFE equals its control in both
-# measures, by the tests above. What Table 1 shows between the two is the
-# rate of learning, and not TFE's doing. On BIKE the rate explains nothing:
-# TFE keeps its gain in fidelity. Without the adversary that gain is gone.
+# **What it says.** At TFE's best rate MSQNet+TFE equals its control in both
+# measures. The control recognises more at a higher rate, where TFE breaks
+# down on `val`: the points that it lacks are the price of TFE's lower rate.
+# BIKE's gain in fidelity does not come from its control's rate. How large
+# it is depends on TFE's own, as the fidelity on `val` says. Without the
+# adversary the gain is gone.
 #
-# The second list asks other read-outs: the head's own attention per class,
-# the mask (`attention`; of a plain head its attention again), and a fresh
-# probe's mAP on $z_N$. The adversary takes the label out of $z_N$, and the
-# mask then finds the action more often than BIKE's attention does. The
-# attention of the classifier behind it stays as it was. What changes is
-# what a prediction loses with a segment.
+# ## What the heads themselves attend to
+#
+# The paper draws attention. Leaving segments out measures use instead. Here
+# is the AUC of each head's own attention: the mask of a row with TFE, the
+# plain head's attention elsewhere. `class` is that of the classifier $A_S$
+# for the true class. A fresh probe's mAP on $z_N$ comes last, where asked.
+
+# %%
+seen = pd.concat([pd.read_csv(RESULTS / f"{name}_measures.csv")
+                  for name in ("headline", "table1")]).drop_duplicates(
+    ["row", "split", "seed", "measure"]).query("split == @split")
+seen = seen.pivot_table(index="row", columns="measure", values="value",
+                        sort=False)[["attention_auc", "class_attention_auc",
+                                     "probes_probe_z_n"]]
+assert seen.attention_auc["MSQNet+TFE"] < 0.5
+for head in answer.HEADS:
+    print(*rules.exceed(RESULTS, "headline", [f"{head}+TFE"],
+                        "attention_auc"), "(to the head trained on)")
+seen.set_axis(["attention", "class", "probe of z_N"], axis=1).round(3)
+
+# %% [markdown]
+# **What it says.** On MSQNet the mask points at the action less often than
+# chance would, and the attention that it replaces did nearly always. On
+# BIKE mask and attention show no clear difference. The classifiers behind
+# the masks attend much as before. With the adversary a fresh reader finds
+# far less of the label in $z_N$. So what rose on BIKE is not what the paper
+# draws: it is what a prediction loses with a segment.
 
 # %% [markdown]
 # ## Again, with more seeds
 #
 # The headline has ten seeds; the first five are those of the table. Does
-# any verdict change? Here `higher` and
-# `lower` are read from the intervals alone.
+# any verdict change? A cell with two words did.
 
 # %%
 again = pd.read_csv(RESULTS / "headline_summary.csv")
@@ -210,7 +239,7 @@ print(f"{again.seeds.min()} seeds a row or more")
 both = pd.DataFrame({
     f"{name}, {many} seeds": part[part.split == split].dropna(
         subset="difference").set_index("row").apply(
-            direction, axis=1, prefix=prefix)
+            verdict, axis=1, prefix=prefix)
     for many, part in ((5, tfe), (again.seeds.min(),
                                   again[again.method == "tfe"]))
     for name, prefix in (("recognition", ""), ("fidelity", "auc_"))})
@@ -226,6 +255,7 @@ both[sorted(both, reverse=True)]
 # they see the true segments rearranged.
 
 # %%
+print(answer.sentence(found, "TFE", "mass_"))
 measures = ["fidelity_auc", "fidelity_mass", "chance_mass",
             "fidelity_pointing", "chance_pointing"]
 measures += [name for name in ["position_auc"] if name in table]
@@ -261,11 +291,14 @@ plots.show(fig, "plane", f"Recognition against fidelity on synthetic test"
 # over seeds at the end of training. `runaway` and `diverged` count runs.
 
 # %%
-tfe[tfe.split == split].set_index("row")[
-    ["loss_n", "uninformed", "runaway", "diverged"]].round(2)
+ended = again[(again.split == split) & again.loss_n.notna()].set_index("row")
+assert ended.runaway["BIKE+TFE"] == ended.seeds["BIKE+TFE"]
+ended[["loss_n", "uninformed", "seeds", "runaway", "diverged"]].round(2)
 
 # %% [markdown]
-# **What it says.** Where $L_N$ ends near the uninformed level, this critic
+# **What it says.** Every run of BIKE+TFE ends runaway, and these are the
+# runs whose fidelity rose: their critic is wrong rather than ignorant.
+# Where $\mathcal L_N$ ends near the uninformed level, this critic
 # reads nothing from $z_N$. Whether the label has left $z_N$ is a question
 # for a fresh reader ([chapter 18](18_fidelity.ipynb)).
 #
@@ -299,8 +332,11 @@ pd.concat([cited[~own], cited[own]])[
 #   list has a sentence for every reading.
 # - TFE is compared with the head *trained on*: training alone moves both
 #   recognition and fidelity.
-# - A start from scratch and $-\mathcal L_N$ below $D$ are decisions of
-#   whoever builds TFE. What they cost stands in lines of their own.
+# - By the AUC of leaving segments out BIKE's fidelity rises; by mass it
+#   falls, and its mask is no better than the attention it replaces.
+# - The row from scratch changes start, depth and the loss below $D$ at
+#   once. A random start with $\mathcal L_S$ below $D$ was run in older runs
+#   alone ([chapter 14](14_table3.ipynb)).
 # - The oracle rows show how much better attention *could* help.
 #
 # ## Exercises

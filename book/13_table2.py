@@ -15,7 +15,7 @@ import pandas as pd
 
 from IPython.display import Markdown
 
-from book.evidence.verdicts import readable
+from book.evidence.verdicts import readable, verdict
 from data import planted_short
 from book import plots
 from book.evidence import answer, statistics
@@ -32,7 +32,7 @@ table = pd.read_csv(RESULTS / "table2.csv")
 lines = pd.read_csv(RESULTS / "table2_summary.csv")
 games = lines[(lines.split == split) & (lines.method == "tfe")]
 better = [row.backbone for row in games.itertuples()
-          if answer.verdict(row._asdict()) == "higher"]
+          if verdict(row._asdict()) == "higher"]
 Markdown(f"TFE begun warm raised the accuracy of {len(better) or 'none'} of"
          f" {len(games)} heads over the same head trained on for as long:"
          f" {answer.of_rows(games, 'accuracy')}. Equal means within 1"
@@ -117,10 +117,7 @@ assert metrics.accuracy(targets, scores) == 3 / 4
 # %%
 assert (games.difference_low < 0).all()
 assert (games.difference_high > 0).all()
-readable(tfe, "accuracy (%)").assign(
-    recognition=tfe.apply(answer.verdict, axis=1).values,
-    fidelity=tfe.apply(answer.verdict, axis=1, prefix="auc_").where(
-        tfe.auc_difference.notna(), "").values)
+readable(tfe, "accuracy (%)")
 
 # %% [markdown]
 # What could these seeds have seen? The smallest true difference that would

@@ -117,8 +117,8 @@ pd.DataFrame({"median difference": pairs.median(),
 
 # %% [markdown]
 # **What it says.** The share of readings that gain, and which axis moves
-# them. A verdict that turns with the reading is printed in
-# [the ledger](25_claims.ipynb) as "depends on the reading".
+# them. [The ledger](25_claims.ipynb) does not read these runs yet: they are
+# too few.
 #
 # **What it does not say.** These are single seeds on `val`, and the search
 # is not complete until the first line above says so. The best of many is

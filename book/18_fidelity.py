@@ -168,7 +168,7 @@ verdicts.readable(test, "mAP (%)").drop(columns=["split", "against"])
 plays = test.method.isin(["tfe", "tfe-bounded"])
 others = test[~plays & test.against.notna()]
 pd.DataFrame({
-    name: part.apply(verdicts.direction, axis=1,
+    name: part.apply(verdicts.verdict, axis=1,
                      prefix="auc_").value_counts()
     for name, part in (("TFE", test[plays]), ("others", others))
 }).fillna(0).astype(int)

@@ -67,7 +67,7 @@ def told(measure, prefix):
     """The verdict of each row, a column a set; says what they come to."""
     part = ours[ours[f"{prefix}difference"].notna()]
     words = part.assign(word=part.apply(
-        answer.verdict, axis=1, prefix=prefix)).pivot(
+        verdicts.verdict, axis=1, prefix=prefix)).pivot(
             index="row", columns="data", values="word")
     real = words.drop(columns=PLANTED)
     counts = ", ".join(f"{n} {word}" for word, n in
@@ -100,9 +100,9 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # The fidelity AUC of MSRC-12 is understated: its interval covers only a part
 # of the gesture. GRID has one speaker and says nothing of other people. Its
 # sentences have a fixed order of words, so that a word's place tells the
-# word. Depth videos are scaled clip by clip. No rate was tuned on any of
-# these sets: all rows keep those that the validation videos of `planted`
-# chose. `make reproduce-real` makes the tables; without the files it says
+# word. Depth videos are scaled clip by clip. SFINGE 3D has rates of its own
+# search; on the other sets all rows keep those that the validation videos
+# of `planted` chose. `make reproduce-real` makes the tables; without the files it says
 # where they are to be had. Three older sets stand in
 # [chapter 18](18_fidelity.ipynb). What these tables say of themselves:
 
@@ -228,8 +228,10 @@ worth.reindex(index=there, columns=asked).astype(object).fillna("")
 #
 # An interval over seeds speaks of these test people. An interval over
 # *people* speaks of others: every person's value is a mean over seeds, and
-# the t interval is over persons. It is wide where few people are tested. SFINGE
-# 3D tests other recordings with every seed; GRID has one speaker.
+# the t interval is over persons. Few people make it unsure: it may come out
+# too wide, or too narrow by chance. A person's mAP is over that person's
+# videos alone, so that the two means differ. SFINGE 3D tests other
+# recordings with every seed; GRID has one speaker.
 
 # %%
 tables = [people.beside(ours[ours.data == title], own).assign(data=title)
@@ -352,8 +354,9 @@ else:
 #
 # ## Summary
 #
-# - The rows of Table 1 stand on real recordings, each with its control; where
-#   times are known, beside an oracle and a prior that sees no video.
+# - Rows of Table 1 stand on real recordings, each with its control; where
+#   times are known, beside an oracle and a prior that sees no video. The
+#   first output names the sets that were not run.
 # - Above chance is not enough: a read-out has to beat the place alone.
 # - Seeds and people are two populations. Intervals over people are the wider
 #   question.

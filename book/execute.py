@@ -48,9 +48,10 @@ def reads(source):
     """
     names = {node.value for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
              if isinstance(node, ast.Constant) and isinstance(node.value, str)}
-    # `f"{name}_summary.csv"` names a file too: by its end and by a name that stands elsewhere.
+    # `f"{name}_summary.csv"` names a file too: by its end and by a name that stands elsewhere; "*.csv"
+    # names them all.
     ends = tuple(name for name in names if name.endswith((".csv", ".json")))
-    results = {path for path in RESULTS.glob("*.*") for end in ends if path.name == end or (
+    results = {path for path in RESULTS.glob("*.*") for end in ends if path.match(end) or (
         path.name.endswith(end) and path.name.removesuffix(end) in names)}
     # A string may name the backbone that a chapter builds.
     return sources(source, names) | {str(path.relative_to(ROOT)): digest(path)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from book.evidence import answer
+from book.evidence.verdicts import verdict
 from data.files.paths import ROOT
 from tfe.errors import StudyError
 
@@ -20,8 +21,8 @@ def runs(seeds=10, **effects):
         value, auc, spread = effects.get(row, (0, 0, .01))
         for seed in range(seeds):
             noise = spread * draw.normal()
-            lines.append((row, seed, "test", 70 + value + noise, .8 + auc + noise / 100))
-    return pd.DataFrame(lines, columns=["row", "seed", "split", "value", "fidelity_auc"])
+            lines.append((row, seed, "test", 70 + value + noise, .8 + auc + noise / 100, .6 + noise / 100))
+    return pd.DataFrame(lines, columns=["row", "seed", "split", "value", "fidelity_auc", "fidelity_mass"])
 
 
 @pytest.mark.parametrize("effects, said", [
@@ -57,13 +58,13 @@ def test_an_interval_that_does_not_outlive_the_correction_is_no_clear_difference
     lines = answer.contrasts(runs(**{"BIKE+TFE": (2.5, 0, 3)}))
     line = lines[(lines.question == "TFE") & (lines["head"] == "BIKE")].iloc[0]
     assert line.difference_low > 0 and line.holm > .05
-    assert answer.verdict(line) == "no clear difference"
+    assert verdict(line) == "no clear difference"
 
 
 def test_a_clear_difference_within_the_margin_is_equal():
     lines = answer.contrasts(runs(**{"BIKE+TFE": (-.4, 0, .1)}))
     line = lines[(lines.question == "TFE") & (lines["head"] == "BIKE")].iloc[0]
-    assert line.difference_high < 0 and line.holm < .05 and answer.verdict(line) == "equal"
+    assert line.difference_high < 0 and line.holm < .05 and verdict(line) == "equal"
 
 
 def test_questions_whose_rows_were_not_run_are_left_out():
@@ -81,7 +82,7 @@ def at_one_rate(**changed):
 
 
 @pytest.mark.parametrize("changed, said", [
-    ({}, "are equal, within 1 point and 0.02 AUC."),
+    ({}, "MSQNet with TFE equals its control, within 1 point and 0.02 AUC."),
     ({"equal": False, "holm": .01}, "MSQNet's mAP fell by 0.4 points and its fidelity stayed equal within 0.02"),
     ({"auc_equal": False}, "MSQNet's mAP stayed equal within 1 point and its fidelity shows no clear")])
 def test_what_is_left_at_one_rate(changed, said):

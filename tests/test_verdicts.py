@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence.verdicts import bar, direction, interval
+from book.evidence.verdicts import bar, interval, verdict
 from book.evidence import statistics
 
 
@@ -16,12 +16,11 @@ def runs(auc, value):
                       for row, a, v in (("rival", 0, 0), ("ours", auc, value))])
 
 
-def test_direction_is_where_the_interval_lies():
-    line = {"difference_low": 0.1, "difference_high": 2, "auc_difference_low": -1,
-            "auc_difference_high": 1}
-    assert direction(line) == "higher" and direction(line, "auc_") == "not told apart"
-    assert direction(line | {"difference_low": -3, "difference_high": -1}) == "lower"
-    assert direction(line | {"difference_low": np.nan}) == "-"
+def test_without_a_difference_there_is_no_verdict_and_without_margins_none_is_equal():
+    line = {"difference": np.nan, "auc_difference": -.1, "auc_holm": .01}
+    assert verdict(line) == "" and verdict(line, "auc_") == "lower"
+    assert verdict(line | {"auc_difference": .1}, "auc_") == "higher"
+    assert verdict(line | {"auc_holm": .06}, "auc_") == "no clear difference"
 
 
 @pytest.mark.parametrize("auc, value, met", [

@@ -4,6 +4,7 @@ import pandas as pd
 
 from book.evidence import statistics
 from book.evidence.summary import MARGINS
+from book.evidence.verdicts import verdict
 from data.files.paths import write_text
 from tfe.errors import StudyError
 
@@ -16,19 +17,22 @@ QUESTIONS = {
                      "Training the layers below D by -L_N as well lowered"),
     "from scratch": ("{}+TFE from scratch", "{}", "TFE from scratch lowered"),
     "training on": ("{} trained on", "{}", "Training on without TFE raised")}
-# Column, name, unit and digits; differences below the margin count as none.
-MEASURES = {prefix: (*words, MARGINS[words[0]]) for prefix, words in {
-    "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3)}.items()}
+# Column, name, unit and digits; differences below the margin count as none. Mass reads the same importance
+# of segments as the AUC does, another way: it decides nothing, and is told beside the answer.
+MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {
+    "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3),
+    "mass_": ("fidelity_mass", "fidelity by mass", "of mass", 3)}.items()}
+DECIDING = "", "auc_"
 
 
 def contrasts(runs, split="test"):
     """Every question of `QUESTIONS` that a table's runs can answer, one line a question and head.
 
-    runs: as in `results/headline.csv`. Columns as in a summary's differences; `holm`, `auc_holm`
-    correct the p values of both measures for all of them together.
+    runs: as in `results/headline.csv`. Columns as in a summary's differences, and `mass_` ones; `holm`,
+    `auc_holm` correct the p values of both measures for all of them together.
     """
-    wide = runs[runs.split == split].pivot_table(index="seed", columns="row",
-                                                 values=["value", "fidelity_auc"])
+    wide = runs[runs.split == split].pivot_table(
+        index="seed", columns="row", values=[column for column, *_ in MEASURES.values()])
     lines = []
     for question, (ours, other, _) in QUESTIONS.items():
         for head in HEADS:
@@ -39,39 +43,33 @@ def contrasts(runs, split="test"):
 
 
 def corrected(lines):
-    """Lines of `differences` with `holm` and `auc_holm`: their p values, corrected all together."""
+    """Lines of `differences` with `holm` and `auc_holm`: their p values, corrected all together.
+
+    Those of mass are corrected by themselves.
+    """
     if len(lines):
         both = statistics.holm(pd.concat([lines.p, lines.auc_p], ignore_index=True))
         lines = lines.assign(holm=both[:len(lines)], auc_holm=both[len(lines):])
+        if "mass_p" in lines:
+            lines["mass_holm"] = statistics.holm(lines.mass_p)
     return lines
 
 
 def differences(wide, ours, other):
-    """Row `ours` minus row `other`, paired by seed, in both measures: a line, named as in a summary.
+    """Row `ours` minus row `other`, paired by seed, in each measure: a line, named as in a summary.
 
-    wide: a table's runs, seeds down; columns are `value` and `fidelity_auc`, then the row.
+    wide: a table's runs, seeds down; columns are those of `MEASURES` that are there, then the row.
     """
     found = {"row": ours, "against": other}
     for prefix, (column, *_, margin) in MEASURES.items():
+        if column not in wide:
+            continue
         pair = statistics.paired_by_seed(*(wide[column].get(row, pd.Series(dtype=float))
                                            for row in (ours, other)), margin=margin)
         ends = {"low": "difference_low", "high": "difference_high"}
         found |= {prefix + ends.get(name, name): value for name, value in (pair or {}).items()
                   if name != "means"}
     return found
-
-
-def verdict(line, prefix=""):
-    """Of a line of `contrasts`: "equal", "higher", "lower" or "no clear difference".
-
-    Equal is told by the margin: a difference within it does not count, however clear it is. Beyond it
-    higher and lower are told apart after Holm's correction alone.
-    """
-    if line.get(f"{prefix}equal") in (True, 1):
-        return "equal"
-    if line[f"{prefix}holm"] < 0.05:
-        return "higher" if line[f"{prefix}difference"] > 0 else "lower"
-    return "no clear difference"
 
 
 def sentence(lines, question, prefix=""):
@@ -98,17 +96,19 @@ def _became(line, prefix):
     _, _, unit, digits, margin = MEASURES[prefix]
     size = f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
     return {"higher": f"rose by {size}", "lower": f"fell by {size}",
-            "equal": f"stayed equal within {margin:g} {unit if margin != 1 else 'point'}",
+            "equal": f"stayed equal within {margin or 0:g} {unit if margin != 1 else 'point'}",
             "no clear difference": "shows no clear difference"}[verdict(line, prefix)]
 
 
 def paragraph(lines, rate=None):
-    """The answer in short: recognition, fidelity, what is left of both at one rate, and of what it speaks.
+    """The answer in short: recognition, fidelity by both measures, what is left of them at one rate, and of
+    what it speaks.
 
     rate: `rate_summary.csv`, TFE beside its controls at its own learning rates, if that was run.
     """
     return " ".join(filter(None, [
-        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), at_one_rate(rate),
+        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), sentence(lines, "TFE", "mass_"),
+        at_one_rate(rate),
         f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
         "trained for as long."]))
 
@@ -129,16 +129,17 @@ def at_one_rate(rate, split="test"):
     """What TFE does to each head where both learn at one rate, a sentence a head; None where not run."""
     if rate is None:
         return None
-    mean, auc = (MEASURES[prefix][-1] for prefix in MEASURES)
+    mean, auc = (MEASURES[prefix][-1] for prefix in DECIDING)
     said = []
     asked = rate[(rate.split == split) & rate.row.isin([f"{head}+TFE" for head in HEADS])]
     for line in asked.to_dict("records"):
         head = line["row"].removesuffix("+TFE")
-        opening = "At one learning rate, " if not said else "There "
-        said.append(opening + (
-            f"{head} with TFE and without are equal, within {mean:g} point and {auc:g} AUC."
+        said.append(
+            f"Where both learn at TFE's rate, {head} with TFE equals its control, within {mean:g} point "
+            f"and {auc:g} AUC."
             if line["equal"] and line["auc_equal"] else
-            f"{head}'s mAP {_became(line, '')} and its fidelity {_became(line, 'auc_')}."))
+            f"{'There' if said else 'At one rate'} {head}'s mAP {_became(line, '')} and its fidelity "
+            f"{_became(line, 'auc_')}.")
     return " ".join(said)
 
 
@@ -149,7 +150,7 @@ def caption(runs):
         return ""
     lines = contrasts(runs, "test")
     return "".join(f"{sentence(lines, question, prefix)} " for question in QUESTIONS
-                   if question in set(lines.get("question", ())) for prefix in MEASURES)
+                   if question in set(lines.get("question", ())) for prefix in DECIDING)
 
 
 def write(readme, runs, rate=None):

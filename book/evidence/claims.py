@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from book.evidence.rules import CONFIRMED, NARROWED, REFUTED, RULES, UNSEEN, UNTESTED, load
+from book.evidence.rules import CONFIRMED, NARROWED, REFUTED, RULES, UNTESTED, load
 from data.files.paths import RESULTS
 from data.files.reading import yaml_object
 
@@ -70,13 +70,12 @@ def reading(folder, given):
         return ""
     runs = load(folder, given["name"])
     if "start" not in runs:
-        return "from scratch: "
+        return "from scratch, -L_N below D: "
     named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
     named = named - {None}
-    named |= {f"{head}+TFE" for head in named if given.get("of") == "gain"}
     runs = runs[runs.row.isin(named) | (not named)].dropna(subset="below")
     found = dict.fromkeys(
-        "from scratch" if run.start == "cold" else f"warm, {run.below.replace('D', '-L_N')} below D"
+        f"{'from scratch' if run.start == 'cold' else 'warm'}, {run.below.replace('D', '-L_N')} below D"
         for run in runs.itertuples())
     return f"{'; '.join(found)}: " if found else ""
 
@@ -89,8 +88,6 @@ def ledger(folder=RESULTS):
             verdict, words = RULES[entry["rule"]](folder, **entry.get("given", {}))
         except LookupError as error:
             verdict, words = UNTESTED, str(error.args[0])
-        if verdict == UNSEEN:
-            words = f"not told apart: {words}"
         words = reading(folder, entry.get("given", {})) + words
         rows.append({"id": name, "where": entry["where"], "claim": entry["claim"],
                      "verdict": verdict, "evidence": f"{entry['shown']}: {words}"})

@@ -11,14 +11,14 @@ from scipy.stats import spearmanr
 
 from book.evidence import statistics
 from book.evidence.summary import MARGINS
+from book.evidence.verdicts import verdict
 
 CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
 DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
 VERDICTS = CONFIRMED, NARROWED, DEPENDS, UNSEEN, REFUTED, UNTESTED
 # Rows that hold one claim in the readings that the text allows, by what makes the reading.
-HEADS = "MSQNet", "BIKE", "Text4Vis"
 READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N below D",
-            "from scratch": "{}+TFE from scratch"}
+            "from scratch, -L_N below D": "{}+TFE from scratch"}
 DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
            "table4": "make reproduce-table4",
@@ -60,30 +60,30 @@ def across(verdicts):
     return DEPENDS if {CONFIRMED, NARROWED} & set(verdicts) else UNSEEN
 
 
-def beyond(line, prefix="", wanted=1):
-    """The verdict on a paired difference: its sign, or not told apart where it is equal to none.
+def judged(line, prefix="", wanted=1):
+    """The verdict on a summary's difference: what `book.evidence.verdicts.verdict` calls it, as wanted.
 
-    Equal within the margins fixed beforehand (results/plan.md), for all that its sign be certain.
+    Equal within the margins fixed beforehand (results/plan.md) is no effect, for all that its sign be
+    certain; beyond them Holm's correction decides.
     """
-    if line.get(f"{prefix}equal") in (True, 1):
-        return UNSEEN
-    return sign(line[f"{prefix}difference_low"], line[f"{prefix}difference_high"], wanted)
+    signs = {"higher": wanted, "lower": -wanted}
+    return {1: CONFIRMED, -1: REFUTED}.get(signs.get(verdict(line, prefix)), UNSEEN)
 
 
 def compared(ours, other, wanted=1, digits=2, margin=None):
     """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words."""
     pair = statistics.paired(ours, other, margin=margin)
-    line = {"difference_low": pair["low"], "difference_high": pair["high"], "equal": pair.get("equal")}
-    return beyond(line, wanted=wanted), (
+    found = UNSEEN if pair.get("equal") else sign(pair["low"], pair["high"], wanted)
+    return found, (
         f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]"
-        + ", equal" * bool(line["equal"]))
+        + ", equal" * bool(pair.get("equal")))
 
 
 def raises(folder, name, rows, prefix="", wanted=1):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
-    Confirmed where all intervals say so, narrowed where some do, refuted where none does and one says
-    the contrary, and not reproduced here where the seeds tell nothing apart.
+    Confirmed where all are, narrowed where some are, refuted where none is and one shows the contrary,
+    and not reproduced here where the seeds tell nothing apart.
     """
     lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
     verdicts, words = [], []
@@ -92,10 +92,57 @@ def raises(folder, name, rows, prefix="", wanted=1):
             raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
         line = lines.loc[row]
         middle, low, high = (line[f"{prefix}difference{end}"] for end in ("", "_low", "_high"))
-        verdicts.append(beyond(line, prefix, wanted))
+        verdicts.append(judged(line, prefix, wanted))
         words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]"
                      + ", equal" * (line.get(f"{prefix}equal") in (True, 1)))
     return together(verdicts), "; ".join(words)
+
+
+def against(folder, name, row):
+    """The row that `row` of a table is held against."""
+    held = load(folder, name, "_summary").set_index("row").against
+    if row not in held or pd.isna(held[row]).any():
+        raise LookupError(f"{name}_summary.csv holds {row!r} against nothing")
+    return held[[row]].iloc[0]
+
+
+def differences(folder, name, row, column="value"):
+    """Each run of a row minus that of its seed which it is held against: a Series by seed.
+
+    column: of the runs on test, or the name of a measure.
+    """
+    runs = on_test(load(folder, name))
+    if column not in runs:
+        runs = on_test(load(folder, name, "_measures")).query("measure == @column").rename(
+            columns={"value": column})
+    wide = runs.pivot_table(index="seed", columns="row", values=column)
+    return (wide[row] - wide[against(folder, name, row)]).dropna()
+
+
+def exceed(folder, name, rows, column, digits=3):
+    """The claim that each of `rows` is above its baseline in a column or measure of its runs."""
+    found = {row: differences(folder, name, row, column) for row in rows}
+    judged_rows = {row: compared(each, 0 * each, digits=digits) for row, each in found.items()}
+    return together([each for each, _ in judged_rows.values()]), "; ".join(
+        f"{row} {words}" for row, (_, words) in judged_rows.items())
+
+
+def gains_more(folder, name, rows):
+    """The claim that the first of two rows gains more over its baseline than the second over its own."""
+    first, second = (differences(folder, name, row) for row in rows)
+    first, second = first.align(second, join="inner")
+    found, words = compared(first, second, margin=MARGINS["value"])
+    return found, f"{rows[0]}'s gain minus {rows[1]}'s: {words}, {len(first)} seeds"
+
+
+def falls_less(folder, name, rows):
+    """The claim that a row loses less than its baseline from `test` to `shifted`, where scenes lie."""
+    row, = rows
+    other = against(folder, name, row)
+    lost = fall(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
+    both = lost[[other, row]].dropna()
+    found, words = compared(both[other], both[row], margin=MARGINS["value"])
+    return found, f"fall of {other} minus {row}'s: {words}, {len(both)} seeds"
 
 
 def on_test(table):
@@ -109,47 +156,26 @@ def fall(table):
     return (wide.test - wide.shifted).rename("value").reset_index()
 
 
-def gain(table, cold=False):
-    """Each TFE run minus the head of its seed that it is held against: rows are the heads.
-
-    Held against that head trained on, where the table has it. cold: TFE from scratch, against the
-    head that begins there too.
-    """
-    wide = on_test(table).pivot_table(index="seed", columns="row", values="value")
-    gains = {}
-    for head in HEADS:
-        ours, base = f"{head}+TFE", f"{head} trained on"
-        if cold or base not in wide:
-            ours, base = (f"{ours} from scratch" if f"{ours} from scratch" in wide else ours), head
-        if {ours, base} <= set(wide):
-            gains[head] = wide[ours] - wide[base]
-    found = pd.DataFrame(gains).stack().rename("value").rename_axis(["seed", "row"])
-    return found.reset_index()
-
-
-PREPARED = {of.__name__: of for of in (on_test, fall, gain)}
-
-
-def paired(folder, name, ours, other, wanted=1, of="on_test"):
-    """The claim that row `ours` exceeds row `other`, paired by seed; `of` prepares the runs."""
-    runs = PREPARED[of](load(folder, name)).pivot_table(index="seed", columns="row", values="value")
+def paired(folder, name, ours, other, wanted=1):
+    """The claim that row `ours` exceeds row `other`, paired by seed."""
+    runs = on_test(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
     if not {ours, other} <= set(runs):
         raise LookupError(f"{name}.csv lacks {ours} or {other}")
     both = runs[[ours, other]].dropna()
-    verdict, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"])
-    return verdict, f"{ours} minus {other}: {words}, {len(both)} seeds"
+    found, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"])
+    return found, f"{ours} minus {other}: {words}, {len(both)} seeds"
 
 
 def less_in_rest(runs):
-    """z_N tells less of the label than z_S, by a fresh reader: yes, no, or not told apart."""
-    verdict, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3)
-    return verdict, f"fresh reader, z_S minus z_N: {words}"
+    """z_N tells less of the label than z_S, by a fresh reader: yes, no, or no clear difference."""
+    found, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3)
+    return found, f"fresh reader, z_S minus z_N: {words}"
 
 
 def independent(runs):
     """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
-    verdict, words = compared(*(runs[name] for name in DEPENDENCE), digits=3)
-    return (REFUTED if verdict == CONFIRMED else UNSEEN), (
+    found, words = compared(*(runs[name] for name in DEPENDENCE), digits=3)
+    return (REFUTED if found == CONFIRMED else UNSEEN), (
         f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
         f"pairs by {words}")
 
@@ -195,24 +221,21 @@ def largest(folder, name, row, rows):
     if set(rows) - set(others.row):
         raise LookupError(f"not run: {name}_summary.csv does not compare all of {', '.join(rows)} "
                           f"with {row}")
-    found = others.apply(beyond, axis=1, wanted=-1)
-    named = {word: "; ".join(others.row[found == verdict]) or "none" for word, verdict in (
-        ("above", REFUTED), ("below", CONFIRMED), ("equal or not told apart", UNSEEN))}
+    found = others.apply(judged, axis=1, wanted=-1)
+    named = {word: "; ".join(others.row[found == each]) or "none" for word, each in (
+        ("above", REFUTED), ("below", CONFIRMED), ("equal or no clear difference", UNSEEN))}
     return REFUTED if REFUTED in set(found) else together(list(found)), (
         f"against {row}, " + ". ".join(f"{word}: {names}" for word, names in named.items()))
 
 
-def coarser(folder, backbone, whole="table1", clips="coarse"):
-    """The claim that TFE gains more where training has whole videos than where it has clips of them."""
-    gains = pd.concat([gain(load(folder, name), cold=True).set_index(["row", "seed"])
-                       .value.rename(name) for name in (whole, clips)], axis=1).dropna()
-    gains = gains[gains.index.isin([backbone], level="row")]
-    if gains.empty:
-        raise LookupError(f"not run: no seed of {backbone} stands in both tables")
-    verdict, words = compared(gains[whole], gains[clips])
-    return verdict, (f"from scratch, gain on whole videos {gains[whole].mean():+.2f}, on clips "
-                     f"{gains[clips].mean():+.2f}; the first minus the second {words}, "
-                     f"{len(gains)} seeds")
+def coarser(folder, rows, whole="table1", clips="coarse"):
+    """The claim that a row gains more over its baseline where training has whole videos than on clips."""
+    row, = rows
+    on_whole, on_clips = (differences(folder, name, row) for name in (whole, clips))
+    on_whole, on_clips = on_whole.align(on_clips, join="inner")
+    found, words = compared(on_whole, on_clips, margin=MARGINS["value"])
+    return found, (f"{row} gains {on_whole.mean():+.2f} on whole videos, {on_clips.mean():+.2f} on clips; "
+                   f"the first minus the second {words}, {len(on_whole)} seeds")
 
 
 def contradicted(folder, statement):
@@ -250,8 +273,8 @@ def facts(folder, dataset):
                     np.isclose(rows.value, rows.paper, rtol=0.005))
     words = "; ".join(f"{row.quantity} {row.value:g}, printed {row.paper:g}"
                       for row in rows[~good].itertuples())
-    verdict = CONFIRMED if good.all() else NARROWED if good.any() else REFUTED
-    return verdict, f"{good.sum()} of {len(rows)} agree" + (f"; not: {words}" if words else "")
+    found = CONFIRMED if good.all() else NARROWED if good.any() else REFUTED
+    return found, f"{good.sum()} of {len(rows)} agree" + (f"; not: {words}" if words else "")
 
 
 def khot(folder):
@@ -273,23 +296,22 @@ def captioned(folder):
         f"{len(columns)} rows with {columns.max()} number each, of {', '.join(rows.dataset.unique())}")
 
 
-def in_readings(folder, rule, heads=(), into="rows", more=None, **given):
+def in_readings(folder, rule, heads=(), more=None, **given):
     """The claim that a rule judges, in every reading of `READINGS`, of these heads.
 
-    rule: a name of `RULES`, called once a reading with `given` and the reading's rows. into: the
-    argument that takes them, "rows" a list of all heads, any other the row of the first head. more:
-    further readings: `{reading: the rule's arguments, over those in given}`; all, where no head is given.
+    rule: a name of `RULES`, called once a reading with `given` and the reading's `rows`, one a head.
+    more: further readings: `{reading: the rule's arguments, over those in given}`; all, where no head is
+    given.
     """
     found = {}
     for reading, row in READINGS.items() if heads else ():
-        rows = [row.format(head) for head in heads]
-        found[reading] = RULES[rule](folder, **given, **{into: rows if into == "rows" else rows[0]})
+        found[reading] = RULES[rule](folder, **given, rows=[row.format(head) for head in heads])
     for reading, own in (more or {}).items():
         found[reading] = RULES[rule](folder, **given | own)
-    return across([verdict for verdict, _ in found.values()]), ". ".join(
-        f"{reading} ({verdict}): {words}" for reading, (verdict, words) in found.items())
+    return across([each for each, _ in found.values()]), ". ".join(
+        f"{reading} ({each}): {words}" for reading, (each, words) in found.items())
 
 
 RULES = {rule.__name__: rule for rule in (
-    raises, paired, measured, correlation, largest, coarser, contradicted, cheaper, facts, khot,
-    captioned, in_readings)}
+    raises, exceed, paired, gains_more, falls_less, measured, correlation, largest, coarser,
+    contradicted, cheaper, facts, khot, captioned, in_readings)}

@@ -27,12 +27,19 @@ def interval(line, name, sign="", digits=1):
     return " ".join(words)
 
 
-def direction(line, prefix=""):
-    """Of a summary's line: whether its paired difference is above zero, below, or neither."""
-    low, high = line[f"{prefix}difference_low"], line[f"{prefix}difference_high"]
-    if pd.isna(low):
-        return "-"
-    return "higher" if low > 0 else "lower" if high < 0 else "not told apart"
+def verdict(line, prefix=""):
+    """Of a line with a paired difference: "equal", "higher", "lower" or "no clear difference".
+
+    Equal is told by the margin: a difference within it does not count, however clear it is. Beyond it
+    higher and lower are told apart after Holm's correction alone. "" where there is no difference.
+    """
+    if pd.isna(line[f"{prefix}difference"]):
+        return ""
+    if line.get(f"{prefix}equal") in (True, 1):
+        return "equal"
+    if line[f"{prefix}holm"] < 0.05:
+        return "higher" if line[f"{prefix}difference"] > 0 else "lower"
+    return "no clear difference"
 
 
 def intervals(lines, unit):
@@ -50,8 +57,8 @@ def readable(lines, unit):
     return pd.DataFrame({
         "row": lines.row, "split": lines.split, unit: words[unit],
         "against": lines.against.fillna(""), "difference": words["difference"],
-        "recognition": lines.apply(direction, axis=1), "fidelity AUC": words["fidelity AUC"],
-        "fidelity": lines.apply(direction, axis=1, prefix="auc_")}).set_index("row")
+        "recognition": lines.apply(verdict, axis=1), "fidelity AUC": words["fidelity AUC"],
+        "fidelity": lines.apply(verdict, axis=1, prefix="auc_")}).set_index("row")
 
 
 def bar(runs, ours, others, margin):
