@@ -95,7 +95,11 @@ shown = found[["head", "question", "row", "against"]].assign(
     mAP_is=found.apply(verdict, axis=1),
     AUC=found.apply(interval, axis=1, name="auc_difference", sign="+",
                     digits=3),
-    fidelity_is=found.apply(verdict, axis=1, prefix="auc_"))
+    fidelity_is=found.apply(verdict, axis=1, prefix="auc_"),
+    smallest_effect=found.smallest_effect.round(1))
+display(Markdown("\n".join(
+    f"- {answer.sentence(found, question, prefix)}"
+    for question in answer.QUESTIONS for prefix in answer.DECIDING)))
 shown.sort_values("head", ascending=False, kind="stable").set_index(
     ["head", "question"]).rename(columns=lambda n: n.replace("_", " "))
 
@@ -108,14 +112,12 @@ shown.sort_values("head", ascending=False, kind="stable").set_index(
 # below 0.05. The margin is as wide as the gains that the paper prints: a
 # row called `equal` may hold such a gain, and its interval tells. The tests
 # of equality are not corrected for their number. On BIKE the lines on the
-# adversary and on $-\mathcal L_N$ change the rate as well. In words:
-
-# %%
-Markdown("\n".join(
-    f"- {answer.sentence(found, question, prefix)}"
-    for question in answer.QUESTIONS for prefix in ("", "auc_")))
-
-# %% [markdown]
+# adversary and on $-\mathcal L_N$ change the rate as well.
+#
+# `smallest effect` is the true difference in mAP that so many seeds would
+# find with probability 0.8. It is small where two rows share a start, and
+# large where TFE begins at random.
+#
 # One line by hand: the mean of the paired differences, its interval, and
 # the test of equality. Two one-sided tests at 5% pass exactly where the
 # 90% interval lies within the margin.
@@ -161,21 +163,6 @@ cells[cells.split == split].set_index("row").drop(columns="split").join(
 # `seeds and videos` is the interval widened by a bootstrap over the test
 # videos: it speaks of new videos of the same kind too.
 #
-# ## TFE against the head it replaces
-#
-# The differences of that table, paired by seed. `smallest effect` is the
-# true difference that so many seeds would find with probability 0.8. It is
-# small where two rows share a start, and large where TFE begins at random.
-
-# %%
-tfe = lines[lines.method.str.startswith("tfe")]
-pd.DataFrame({"row": tfe.row, "split": tfe.split, "against": tfe.against,
-              "difference (mAP)": tfe.apply(
-                  interval, axis=1, name="difference", sign="+"),
-              "holm": tfe.holm.round(3), "smallest effect":
-              tfe.smallest_effect.round(1)}).set_index("row")
-
-# %% [markdown]
 # ## One rate on both sides
 #
 # A row's own best rate on `val` is not its control's: MSQNet+TFE has 3e-4
@@ -235,7 +222,7 @@ seen.set_axis(["attention", "class", "probe of z_N"], axis=1).round(3)
 
 # %%
 again = pd.read_csv(RESULTS / "headline_summary.csv")
-print(f"{again.seeds.min()} seeds a row or more")
+tfe = lines[lines.method == "tfe"]
 both = pd.DataFrame({
     f"{name}, {many} seeds": part[part.split == split].dropna(
         subset="difference").set_index("row").apply(

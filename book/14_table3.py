@@ -273,19 +273,21 @@ assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 # the heads' embedding is linear (`why.yaml`). There TFE loses, and two knobs
 # of Eq. (12) were turned to see why. `below D by L_S` leaves
 # $-\mathcal L_N$ out of the layers below $D$, and there alone. `no
-# adversary` leaves it out everywhere. Differences are to the plain head of
-# as many epochs.
+# adversary` leaves it out everywhere. `bounded` bounds it, as the cap of
+# [chapter 9](09_game.ipynb) does. Differences are to the plain head of as
+# many epochs.
 
 # %%
-why = pd.read_csv(RESULTS / "why_summary.csv").query("split == 'test'")
-why = why.set_index("row").filter(regex="TFE$|L_S|no adversary", axis=0)
+why = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv") for name in (
+    "why", "bounded")]).query("split == 'test'").set_index("row").filter(
+        regex="TFE$|L_S|no adversary|bounded", axis=0)
 cold = pd.read_csv(RESULTS / "why_measures.csv").query(
     "split == 'test' and measure == 'probes_probe_x'")
-assert (why.holm < 0.05).tolist() == [True] + 5 * [False]
+assert (why.holm < 0.05).tolist() == [True] + 7 * [False]
 why[["value"]].rename(columns={"value": "mAP"}).assign(
     difference=why.apply(interval, axis=1, name="difference", sign="+"),
     holm=why.holm, probe_x=100 * cold.groupby("row").value.mean()
-).round({"mAP": 1, "holm": 3, "probe_x": 1})
+).round({"mAP": 1, "holm": 3, "probe_x": 1}).fillna("")
 
 # %% [markdown]
 # **What it says.** MSQNet's loss from scratch is made *below* $D$. Where
