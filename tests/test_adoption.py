@@ -207,6 +207,11 @@ def test_a_clip_that_is_replaced_under_an_old_date_is_measured_anew(home, tmp_pa
     assert made["test__jump_1"] == pytest.approx(1, abs=0.11)
 
 
+def test_a_folder_whose_source_nobody_states_says_so(home, tmp_path, capsys):
+    _, path, _ = adopt(capsys, home, "--out", tmp_path / "made")
+    assert open_dataset(path).settings["source"] == "its source is not stated"
+
+
 def test_a_name_too_long_for_a_file_is_shortened(tmp_path, capsys):
     for split in ("train", "test"):
         for number in range(2):
