@@ -207,8 +207,11 @@ def test_a_clip_that_is_replaced_under_an_old_date_is_measured_anew(home, tmp_pa
     assert made["test__jump_1"] == pytest.approx(1, abs=0.11)
 
 
-def test_a_folder_whose_source_nobody_states_says_so(home, tmp_path, capsys):
+def test_where_nobody_states_a_source_a_caption_says_so(home, tmp_path, capsys):
     _, path, _ = adopt(capsys, home, "--out", tmp_path / "made")
+    table = tmp_path / "made" / "dataset.toml"
+    lines = table.read_text().splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if not line.startswith("source")))
     assert open_dataset(path).settings["source"] == "its source is not stated"
 
 
