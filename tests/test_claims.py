@@ -251,6 +251,19 @@ def test_printed_seconds_may_be_cut_off(tmp_path):
     assert rules.facts(tmp_path, "toy")[0] == "confirmed"
 
 
+@pytest.mark.parametrize("shortest, longest, verdict, said", [
+    (4.2, 7.9, "confirmed", "3 of 3"), (5.5, 6.0, "confirmed", "3 of 3"),  # a part may fill less of the range
+    (1.28, 6.0, "narrowed", "2 of 3 agree; not: part, shortest (s) 1.28, printed 4"),
+    (4.2, 36.0, "narrowed", "2 of 3 agree; not: part, longest (s) 36, printed 7")])
+def test_lengths_of_a_part_bound_the_printed_range_and_not_the_mean(
+        tmp_path, shortest, longest, verdict, said):
+    pd.DataFrame({"dataset": ["toy", *["part"] * 3], "value": [101, shortest, longest, 6.95],
+                  "quantity": ["classes", "shortest (s)", "longest (s)", "mean length (s)"],
+                  "paper": [101, 4, 7, 5]}).to_csv(tmp_path / "annotations.csv", index=False)
+    found = rules.facts(tmp_path, "toy", sample="part")
+    assert found[0] == verdict and found[1].startswith(said)
+
+
 def test_draws_with_replacement_leave_fewer_than_k_ones():
     verdict, words = rules.khot(None)
     assert verdict == "refuted" and f"k = 4: {16 * (1 - (15 / 16) ** 4):.1f}" in words
