@@ -6,10 +6,11 @@
 # sample, and what does the network see at test time?
 #
 # The paper writes
-# $\mathbf{m} = \text{Gumbel-softmax}(\alpha(\mathbf{x}), k)$ and cites
-# adversarial infidelity learning (AIL; Liang et al., 2020), which follows
-# learning to explain (L2X; Chen et al., 2018). Their sampler, and hence
-# this study's reading of Eq. (8), is
+# $\mathbf{m} = \text{Gumbel-softmax}(\alpha(\mathbf{x}), k_i)$. It does not
+# say what $i$ counts; here $k_i$ is $k$. It cites adversarial infidelity
+# learning (AIL; Liang et al., 2020), which follows learning to explain (L2X;
+# Chen et al., 2018). Their sampler, and hence this study's reading of
+# Eq. (8), is
 #
 # $$\begin{aligned} m &= \max_{j = 1 \dots k} \;
 #   \text{softmax}\left(\frac{\alpha + g_j}{\tau}\right), \\

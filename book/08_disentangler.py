@@ -42,16 +42,17 @@ whole = plots.diagram({
     "video": (0.6, 1.1, "video\nT segments", ""),
     "x": (1.95, 1.1, "x\n(B, T, d)", ""),
     "D": (3.3, 1.1, "disentangler\nD, Eq. (6)", "tfe"),
-    "S": (4.75, 1.75, "$z_S$\n(B, T, d)", "salient"),
-    "N": (4.75, 0.45, "$z_N$\n(B, T, d)", "non-salient"),
-    "AS": (6.15, 1.75, "$A_S$: $L_S$\n(B, C)", "salient"),
-    "AN": (6.15, 0.45, "$A_N$: $L_N$\n(B, C)", "non-salient")},
+    "S": (4.75, 1.75, "$z'_S$\n(B, T, d)", "salient"),
+    "N": (4.75, 0.45, "$z'_N$\n(B, T, d)", "non-salient"),
+    "AS": (6.15, 1.75, "$A_S$: $\\mathcal{L}_S$\n(B, C)", "salient"),
+    "AN": (6.15, 0.45, "$A_N$: $\\mathcal{L}_N$\n(B, C)", "non-salient")},
     [("video", "x", ""), ("x", "D", ""), ("D", "S", ""),
      ("D", "N", ""), ("S", "AS", ""), ("N", "AN", "")], (6.8, 2.2))
 plots.show(whole, "flow", "The paper's Fig. 2, redrawn: an encoder and the"
            " layers that stay give x; D splits it; an approximator reads"
-           " the label from each part. The approximators lower both losses;"
-           " D lowers $L_S$ and raises $L_N$, Eq. (12). C classes.",
+           " the label from each part. The approximators lower both"
+           " losses; D lowers $\\mathcal L_S$ and raises $\\mathcal L_N$,"
+           " Eq. (12). C classes.",
            alt="Boxes from video to x to D, which forks to the salient part"
            " and its loss, and the non-salient part and its.")
 
@@ -140,10 +141,15 @@ def mask_at_test(alpha):
 # $$\begin{aligned} z'_S &= f_{DS}([z_S^1 \dots z_S^H]) + x, \\
 #   z'_N &= f_{DN}([z_N^1 \dots z_N^H]) + x \end{aligned}$$
 #
-# Note the three `+ x`. The defaults of `tfe` take $f_S$ and $f_N$ as the
-# identity and $f_{DS}, f_{DN}$ as the feed-forward networks of a
-# Transformer: linear, ReLU, linear. It is one of the few readings that gives
-# the parameter counts the paper prints ([chapter 16](16_table4.ipynb)).
+# Note the `+ x`: it stands in all three equations, (6), (10) and (11). What
+# $D$ gives and the approximators read is $z'_S$ and $z'_N$, and these are
+# what `Disentangler(x)` gives. Where no head is meant, this book leaves the
+# prime out.
+#
+# The defaults of `tfe` take $f_S$ and $f_N$ as the identity and
+# $f_{DS}, f_{DN}$ as the feed-forward networks of a Transformer: linear,
+# ReLU, linear. It is one of the few readings that gives the parameter counts
+# the paper prints ([chapter 16](16_table4.ipynb)).
 # $[\,\cdot\,]$ joins the heads.
 
 # %%
@@ -223,8 +229,8 @@ assert used == T
 print(f"segments in at least one of the {H * T} masks: {used:.0f} of {T}")
 
 # %% [markdown]
-# With $k = 4$ of 16, *every* segment is in some mask: over all rows and
-# heads, nothing is left out of $z_S$.
+# With $k = 4$ of 16, the masks of all rows and heads together cover the
+# video: in this untrained one *every* segment is in some mask.
 #
 # ## What stays in the non-salient part
 #
@@ -271,12 +277,13 @@ plots.show(fig, "residual", "How much of x a linear map reads from each"
 #
 # ## One hand of the game: Eqs. (7), (12)
 #
-# $A_S$ and $A_N$ read the label from the two parts; $L_S$ and $L_N$ are
-# their cross-entropies, Eq. (7). Together they are the player $A$, and $D$
-# is the other. [Chapter 9](09_game.ipynb) plays on tables, [chapter
-# 10](10_training.ipynb) trains a network. $A$ descends along
-# $\nabla(L_S + L_N)$, $D$ along $\nabla(L_S - L_N)$. Both gradients can be
-# taken from one forward pass; here they are against two separate ones.
+# $A_S$ and $A_N$ read the label from the two parts; $\mathcal L_S$ and
+# $\mathcal L_N$ are their cross-entropies, Eq. (7). Together they are the
+# player $A$, and $D$ is the other. [Chapter 9](09_game.ipynb) plays on
+# tables, [chapter 10](10_training.ipynb) trains a network. $A$ descends
+# along $\nabla(\mathcal L_S + \mathcal L_N)$, $D$ along
+# $\nabla(\mathcal L_S - \mathcal L_N)$. Both gradients can be taken from one
+# forward pass; here they are against two separate ones.
 
 # %%
 torch.manual_seed(seed)
@@ -308,8 +315,9 @@ print("one pass gives each player its own gradient")
 #   $D$'s own $\mathcal L_S - \mathcal L_N$;
 # - *what it is compared with*: the plain head, or that head *trained on*.
 #
-# [Chapter 12](12_table1.ipynb) measures these. The page [Where the paper is
-# silent](silent.md) says why each default was chosen.
+# [Chapter 12](12_table1.ipynb) measures all but depth, which is never varied
+# alone there. The page [Where the paper is silent](silent.md) says why each
+# default was chosen.
 
 # %%
 choices = pd.read_csv(RESULTS / "choices.csv", keep_default_na=False)
@@ -321,8 +329,8 @@ HTML(choices[["open question", "our default", "the other way"]].to_html(
 #
 # - The module is attention with a k-hot mask; its complement feeds a
 #   second stream.
-# - The mask is T x T: one for every query row and head. Together they
-#   cover every segment.
+# - The mask is T x T: one for every query row and head. Together, untrained
+#   ones leave no segment of a video out.
 # - The `+ x` keeps the input in both parts; removal must be learnt.
 # - Both players' gradients come from one forward pass.
 # - Where TFE begins, how deep it reaches and who trains the layers below
