@@ -6,8 +6,9 @@
 # $\mathcal L_{DIB}$. On which data does it hold after all, and what does
 # that say of the game that is trained?
 #
-# **Answer.** It holds for a pair of free encoders exactly if the two codes
-# are independent given the label. That is so for *every* minimiser only
+# **Answer.** A minimiser of $\mathcal L_1$ among free encoders minimises
+# $\mathcal L_{DIB}$ exactly if its two codes are independent given the
+# label. That is so for *every* minimiser only
 # where the matrix $p(y \mid x)$ has rank $|x|$, which no video data has.
 # For masks it holds where the segments are independent given the label
 # *and* some allowed mask leaves nothing of the label outside.
