@@ -72,6 +72,10 @@ facts = facts.assign(dataset=facts.dataset.map(names))
 differ = (facts.value - facts.paper).abs() >= 1
 facts = facts.rename(columns={"value": "lists", "quantity": "what"})
 print(f"{len(facts)} numbers, {differ.sum()} of them differ by 1 or more")
+both = facts.pivot(index="what", columns="dataset",
+                   values=["paper", "lists"])
+assert (both.lists > both.paper).loc["longest (s)"].sum() == 3
+assert (both.paper / both.lists)["HMDB-51"]["mean length (s)"] > 2
 facts[differ][["dataset", "what", "paper", "lists"]].set_index("dataset")
 
 # %% [markdown]
@@ -79,7 +83,8 @@ facts[differ][["dataset", "what", "paper", "lists"]].set_index("dataset")
 # that can be counted agree, but one: the printed size of HMDB-51 is that
 # of *one split*; its three splits name more clips, and the official
 # archive holds 6,766. The printed ranges of lengths are too narrow on
-# all three. None of it touches the tables: no method reads a length.
+# all three. HMDB-51's printed mean is more than twice what the lists give.
+# None of it touches the tables: no method reads a length.
 #
 # **What it does not say.** The object labels and descriptions of Charades
 # are not in the files that were read, so these two numbers stay unchecked.
@@ -156,7 +161,8 @@ pd.DataFrame(rows).set_index("dataset").round(3)
 # %% [markdown]
 # A *pair* is a video and one of its actions. The last column is also the
 # chance level of *mass*: uniform attention lays this share on the segments
-# of an action (chapter 18).
+# of an action ([chapter 0](00_question.ipynb) defines mass,
+# [chapter 12](12_table1.ipynb) measures it).
 #
 # A check, by counting the same thing twice. Each segment that shows an
 # action is one count in "segments that show it", summed over pairs, and
@@ -261,12 +267,20 @@ hard = lines[lines.method.isin(plain)].pivot(
 hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
          ["test", "shifted"]].round(1)
 
+# %%
+share = pd.DataFrame(rows).set_index("dataset")["mean share, chance"]
+share = share.loc[[names[n] for n in ("ucf101-24", "charades", "planted")]]
+assert share.is_monotonic_decreasing and share["Charades"] < 0.5
+assert 2 * share.iloc[2] < share["Charades"]
+print("An action fills on average:", ", ".join(
+    f"{part:.0%} of a video of {name}" for name, part in share.items()))
+
 # %% [markdown]
-# **What it says, and what it does not.** `planted` is like Charades in
-# that an action fills a small part of its video. It is unlike Charades
-# in almost all else: fewer classes, hardly any action at the same time as
-# another, most segments empty. What is found on it is found under these
-# conditions. `.venv/bin/python -m data charades-sim --from DIR` makes a set with the
+# **What it says, and what it does not.** On Charades an action fills less
+# of its video than on trimmed clips. In `planted` it fills far less still.
+# `planted` is unlike Charades in almost all else: fewer classes, hardly any
+# action at the same time as another, most segments empty. What is found on
+# it is found under these conditions. `.venv/bin/python -m data charades-sim --from DIR` makes a set with the
 # *real* labels and intervals of Charades and simulated features, for
 # whoever has the lists.
 #
@@ -295,13 +309,14 @@ hard.loc[list(dict.fromkeys(lines[lines.method.isin(plain)].row)),
 #
 # ## Summary
 #
-# - On Charades an action mostly fills a small part of its video, and
+# - On Charades an action fills less than half of its video on average, and
 #   shares it with other actions. On trimmed clips it often fills all.
 # - So TFE has room to help on Charades, less so on UCF101. But a *single*
 #   mask must keep most segments there, for some action is nearly always
 #   on.
-# - Section 4.1's counts are right; its ranges of lengths are not, and its
-#   size of HMDB-51 is that of one split.
+# - Section 4.1's counts are right, but its size of HMDB-51 is that of one
+#   split. Its ranges of lengths are too narrow, and its mean for HMDB-51 is
+#   more than twice that of the lists.
 #
 # ## Exercises
 #
