@@ -1,8 +1,9 @@
 # %% [markdown]
 # # 20. Is there a TFE that helps?
 #
-# **Question.** In [chapter 19](19_when.ipynb) TFE helps in no world of the
-# map. Is there a training set, or another form of TFE, with which it does?
+# **Question.** In [chapter 19](19_when.ipynb) no world of the map shows a
+# clear gain from TFE. Is there a training set, or another form of TFE, that
+# shows one?
 #
 # Two answers are tried. Section 4.3 says that TFE helps most where
 # supervision is *coarse*. And we built a form of our own, `TFE-plus`, with
