@@ -265,7 +265,8 @@ assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 # **What it says.** In this reading $x$ keeps the label in every row. With
 # both equations $z_N$ tells a fresh reader less than $z_S$, and two plain
 # streams hide it better than the mask does. No mask here points at the
-# action: each lies below chance.
+# action: each lies below chance. These are masks of MSQNet. On BIKE the mask
+# does point at the action ([chapter 12](12_table1.ipynb)).
 #
 # ## From scratch, the layers below D decide
 #
