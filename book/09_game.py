@@ -98,7 +98,7 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(7, 3))
 left.plot(gentle.losses[:, :20, 1], color=plots.COLOURS["non-salient"],
           lw=0.7, alpha=0.6)
 left.axhline(H_y, color="k", lw=1)
-left.set(xlabel="round", ylabel="$L_N$ [nats]", xscale="log")
+left.set(xlabel="round", ylabel="$\\mathcal{L}_N$ [nats]", xscale="log")
 right.scatter([end.I_xS for end in ends], l2, s=8, alpha=0.6)
 right.set(xlabel="$I(x;z_S)$ [bits]", ylabel="$I(z_S;z_N)$ [bits]")
 plots.show(fig, "gentle-play",
@@ -175,7 +175,7 @@ assert left_over.mean() > 0.2
 
 # %%
 fig, ax = plt.subplots(figsize=(5.2, 2.9))
-ax.plot(critic[:60], label="$L_N$, the critic in the game")
+ax.plot(critic[:60], label="$\\mathcal{L}_N$, the critic in the game")
 ax.plot(probe[:60], "--", label="$H(y|z_N)$, a fresh probe")
 ax.axhline(H_y, color="k", lw=1)
 ax.set(xlabel="round", ylabel="nats")
