@@ -272,8 +272,8 @@ share = pd.DataFrame(rows).set_index("dataset")["mean share, chance"]
 share = share.loc[[names[n] for n in ("ucf101-24", "charades", "planted")]]
 assert share.is_monotonic_decreasing and share["Charades"] < 0.5
 assert 2 * share.iloc[2] < share["Charades"]
-print("An action fills on average:", ", ".join(
-    f"{part:.0%} of a video of {name}" for name, part in share.items()))
+print("An action is on in this share of the segments:", ", ".join(
+    f"{part:.0%} on {name}" for name, part in share.items()))
 
 # %% [markdown]
 # **What it says, and what it does not.** On Charades an action fills less
