@@ -266,7 +266,8 @@ assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 # both equations $z_N$ tells a fresh reader less than $z_S$, and two plain
 # streams hide it better than the mask does. No mask here points at the
 # action: each lies below chance. These are masks of MSQNet. On BIKE the mask
-# does point at the action ([chapter 12](12_table1.ipynb)).
+# does point at the action, as the head's own attention does, and no clear
+# difference lies between the two ([chapter 12](12_table1.ipynb)).
 #
 # ## From scratch, the layers below D decide
 #
