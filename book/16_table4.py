@@ -246,10 +246,10 @@ for name, depth in (("msqnet", "table4"), ("bike", "last")):
 # layers stay below rests on the printed layer count alone.
 #
 # The paper names neither the number of heads nor the widths of $f_S$, $f_N$,
-# $f_{DS}$, $f_{DN}$. Hence a grid: heads, full or narrow ones (of width $d$
-# or $d / H$), `head_ratio` and `ratio`, how much wider the hidden layer of
-# $f_S$, $f_N$ and of $f_{DS}$, $f_{DN}$ is, whether one branch is counted or
-# both, and whether hooks see the projections.
+# $f_{DS}$, $f_{DN}$. Hence a grid. It varies the heads, full or narrow ones
+# (of width $d$ or $d / H$). `head_ratio` and `ratio` say how much wider the
+# hidden layer of $f_S$, $f_N$ and of $f_{DS}$, $f_{DN}$ is. One branch is
+# counted or both, and hooks see the projections or not.
 
 # %%
 fit, tried = cost.fitting()
