@@ -4,6 +4,10 @@
 # **Question.** Does a video model look where the action is, and how would
 # one know?
 #
+# **Answer.** In part, on the videos below: above chance, and not always.
+# One knows by planting the action at known times. Then one counts how often
+# a segment that shows it is more salient than one that does not.
+#
 # ![Sixteen frames of a synthetic video, the action “diagonal” outlined in three of them. Under them the truth, TFE's mask, which keeps other segments, and the salient and non-salient part.](../results/hero.png)
 #
 # *A trained head on a **synthetic** video. TFE, the method that this book is
@@ -54,11 +58,12 @@ split: str = "test"  # of the table below; shifted: other scenes
 # %% [markdown]
 # ## A video whose answer is known
 #
-# Real benchmarks tell us little about *when*. So the study makes videos:
-# `planted` is a **synthetic** dataset of real video files in which 1 to 3
-# of 12 actions happen at known times, among events that carry no label. An
-# action is the texture of a moving object. Behind it lies a *scene*: with
-# probability `rho` the one that goes with the first action, else any
+# UCF101 and HMDB-51 do not say *when*. Charades does, but its videos are
+# not at hand. So the study makes videos: `planted` is a **synthetic**
+# dataset of real video files in which 1 to 3 of 12 actions happen at known
+# times, among events that carry no label. An action is the texture of a
+# moving object. Behind it lies a *scene*. With probability `rho` it is the
+# scene that belongs to the first action, else any scene
 # ([chapter 12](12_table1.ipynb) makes use of it).
 #
 # Three videos are shown below; they were chosen by a rule: one sixth, half
@@ -191,7 +196,7 @@ plots.show(fig, "vanilla-auc", "Fidelity of two vanilla heads, and of "
 
 # %%
 worst, best = vanilla.fidelity_auc.min(), vanilla.fidelity_auc.max()
-assert worst > 0.5
+assert worst > 0.5 and best < 1
 print(f"AUC {worst:.2f} to {best:.2f} over {len(vanilla)} vanilla runs: "
       "above chance, and not 1")
 
@@ -229,11 +234,14 @@ plain
 # | [12](12_table1.ipynb) to [17](17_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
 # | [18](18_fidelity.ipynb) to [20](20_plus.ipynb) | Is TFE more faithful? Where does it help, and in what form? |
 # | [21](21_recordings.ipynb) | Do the findings hold on people, cameras and sensors? |
+# | [22](22_leaderboard.ipynb) | Which method should you use? |
 # | [23](23_real.ipynb), [24](24_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
 # | [25](25_claims.ipynb) | Which of the paper's claims stand? |
 #
 # ## Summary
 #
+# - Plain heads are partly faithful on planted videos: above chance, and not
+#   perfect.
 # - Temporal infidelity is measurable where the truth is planted.
 # - Two read-outs: what a model draws, and what it uses.
 # - The primary measure is the within-video AUC, chance 0.5.

@@ -4,6 +4,9 @@
 # **Question.** How much does one variable tell about another, and what can
 # happen to that amount when data are processed?
 #
+# **Answer.** As much as it lessens the surprise at the other, in bits.
+# Processing never adds any, and a renaming loses none.
+#
 # The paper's two objectives, Eqs. (1) and (2), are sums of mutual
 # informations. (Eq. (2) stands below, at "The toy of this book"; Eq. (1)
 # is the subject of chapter 2.) Before we ask whether they do what is
@@ -37,11 +40,11 @@ seed: int = 0  # of all that is random here
 # The surprise at an event of probability $p$ is $-\log_2 p$. Entropy is the
 # average surprise,
 #
-# $$H(x) = -\sum_x p(x) \log_2 p(x),$$
+# $$H(x) = -\sum_x p(x) \log_2 p(x).$$
 #
-# and it is the number of yes/no questions that a good questioner needs, on
-# average, up to one. A fair die with eight faces needs three. A coin with
-# faces $p$ and $1 - p$ has the *binary entropy* $h(p)$.
+# A good questioner needs that many yes/no questions on average, or up to one
+# more. A fair die with eight faces needs three. A coin with faces $p$ and
+# $1 - p$ has the *binary entropy* $h(p)$.
 
 # %%
 p = np.array([0.5, 0.25, 0.125, 0.125])
@@ -60,9 +63,19 @@ print(f"H = {by_hand} bits; h(1/2) = {h(0.5)}; h(0.11) = {h(0.11):.3f}")
 # $$\begin{aligned} I(x; y) &= H(x) - H(x \mid y) \\
 #   &= H(x) + H(y) - H(x, y). \end{aligned}$$
 #
-# It is symmetric, never negative, zero exactly when the two are
-# independent, and at most $\min(H(x), H(y))$. It depends on the table
-# alone, not on what the values are called.
+# Here $H(x \mid y)$ is the entropy of $x$ that is left once $y$ is known,
+# averaged over the values of $y$. Mutual information is symmetric, never
+# negative, zero exactly when the two are independent, and at most
+# $\min(H(x), H(y))$. It depends on the table alone, not on what the values
+# are called.
+#
+# Proofs of later chapters need two things more. $I(x; y \mid z)$ is the same
+# information once $z$ is known, averaged over the values of $z$. And the
+# **chain rule** takes an information apart:
+#
+# $$I(x, z; y) = I(x; y) + I(z; y \mid x).$$
+#
+# The pair tells of $y$ what $x$ tells, and what $z$ tells once $x$ is known.
 #
 # A check with a closed form: send a fair bit through a channel that flips
 # it with probability $\epsilon$ (the *binary symmetric channel*). Then

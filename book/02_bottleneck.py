@@ -5,6 +5,10 @@
 # bottleneck, Eq. (1). What is the best that this objective can reach, and
 # does Eq. (1) as printed ask for it?
 #
+# **Answer.** Eq. (1) as printed is never negative, and a constant reaches
+# its 0. So it asks for nothing to be kept. With a weight above 1 on the
+# second term the best is a curve, which is traced below.
+#
 # The information bottleneck (Tishby, Pereira and Bialek, 2000) wants a
 # representation $z$ of $x$ that is small, $I(x;z)$ low, and useful,
 # $I(z;y)$ high. A weight $\beta$ sets the exchange rate:
@@ -134,7 +138,9 @@ right.axvline(1 / rho**2, color="k", lw=1, ls="--")
 plots.legend(fig)
 plots.show(fig, "gaussian-bottleneck",
            f"The bottleneck of two Gaussians with correlation {rho}, in"
-           " bits. Solid rule: I(x;y). Dotted: the data processing bound.",
+           " bits. Solid rule: I(x;y). Dotted: the data processing bound."
+           " See the dots on the line, and I(z;y) at 0 up to the dashed"
+           " weight.",
            "Left: dots on a concave curve that rises towards a horizontal"
            " rule. Right: the same dots over beta, zero up to a dashed"
            " line at 1.56, then rising.")
@@ -171,9 +177,10 @@ print(f"constant: {constant} bits; best of {encoders:,}: "
 
 # %% [markdown]
 # This is a slip rather than a discovery: the bottleneck of the literature
-# carries a $\beta > 1$, and models are trained with cross-entropy, which
-# asks for $I(z_S;y)$ alone. But it means that Eq. (1) as printed cannot be
-# what "attention models minimise".
+# carries a $\beta > 1$, and models are trained with cross-entropy. The least
+# cross-entropy is $H(y \mid z_S) = H(y) - I(z_S; y)$, so lowering it raises
+# $I(z_S; y)$ and asks for nothing else. But it means that Eq. (1) as printed
+# cannot be what "attention models minimise".
 #
 # ## When the label is a function of the input
 #
@@ -313,7 +320,9 @@ sliders.show([frame(b) for b in dials], "beta",
 #
 # **2.** Find the smallest $\beta$ at which the bottleneck of a fair bit
 # behind a binary symmetric channel with flip probability $\epsilon$ is not
-# trivial, first by experiment, then as a formula.
+# trivial, first by experiment, then as a formula. (Hint: let $z$ be a weak
+# reading of $x$, right with probability $\frac12 + \delta$, and expand to
+# second order in $\delta$.)
 #
 # <details><summary>Solution</summary>
 #

@@ -11,6 +11,10 @@
 # Theorem 1 says that whoever minimises this *compresses maximally*: at the
 # minimum, $z_S$ holds the label and nothing else. Is that so?
 #
+# **Answer.** No. A pair that keeps the whole video in $z_S$ reaches the
+# minimum too, and no constant saves the theorem. One more term in the
+# objective repairs it.
+#
 # ($I$ and $H$ are information and entropy in bits, as in
 # [chapter 1](01_information.ipynb). An *encoder* is a table $p(z \mid x)$:
 # it reads $x$ and writes a code $z$, perhaps with the help of coins of its
@@ -343,8 +347,9 @@ axes[1].set(xlabel="excess of the repaired objective")
 plots.legend(fig)
 plots.show(fig, "theorem-1",
            "Random pairs (small dots), the lazy pair mixed with noise"
-           " (triangles), noisy copies of y (on the dashed line). Left:"
-           " excess of Eq. (2). Right: of the repaired objective.",
+           " (triangles), noisy copies of y (on the dashed line). Left,"
+           " excess of Eq. (2): triangles reach the axis at 1 bit. Right,"
+           " of the repaired objective: nothing lies above slope 2.",
            "Two scatter plots of left side against excess. In the left one"
            " a row of triangles meets the vertical axis at 1 bit; in the"
            " right one every mark lies on or below the line of slope 2.")

@@ -6,8 +6,8 @@
 #
 # **Answer.** No. One half of the theorem holds, unless the choice is
 # limited by a budget. The half that training needs fails, on a toy of two
-# fair bits. When it returns is the question of
-# [chapter 5](05_sufficiency.ipynb).
+# fair bits. [Chapter 5](05_sufficiency.ipynb) asks on which data it holds
+# after all.
 #
 # Split the objective in two:
 #

@@ -8,10 +8,11 @@
 #
 # **Answer.** A minimiser of $\mathcal L_1$ among free encoders minimises
 # $\mathcal L_{DIB}$ exactly if its two codes are independent given the
-# label. That is so for *every* minimiser only
-# where the matrix $p(y \mid x)$ has rank $|x|$, which no video data has.
-# For masks it holds where the segments are independent given the label
-# *and* some allowed mask leaves nothing of the label outside.
+# label. That is so for *every* minimiser only where the rows of
+# $p(y \mid x)$, one for each possible video, are linearly independent. No
+# video data is like that. For masks it holds where the segments are
+# independent given the label *and* some allowed mask leaves nothing of the
+# label outside.
 #
 # As before,
 #
@@ -265,14 +266,14 @@ plots.show(fig, "disagreement",
 #
 # ## From $\mathcal L_1$ to the game
 #
-# Training does not know $p(y \mid z)$. Eqs. (4) and (5) put two learnt
-# readers $q_S, q_N$ in its place, and let disentangler and readers play.
+# Training does not know $p(y \mid z)$. Eqs. (4) and (5), written out in
+# [chapter 9](09_game.ipynb), put two learnt readers $q_S, q_N$ in its place,
+# and let disentangler and readers play.
 # If the readers answer perfectly, the game is $\mathcal L_1$ exactly, and
 # all that chapters 4 and 5 found applies to it. If they do not, new trouble
 # arrives: $-\log q_N$ has no upper bound, so a disentangler may
-# prefer a reader that is *fooled* to one that knows nothing. Playing it out
-# on tables, with the fresh probe that tells the two apart, is
-# [chapter 9](09_game.ipynb).
+# prefer a reader that is *fooled* to one that knows nothing. Chapter 9 plays
+# it out on tables, with the fresh probe that tells the two apart.
 #
 # ## Summary
 #

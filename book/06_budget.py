@@ -6,6 +6,10 @@
 # what it likes. It has a *mask* with a budget of $k$ out of $T$ segments.
 # Does the budget do what the theorem does not?
 #
+# **Answer.** Partly. Where segments are independent, a budget of exactly as
+# many segments as matter singles these out. Shared scenes break it. And with
+# its residuals the network compresses nothing unless it learns to.
+#
 # We take a video to be $T$ small discrete segments,
 # $x = (x_1, \dots, x_T)$, and look at *all* masks. First fixed masks, with
 #
@@ -193,6 +197,10 @@ pd.Series(tied, name="minimisers")
 # $$\begin{aligned} z_S &= f_S(m\,x W_V + x), \\
 #   z_N &= f_N((1 - m)\,x W_V + x). \end{aligned}$$
 #
+# A *query row* is one segment that asks about all segments
+# ([chapter 8](08_disentangler.ipynb)). $W_V$ is a matrix that is learnt, and
+# $f_S$ and $f_N$ are networks.
+#
 # Take $T = 4$ segments of one bit each, embedded with their position, hard
 # masks with $k = 1$, identities for $f$, and random weights. How many of
 # the 4 bits do the codes keep? (On a finite $x$, "how many bits" is how
@@ -239,11 +247,10 @@ pd.DataFrame(rows, columns).T.round(2)
 #
 # A mask that depends on $x$ can carry the label by its *position*. Three
 # fair bits, $k = 1$: a selector is any rule that looks at $x$ and shows one
-# segment. There are $3^8 = 6561$; $z_S$ is the place and the value shown,
-# $z_N$ the other two values and the place that is missing, its *gap*. We
-# run all of them, once for a label that one
-# segment tells, $y = x_1$, and once for one that needs two,
-# $y = x_1 \oplus x_2$.
+# segment. There are $3^8 = 6561$ of them. $z_S$ is the place and the value
+# shown. $z_N$ is the other two values and the place that is missing, its
+# *gap*. We run all selectors, once for a label that one segment tells,
+# $y = x_1$, and once for one that needs two, $y = x_1 \oplus x_2$.
 
 
 # %%
@@ -360,7 +367,8 @@ plots.show(fig, "shortcut",
 # - Fixed masks, independent segments: the minimisers are the supersets of
 #   $R$; only a budget of exactly $|R|$ singles $R$ out.
 # - Shared scenes break this: the minimiser may be everything, or noise.
-# - The completeness term repairs free encoders; masks only at times.
+# - The completeness term repairs free encoders. It helps masks only in some
+#   cases.
 # - With its residuals the network's layer keeps all of $x$, in $z_S$ and in
 #   $z_N$, unless it learns not to.
 # - Masks computed from $x$ can leak; the exact Eq. (2) resists, its first

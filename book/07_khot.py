@@ -5,6 +5,9 @@
 # in a way that gradients can pass through. Which distribution does it
 # sample, and what does the network see at test time?
 #
+# **Answer.** It draws with replacement, so that as a rule fewer than $k$
+# segments come up. The test keeps exactly $k$.
+#
 # The paper writes
 # $\mathbf{m} = \text{Gumbel-softmax}(\alpha(\mathbf{x}), k_i)$. It does not
 # say what $i$ counts; here $k_i$ is $k$. It cites adversarial infidelity
@@ -192,10 +195,11 @@ for name, gap in bias.items():
     ax.plot(taus, gap, "o-", ms=4, label=f"against {name}")
 ax.axvline(tau, color="k", lw=1, ls=":")
 ax.set(xscale="log", xlabel="$\\tau$", ylabel="largest error of a mean")
-plots.legend(fig)
+plots.legend(fig, columns=2)
 plots.show(fig, "khot-bias",
            "The mean relaxed mask against three exact laws (8 segments,"
-           " k = 4). Dotted: the temperature of AIL, 0.5.",
+           " k = 4). Only the curve against Eq. (8)'s own cold limit goes"
+           " to 0. Dotted: the temperature of AIL, 0.5.",
            "Three rising curves over temperature. Only the curve against"
            " Eq. (8)'s own cold limit goes to 0; the others level off.")
 
@@ -358,9 +362,9 @@ plots.show(fig, "khot-gradient",
 # *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("07.2")`
 # says what to define, and what is wrong with it.*
 #
-# **1 (proof).** Show that a Plackett-Luce draw of $k$ segments can be
-# coupled with $k$ draws with replacement such that the latter always pick a
-# subset. Conclude that $1 - (1 - p_t)^k \le \pi_t$, the Plackett-Luce
+# **1 (proof).** Show that a Plackett-Luce draw of $k$ segments and $k$ draws
+# with replacement can be taken from one common sequence of draws, such that
+# the latter always pick a subset of the former. Conclude that $1 - (1 - p_t)^k \le \pi_t$, the Plackett-Luce
 # inclusion probability, for every segment.
 #
 # <details><summary>Solution</summary>

@@ -9,10 +9,19 @@
 # for? And when the adversary's loss $\mathcal{L}_N$ is high, has the label
 # left $z_N$?
 #
-# $$\begin{gathered} \min_{A_S, A_N} \; (\mathcal{L}_S + \mathcal{L}_N),
-#   \qquad \min_D \; (\mathcal{L}_S - \mathcal{L}_N), \\
-#   \mathcal{L}_\bullet = E[-\log q_\bullet(y \mid z_\bullet)].
-#   \end{gathered}$$
+# **Answer.** It does where the approximators answer as well as anybody can.
+# Away from there it need not, and a high $\mathcal{L}_N$ may mean a fooled
+# critic.
+#
+# With $\mathcal{L}_\bullet = E[-\log q_\bullet(y \mid z_\bullet)]$ the two
+# sides play
+#
+# $$\begin{aligned}
+#   \min_{A_S, A_N} \; & \mathcal{L}_S + \mathcal{L}_N, & \qquad (5) \\
+#   \min_D \; & \mathcal{L}_S - \mathcal{L}_N. & (4)
+#   \end{aligned}$$
+#
+# Eq. (12) is the two together, for networks.
 #
 # We play it where nothing is hidden: on a finite table. $D$ is a pair of
 # tables $p(z_S \mid x)$, $p(z_N \mid x)$, and each approximator is a table
@@ -241,11 +250,13 @@ plots.show(fig, "bounded-forms",
 # the flipped form, and next to nothing under the two that reward
 # *ignorance*. This is one toy with a symmetric label and plain gradient
 # steps; it shows a mechanism and no ranking for networks. Those are
-# measured from [chapter 12](12_table1.ipynb) on, and [chapter
-# 10](10_training.ipynb) watches one train. A network differs in two ways. The residuals $+\mathbf{x}$ of Eqs. (6) and (11) put the input back
-# into $z_N$, so that removing means cancelling. And layers lie *below* $D$,
-# which a table has not: if they too are paid for $\mathcal L_N$, they may
-# drop the label for both parts. Chapter 12 runs either way.
+# measured from [chapter 12](12_table1.ipynb) on, and
+# [chapter 10](10_training.ipynb) watches one train.
+#
+# A network differs in two ways. The residuals $+\mathbf{x}$ of Eqs. (6) and
+# (11) put the input back into $z_N$, so that removing means cancelling. And
+# a network has layers *below* $D$: if they too are paid for $\mathcal L_N$,
+# they may drop the label for both parts. Chapter 12 runs either way.
 #
 # ## A bounded form can still only fool its critic
 #

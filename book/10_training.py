@@ -4,6 +4,10 @@
 # **Question.** What do the mask and the two losses do, step by step, when
 # Eq. (12) trains a network?
 #
+# **Answer.** At a warm start the two losses are equal. Then $D$ drives
+# $\mathcal L_N$ above the loss of a critic that knows class frequencies
+# alone. The mask moves too, and not all the way to the action.
+#
 # Chapter 9 played the game on tables. [Chapter 12](12_table1.ipynb) reads
 # the results of long trainings from files. Here one short training runs in
 # view, by a loop of twenty lines:
@@ -183,6 +187,7 @@ story.drop(columns="mask").iloc[::3].round(3)
 # %% tags=["nbval-ignore-output"]
 share = y[train].mean(0).clamp(1e-3, 1 - 1e-3)
 ignorant = bce(share.logit(), share).item()  # knows frequencies alone
+assert story.L_N.max() > ignorant and story["AUC of the mask"].max() < 1
 fig, ax = plt.subplots(figsize=(6, 2.8))
 for name, part in (("L_S", "salient"), ("L_N", "non-salient")):
     ax.plot(story.index, story[name], "o-", ms=4, label=f"${name}$",
