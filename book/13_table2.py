@@ -34,11 +34,11 @@ games = lines[(lines.split == split) & (lines.method == "tfe")]
 better = [row.backbone for row in games.itertuples()
           if verdict(row._asdict()) == "higher"]
 Markdown(f"TFE begun warm raised the accuracy of {len(better) or 'none'} of"
-         f" {len(games)} heads over the same head trained on for as long:"
-         f" {answer.of_rows(games, 'accuracy')}. Equal means within 1"
-         f" point. In fidelity, {answer.of_rows(games, 'the AUC', 'auc_')};"
-         " there the margin is 0.02. This is on synthetic trimmed clips,"
-         f" over {games.seeds.min()} seeds.")
+         f" {len(games)} heads. Each is compared with the same head trained"
+         f" on for as long. {answer.of_rows(games, 'Accuracy')}."
+         f" {answer.of_rows(games, 'The AUC of fidelity', 'auc_')}."
+         " Equal means within 1 point, or 0.02 AUC. This is on synthetic"
+         f" trimmed clips, over {games.seeds.min()} seeds.")
 
 # %%
 tfe = lines[lines.against.notna()]
@@ -143,9 +143,11 @@ assert pair["equal"] == line.equal
 # ## Where does the mask look?
 #
 # Fidelity AUC of the read-out that leaves a segment out, and of the head's
-# own attention: of the mask in rows of TFE. Beside them `L_N` at the end,
-# against the loss of a critic that knows the class frequencies alone, and
-# how many of the runs ran away. Chance is 0.5.
+# own attention: of the mask in rows of TFE. Mean pooling and Text4Vis weigh
+# all segments alike. Their attention is *class activation*: the score that
+# the classifier gives to each segment by itself. Beside them stands `L_N` at
+# the end, against the loss of a critic that knows the class frequencies
+# alone, and how many of the runs ran away. Chance is 0.5.
 
 # %%
 position = table[table.split == split].position_auc.mean()
@@ -161,7 +163,7 @@ print(f"A prior that knows only where clips show actions: {position:.3f}")
 looks.round(3)
 
 # %% [markdown]
-# **What it says.** Mean pooling, which attends to nothing, is the most
+# **What it says.** Mean pooling, which weighs all segments alike, is the most
 # faithful row here. Every head lies below the prior of positions. In all
 # rows of TFE the mask keeps segments *beside* the action: it lies far below
 # chance. Recognition hardly notices, as $z_S$ holds the whole clip too

@@ -239,27 +239,27 @@ plots.show(fig, "sanity", "Recognition against how far the critic was"
 
 # %% [markdown]
 # **What it says.** These eight rows lie within two points of mAP, wherever
-# the critic ends. Where $A$ is
-# trained by Eq. (4), $A_N$ is paid for being wrong, and is.
+# the critic ends. Where $A$ is trained by Eq. (4), $A_N$ is paid for being
+# wrong, and it ends up wrong.
 #
 # ## What else the runs measured
 #
 # A reader of the critic's own kind, trained afresh on frozen embeddings:
-# what mAP does it reach on $x$, which $D$ was given, on $z_S$ and on $z_N$?
-# `attention` is the AUC of the row's own attention against the true
-# segments: of the mask where there is one, of the salient stream else.
-# Chance is 50. All of this on `test`.
+# what mAP, in per cent, does it reach on $x$, which $D$ was given, on $z_S$
+# and on $z_N$? `attention` is the AUC of the row's own attention against the
+# true segments: of the mask where there is one, of the salient stream else.
+# Its chance level is 0.5. All of this on `test`.
 
 # %%
 found = pd.read_csv(RESULTS / "table3_measures.csv")
 found = found[found.split == "test"].pivot_table(
     index="row", columns="measure", values="value", sort=False).dropna()
 fresh = found[["probes_probe_x", "probes_probe_z_s", "probes_probe_z_n"]]
-fresh = fresh.rename(columns=lambda name: name.removeprefix("probes_"))
+fresh = 100 * fresh.rename(columns=lambda n: n.removeprefix("probes_"))
 fresh["attention"] = found.attention_auc
 assert (fresh.attention.filter(regex="^Variant [45]|TFE") < 0.5).all()
 assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
-(100 * fresh).round(1)
+fresh.round(dict.fromkeys(fresh, 1) | {"attention": 3})
 
 # %% [markdown]
 # **What it says.** In this reading $x$ keeps the label in every row. With
@@ -271,9 +271,10 @@ assert fresh.probe_z_n["Variant 3"] < fresh.probe_z_n["TFE"]
 #
 # ## From scratch, the layers below D decide
 #
-# What follows is **of the cold reading**: TFE begins at random weights, and
-# the heads' embedding is linear (`why.yaml`). There TFE loses, and two knobs
-# of Eq. (12) were turned to see why. `below D by L_S` leaves
+# What follows is **of the cold reading**: TFE begins at random weights
+# (`why.yaml`). The heads' first layer is linear there; today it is LayerNorm,
+# a linear layer and ReLU. There TFE loses, and two knobs of Eq. (12) were
+# turned to see why. `below D by L_S` leaves
 # $-\mathcal L_N$ out of the layers below $D$, and there alone. `no
 # adversary` leaves it out everywhere. `bounded` bounds it, as the cap of
 # [chapter 9](09_game.ipynb) does. Differences are to the plain head of as
@@ -360,9 +361,10 @@ pd.DataFrame({"printed mAP": printed, "minus TFE": gap.round(1)}).loc[
 # </details>
 #
 # 2. The least of the printed gaps is 0.8 points. How many seeds does a true
-#    difference of that size need to be seen with probability 0.8? Use
-#    `statistics.detectable` and the spread of the differences, here and
-#    from scratch (`why.csv`).
+#    difference of that size need to be seen with probability 0.8? Use the
+#    spread of the differences, here and from scratch (`why.csv`).
+#    `statistics.detectable(n)` gives the effect that $n$ seeds see with
+#    probability 0.8, in standard errors of the mean.
 #
 # <details><summary>Solution</summary>
 #
