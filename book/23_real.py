@@ -107,8 +107,9 @@ out: str = ""  # a folder for checkpoint, metrics and predictions
 # want `.venv/bin/python -m pip install unrar2-cffi`, or unpack them yourself.
 #
 # The numbers of videos are counted in the official lists (`make
-# annotations`); sizes of archives are what their pages say. BIKE trains on
-# Charades' labelled intervals, so that it has more clips than videos.
+# annotations`); sizes of archives are what their pages say. Of HMDB-51 one
+# split is used; the archive holds more. BIKE trains on Charades' labelled
+# intervals, so that it has more clips than videos.
 
 # %%
 needs = pd.DataFrame(
@@ -234,8 +235,8 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 # | `TRUST="NAME ..."` | weight files without a published hash that you trust |
 #
 # A head has four rows: vanilla; vanilla trained on for as long again, the
-# control; TFE from vanilla, in the reading of the fair trial; and TFE from
-# scratch. BIKE's vanilla on Charades is published, so it is only measured.
+# control; TFE from vanilla, in the reading of
+# [chapter 12](12_table1.ipynb); and TFE from scratch. BIKE's vanilla on Charades is published, so it is only measured.
 #
 # **What comes out.** `results/local/table1_charades.md`: the printed
 # number, ours by macro mAP, and ours by the authors' own code, which calls
@@ -380,7 +381,8 @@ if out and here.rank == 0:
 # says what to define, and what is wrong with it.*
 #
 # 1. Why does the literal game of Eq. (12) cost more in fine-tuning than
-#    the one-pass form, and by how much?
+#    the one-pass form, and by how much? ([Chapter 24](24_speed.ipynb) says
+#    how the two differ.)
 #
 # <details><summary>Solution</summary>
 #
