@@ -80,7 +80,7 @@ class FirstUse(SphinxPostTransform):
 
     default_priority = 400
     # Words that mostly stand in their everyday sense, and places where no link belongs.
-    EVERYDAY = {"bar", "encoder", "interval", "law", "literal", "reading", "row", "trained on"}
+    EVERYDAY = {"bar", "encoder", "excess", "interval", "law", "literal", "reading", "row", "trained on"}
     CLOSED = nodes.title, nodes.reference, nodes.literal, nodes.literal_block, nodes.math, nodes.raw
 
     def run(self, **kwargs):
