@@ -198,8 +198,8 @@ left = [row["left side"] for row in rows]
 # %% [markdown]
 # For step 2 it is the amount by which the largest of $a, b, c$ is above the
 # excess, over all 225 pairs. Step 1 is tried a second time on a label that
-# is *not* a function of $x$, because real labels are not: a fair bit $x$,
-# and $y$ a copy of it that is wrong in 10% of the cases. There the minimum
+# is *not* a function of $x$, because real labels are not. There $x$ is a
+# fair bit, and $y$ a copy of it that is wrong in 10% of the cases. The minimum
 # is $-I(x; y)$, above $-H(y)$ by $H(y \mid x)$. (Proof:
 # $\mathcal L_{DIB} \ge -I(z_S;y) \ge -I(x;y)$ by data processing, and the
 # lazy pair attains it.)

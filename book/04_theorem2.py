@@ -90,9 +90,10 @@ assert np.isclose(-log_p[0] + log_p[1], disentangled_bottleneck(law).l1)
 # too: the lazy one takes every segment.)
 #
 # We enumerate all deterministic pairs on random laws $p(x, y)$ of six
-# points (there are 203 ways to sort six points into groups), with a label
-# that is a function of $x$ and with a noisy one. How far above its minimum
-# is $\mathcal L_1$, at the worst minimiser of $\mathcal L_{DIB}$?
+# points. There are 203 ways to sort six points into groups. The label is a
+# function of $x$ in one half of the laws, and noisy in the other. How far
+# above its minimum is $\mathcal L_1$, at the worst minimiser of
+# $\mathcal L_{DIB}$?
 
 
 # %%

@@ -83,8 +83,8 @@ facts[differ][["dataset", "what", "paper", "lists"]].set_index("dataset")
 
 # %% [markdown]
 # **What it says.** All counts of videos, splits, classes and intervals
-# that can be counted agree, but one: the printed size of HMDB-51 is that
-# of *one split*; its three splits name more clips, and the official
+# that can be counted agree, but one. The printed size of HMDB-51 is that
+# of *one split*. Its three splits name more clips, and the official
 # archive holds 6,766. The printed ranges of lengths are too narrow on
 # all three. HMDB-51's printed mean is more than twice what the lists give.
 # None of it touches the tables: no method reads a length.

@@ -13,10 +13,10 @@
 # resolution. It blames nobody: each protocol is sound by itself. What they
 # do not allow is a comparison to the tenth of a point.
 #
-# Three files are read. `cited.csv` holds the paper's literature rows and
-# its own; `reported.csv` what the public code and papers of the compared
-# systems report, each with its source and commit; `comparability.csv` a
-# simulation of the metrics, made by `book/evidence/metric_simulation.py`.
+# Three files are read. `cited.csv` holds the paper's literature rows and its
+# own. `reported.csv` holds what the public code and papers of the compared
+# systems report, each with its source and commit. `comparability.csv` holds
+# a simulation of the metrics, made by `make comparability`.
 
 # %%
 import matplotlib.pyplot as plt

@@ -202,9 +202,9 @@ bars["data against fidelity recognition met".split()].set_index("data")
 # with a weight a class has its mask without adversary and budget. Against
 # that, it is more faithful on ideal features (planted at `rho` 0 and .9,
 # charades-sim). On rendered videos and real recordings there is no clear
-# difference. So the mask a class earns its place; what TFE adds to it has
-# not, so far. (The worlds of `rho` 0, .5 and .9 do not make one series: the
-# middle one is video, the others are features.)
+# difference. So the mask a class earns its place. What TFE adds to it has
+# not earned one so far. (The worlds of `rho` 0, .5 and .9 do not make one
+# series: the middle one is video, the others are features.)
 #
 # **What it does not say.** One size of head, and learning rates chosen on
 # one world. The runs are of one reading, from scratch; a warm start of

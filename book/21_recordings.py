@@ -156,7 +156,8 @@ table("value", 1)
 # $$s_t(c) = P(\text{segment } t \text{ shows } c \mid
 #   \text{the video shows } c).$$
 #
-# Whatever is not above it may have learnt the grammar of the recordings.
+# A head that is not above it may have learnt the grammar of the recordings
+# alone.
 
 # %%
 prior = runs.groupby("data").position_auc.first() if (
