@@ -133,8 +133,7 @@ def centred(logits):
 draw = np.random.default_rng(0)
 whole, without = draw.normal(size=(3, 1)), draw.normal(size=(3, 6))
 moved = without + draw.normal(size=(1, 6))  # c_t: no answer changes
-old, new = ((whole - logits, centred(whole) - centred(logits))
-            for logits in (without, moved))
+old, new = ((whole - m, centred(whole - m)) for m in (without, moved))
 for name, a, b in zip(("plain", "centred"), old, new):
     print(name, "differs by up to", abs(a - b).max().round(2))
 assert np.allclose(old[1], new[1])

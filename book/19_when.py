@@ -41,7 +41,6 @@ def count(part, prefix=""):
                       "no clear difference": int((~sure).sum())})
 
 
-# %%
 def places(prefix=""):
     told = count(lines[lines.method == literal], prefix)
     return ", ".join(
