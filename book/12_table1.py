@@ -79,8 +79,9 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 # further, later. A gain of more than one point would have changed the row:
 
 # %%
-tuned = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv")
-                   for name in ("tune", "tune_edge")]).drop_duplicates("row")
+tuned = pd.concat([
+    pd.read_csv(RESULTS / f"{name}_summary.csv")
+    for name in ("tune", "tune_edge")]).drop_duplicates("row")
 begin = tuned.row.map({"MSQNet": "MSQNet, 1.0e-3", "BIKE": "BIKE, 3.0e-3"})
 tuned[["row", "rate"]] = begin.fillna(tuned.row).str.rsplit(
     ", ", n=1, expand=True).values
@@ -279,7 +280,8 @@ plots.show(fig, "plane", f"Recognition against fidelity on synthetic test"
 # over seeds at the end of training. `runaway` and `diverged` count runs.
 
 # %%
-ended = again[(again.split == split) & again.loss_n.notna()].set_index("row")
+ended = again[(again.split == split)
+              & again.loss_n.notna()].set_index("row")
 assert ended.runaway["BIKE+TFE"] == ended.seeds["BIKE+TFE"]
 ended[["loss_n", "uninformed", "seeds", "runaway", "diverged"]].round(2)
 

@@ -96,10 +96,10 @@ print(f"{np.mean(wins):.3f} of {len(wins)} pairs, half for a tie")
 # and to gated attention MIL (Ilse et al. 2018) for everything else: whoever
 # claims fidelity should beat the thing that a user would pick instead.
 # Fidelity is the AUC here; by mass or pointing the order of the heads is
-# another one ([chapter 12](12_table1.ipynb)). Words are read from each
-# interval alone, not corrected. Below the table, the words on fidelity are
-# counted: of TFE rows against the heads that they replace, of vanilla heads
-# and poolings against gated MIL.
+# another one ([chapter 12](12_table1.ipynb)). `higher` and `lower` are said
+# after Holm's correction. Below the table, the words on fidelity are counted:
+# of TFE rows against the heads that they replace, of vanilla heads and
+# poolings against gated MIL.
 
 # %%
 receipt = json.loads((RESULTS / "fidelity.json").read_text())

@@ -163,8 +163,8 @@ assert np.allclose(k * z_S + (T - k) * z_N, x.sum(0))
 # The budget $k = 12$, the rate and the soft mask at test were chosen on
 # `val` as well, with other seeds; then it was frozen as `TFE-plus`. The last
 # four rows change one thing each. Planted **videos** (synthetic, `rho` .5),
-# every row against `TFE-plus`. Words are read from each interval alone, not
-# corrected.
+# every row against `TFE-plus`. `higher` and `lower` are said after Holm's
+# correction.
 
 # %%
 plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
