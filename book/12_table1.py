@@ -204,9 +204,9 @@ assert seen.attention_auc["MSQNet+TFE"] < 0.5
 for head in answer.HEADS:
     print(*rules.exceed(RESULTS, "headline", [f"{head}+TFE"],
                         "attention_auc"), "(to the head trained on)")
-seen.probes_probe_z_n *= 100
-seen.set_axis(["attention", "class", "probe of z_N"], axis=1).round(
-    {"attention": 3, "class": 3, "probe of z_N": 1})
+seen = seen.set_axis(["attention", "class", "probe of z_N"], axis=1)
+seen["probe of z_N"] = (100 * seen["probe of z_N"]).round(1)
+seen.round(3)
 
 # %% [markdown]
 # **What it says.** On MSQNet the mask points at the action less often than

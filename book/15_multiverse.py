@@ -48,17 +48,18 @@ run = f"{len(found)} of {verse.configurations} readings of {ours} are run"
 # %%
 gains = found[f"gain_{measure}"]
 form = "{:+.1f} mAP points" if measure == "value" else "{:+.3f} AUC"
-some = (f"{run}, and {(gains > 0).sum()} of them gain. The gains reach from"
-        f" {form.format(gains.min())} to {form.format(gains.max())}.")
+some = (f"{run}. In {(gains > 0).sum()} of them the gain is above zero. It"
+        f" reaches from {form.format(gains.min())} to"
+        f" {form.format(gains.max())}.")
 if effects.empty:
     told = f"Not known yet: {run}, too few to tell what any axis does."
-elif sure.empty:
-    told = f"{some} No axis is seen to move them."
 else:
-    most = sure.iloc[0]
-    told = (f"{some} Of the axes, `{most.axis}` moves them most:"
-            f" `{most.value}` by {form.format(most.effect)}, with an"
-            " interval that leaves out zero, for itself alone.")
+    told = (f"{some} Of {len(effects)} effects of axes, {len(sure)} have an"
+            " interval that leaves out zero. Chance alone gives one in"
+            " twenty." + "".join(
+                f" The largest is `{most.axis}` at `{most.value}`:"
+                f" {form.format(most.effect)}."
+                for most in sure.head(1).itertuples()))
 Markdown(f"**Answer.** {told}")
 
 # %% [markdown]
