@@ -190,8 +190,10 @@ display(readable(alike.reset_index(), "mAP (%)").drop(columns="split"))
 # The paper draws attention. Leaving segments out measures use instead. Here
 # is the AUC of each head's own attention: the mask of a row with TFE, the
 # plain head's attention elsewhere. `class` is that of the classifier $A_S$
-# for the true class. Last comes the mAP in per cent that a fresh probe of
-# $z_N$ reaches, where one was asked.
+# for the true class. Mean pooling draws no weights: its attention is class
+# activation, the classifier's score of each segment by itself. Last comes
+# the mAP in per cent that a fresh probe of $z_N$ reaches, where one was
+# asked.
 
 # %%
 seen = pd.concat([pd.read_csv(RESULTS / f"{name}_measures.csv")
