@@ -281,9 +281,9 @@ fresh.round(dict.fromkeys(fresh, 1) | {"attention": 3})
 # many epochs.
 
 # %%
-why = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv") for name in (
-    "why", "bounded")]).query("split == 'test'").set_index("row").filter(
-        regex="TFE$|L_S|no adversary|bounded", axis=0)
+why = pd.read_csv(RESULTS / "why_summary.csv").query("split == 'test'")
+why = why.set_index("row").filter(
+    regex="TFE$|L_S|no adversary|bounded", axis=0)
 cold = pd.read_csv(RESULTS / "why_measures.csv").query(
     "split == 'test' and measure == 'probes_probe_x'")
 assert (why.holm < 0.05).tolist() == [True] + 7 * [False]
