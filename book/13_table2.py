@@ -73,8 +73,9 @@ plots.show(fig, "table2-differences", "Each head trained on minus the head"
 # layers below $D$. It is compared with that head `trained on`: both have 20
 # epochs more. `+TFE` replaces the classifier of BIKE and Text4Vis, and
 # MSQNet's last encoder layer and decoder. Each of these rows has its own
-# rate, the best of three on `val` (`results/plan.md`). Four rows are best at
-# the lowest of their three; lower ones were not run.
+# rate, the best of three on `val` (`results/plan.md`). Five rows were best at
+# the end of their three. One step further none of them gained
+# (`results/tune_short_edge.md`).
 
 # %%
 receipt = json.loads((RESULTS / "table2.json").read_text())
