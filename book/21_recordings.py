@@ -103,11 +103,12 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # The fidelity AUC of MSRC-12 is understated: its interval covers only a part
 # of the gesture. GRID has one speaker and says nothing of other people. Its
 # sentences have a fixed order of words, so that a word's place tells the
-# word. Depth videos are scaled clip by clip. SFINGE 3D has rates of its own
-# search; on the other sets all rows keep those that the validation videos
-# of `planted` chose. `make reproduce-real` makes the tables; without the files it says
-# where they are to be had. Three older sets stand in
-# [chapter 18](18_fidelity.ipynb). What these tables say of themselves:
+# word. Depth videos are scaled clip by clip. SFINGE 3D and `composed` have
+# rates that their own validation videos chose, each row its own. The other
+# sets are to be searched alike before their tables are made. `make
+# reproduce-real` makes the tables; without the files it says where they are
+# to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
+# these tables say of themselves:
 
 # %%
 who = load("_people.csv")
@@ -356,7 +357,7 @@ else:
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
-# and the rates were chosen elsewhere.
+# and one seed chose the rates.
 #
 # ## Summary
 #
