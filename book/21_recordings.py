@@ -357,7 +357,8 @@ else:
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
-# and one seed chose the rates.
+# one seed chose the rates, and MSQNet's warm rows were searched from another
+# start than they have (`results/plan.md`).
 #
 # ## Summary
 #

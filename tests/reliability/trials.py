@@ -55,8 +55,10 @@ def start(stage, folder, prepare=False, before=None):
     except BaseException:
         traceback.print_exc()
     finally:
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            sys.stderr.flush()
+        finally:  # a full disk fails that too, and a usual exit would clean up the parent's folder
+            os._exit(code)
 
 
 def finish(child):
