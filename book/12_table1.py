@@ -71,9 +71,10 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 # The rows were decided before their runs were made (`results/plan.md`). One
 # decision followed a look at `test`: all rows with a warm start had one rate,
 # 1e-3, and MSQNet+TFE's mAP fell to 31 there. Those runs were thrown away.
-# $D$ begins as the identity, and moves too fast at that rate. The rates that replaced it were chosen on
-# `val`, with two seeds that no other run has. Each row takes the best of
-# three of its own; mean pooling and the oracle rows keep a fixed one.
+# $D$ begins as the identity, and moves too fast at that rate. The rates that
+# replaced it were chosen on `val`, with two seeds that no other run has. Each
+# row takes the best of three of its own; mean pooling and the oracle rows
+# keep a fixed one.
 #
 # Seven rows were best at the end of their three. Later each was tried
 # further on `val`, as long as a step gained more than a point. Three rows
@@ -92,8 +93,13 @@ tuned.pivot(index="row", columns="rate", values="value").map(
     "{:.1f}".format, na_action="ignore").astype(object).fillna("").rename(
         columns="{:.0e}".format)
 
+# %% [markdown]
+# ## What each reading gives
+#
+# The answers in words, then the differences behind them:
+
 # %%
-shown = found[["head", "question", "row", "against"]].assign(
+shown = found[["head", "question", "against"]].assign(
     mAP=found.apply(interval, axis=1, name="difference", sign="+"),
     mAP_is=found.apply(verdict, axis=1),
     AUC=found.apply(interval, axis=1, name="auc_difference", sign="+",
