@@ -146,7 +146,7 @@ test: data/smoke/dataset.toml  ## [10 min] unit tests, and every chapter against
 		--nbval --nbval-kernel-name python3 tests book/[0-9]*.ipynb book/run.ipynb
 
 test-all: test  ## [long] test, and the slow suites: kills, faults, damaged videos (their figures: results/local/reliability.csv)
-	$(PY) -m pytest -n auto --dist loadgroup -m slow tests
+	$(PY) -m pytest -n auto --dist load -m slow tests
 
 bench: $(READY)  ## [minutes] what things cost beside the plain way, into results/bench.csv (PROFILE=smoke: against it; ITEMS=)
 	@PYTHONPATH=tests $(PY) -m bench $(if $(PROFILE),--profile $(PROFILE)) $(ITEMS)

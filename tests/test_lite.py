@@ -118,7 +118,6 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.slow
-@pytest.mark.xdist_group("lite")  # one process: two would build the site into one folder
 @pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
 @pytest.mark.parametrize("path", LIGHT, ids=lambda path: path.stem)
 def test_a_chapter_gives_the_same_digits_in_a_browser(site, path):
