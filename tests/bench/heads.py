@@ -27,10 +27,11 @@ def heads(name):
     vanilla = systems.Vanilla(backbones.build(name, CLASSES, **shape, **layers))
     tfe = systems.TFE(backbones.build(name, CLASSES, **shape, **BELOW[name]), heads=shape["heads"],
                       game=Game(schedule="reversal"))
+    width = shape["dim"] + getattr(tfe.backbone.embed, "guide_dim", 0)  # MSQNet's guide lies behind x
     # What embeds stored features is no part of the head.
     vanilla.backbone.embed, tfe.backbone.embed = torch.nn.Identity(), torch.nn.Identity()
     targets = (torch.rand(videos, CLASSES) < 0.05).float()
-    return vanilla, tfe, {"features": torch.randn(videos, 16, shape["dim"]), "targets": targets,
+    return vanilla, tfe, {"features": torch.randn(videos, 16, width), "targets": targets,
                           "prior": targets.mean(0).clamp(1e-3)}
 
 
