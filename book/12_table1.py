@@ -70,7 +70,7 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 #
 # The rows were decided before their runs were made (`results/plan.md`). One
 # decision followed a look at `test`: all rows with a warm start had one rate,
-# 1e-3, and MSQNet+TFE's mAP fell to 31 there. Those runs were thrown away.
+# 1e-3, and MSQNet+TFE's mAP fell far there. Those runs were thrown away.
 # $D$ begins as the identity, and moves too fast at that rate. The rates that
 # replaced it were chosen on `val`, with two seeds that no other run has. Each
 # row takes the best of three of its own; mean pooling and the oracle rows
@@ -336,7 +336,7 @@ pd.concat([cited[~own], cited[own]])[
 Markdown(answer.paragraph(found, rate))
 
 # %% [markdown]
-# - The computed list under "The readings, side by side" has a sentence for
+# - The computed list under "What each reading gives" has a sentence for
 #   every reading.
 # - TFE is compared with the head *trained on*: training alone moves both
 #   recognition and fidelity.
