@@ -65,7 +65,8 @@ display(Markdown(
     f" Theorem 2 sufficiency is *{stored['theorem-2-sufficiency']}* and"
     f" necessity *{stored['theorem-2-necessity']}*. Verdicts on"
     f" {len(ledger)} claims: "
-    + ", ".join(f"{n} *{v}*" for v, n in counts.items()) + ". The verdict on TFE's gain in recognition, on synthetic untrimmed"
+    + ", ".join(f"{n} *{v}*" for v, n in counts.items())
+    + ". The verdict on TFE's gain in recognition, on synthetic untrimmed"
     f" videos, is *{stored['consistent-long']}*. That on its gain in"
     f" fidelity is *{stored['fidelity']}*."))
 counts.to_frame()
