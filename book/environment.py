@@ -10,6 +10,7 @@ import ast
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
 import time
@@ -235,19 +236,26 @@ def set_up():
 
 
 def beside(wheels):
-    """`.venv` on top of this Python's own packages, torch among them; what is missing, from a folder."""
+    """`.venv` on top of this Python's own packages, torch among them; what is missing, from a folder.
+
+    The Python may itself be one of a virtual environment, and a venv of it would see none of its
+    packages: they are named in a `.pth`. Nor need it have `ensurepip`: its own pip does the work.
+    """
     READY.unlink(missing_ok=True)
-    run(sys.executable, "-m", "venv", "--clear", "--system-site-packages", VENV)
+    run(sys.executable, "-m", "venv", "--clear", "--system-site-packages", "--without-pip", VENV)
+    places = [*site.getsitepackages(), run(
+        PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()]
+    (Path(places.pop()) / "beside.pth").write_text("\n".join(places) + "\n", "utf-8")
     torch = attempt(PYTHON, "-I", "-c", "import torch; print(torch.__version__)").strip()
     if [int(part) for part in re.findall(r"\d+", torch)[:2]] < [2, 10]:
         raise SetupError(f"{sys.executable} has torch {torch or 'not at all'}: name one with 2.10 or "
                          "newer in PYTHON=, or leave WHEELS= out")
-    there = attempt(*PIP, "list", "--format", "freeze").lower().replace("_", "-")
+    pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", PYTHON]
+    there = attempt(*pip, "list", "--format", "freeze").lower().replace("_", "-")
     lacking = [name for name in pins() if f"\n{name.lower()}==" not in f"\n{there}" and name != "uv"]
-    absent = [name for name in lacking if not attempt(
-        *PIP, "install", "--no-index", "--find-links", Path(wheels).resolve(), name)]
-    places = run(PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))")
-    (Path(places.strip()) / "study.pth").write_text(f"{ROOT}\n", "utf-8")
+    install = [*pip, "install", "--no-index", "--find-links", Path(wheels).resolve()]
+    absent = [name for name in lacking if not attempt(*install, name)]
+    run(*install, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book")  # papermill finds its engine
     READY.touch()
     say(f"torch {torch} as it is here, {len(lacking) - len(absent)} packages from {wheels}"
         + f"; absent there: {', '.join(absent)}" * bool(absent))
