@@ -147,6 +147,13 @@ def reliability():
             + f"\n\nOn {table.device.iloc[0]}, commit {', '.join(sorted(set(table.commit)))}.")
 
 
+def repeats():
+    """How often one seed gave the same bits on a card; says so where none was at hand."""
+    cards = pd.read_csv(RESULTS / "gpu.csv").dropna(subset="value").query("piece == 'repeat'")
+    return " ".join(f"On {card.device}, one seed's fits were {card.quantity}: {card.value:.0f}."
+                    for card in cards.itertuples()) or "On a GPU repeats were **not run**."
+
+
 def silent():
     """Where the paper leaves a choice: what it says, ours, why, and the other way."""
     choices = pd.read_csv(RESULTS / "choices.csv").fillna("")
