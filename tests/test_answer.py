@@ -42,7 +42,12 @@ def test_fidelity_and_costs_have_sentences_of_their_own():
     assert answer.sentence(lines, "TFE", "auc_").endswith("and BIKE's rose by 0.100 AUC.")
     assert answer.sentence(lines, "from scratch").startswith(
         "TFE from scratch lowered only MSQNet's mAP: MSQNet's fell by ")
-    assert "over 10 seeds" in answer.paragraph(lines) and "rate" not in answer.paragraph(lines)
+
+
+def test_the_answer_says_where_fidelity_began_if_its_control_lost_some():
+    said = answer.paragraph(runs(**{"BIKE trained on": (0, -.1, .1)}))
+    assert "over 10 seeds" in said and "one rate" not in said and "MSQNet's began" not in said
+    assert "BIKE's began at 0.800 AUC; it ended at 0.800 with TFE and at 0.700 without." in said
 
 
 def test_the_caption_of_a_table_says_what_each_reading_gives():
@@ -76,17 +81,19 @@ def test_questions_whose_rows_were_not_run_are_left_out():
 
 def at_one_rate(**changed):
     """A summary's lines of the run at one rate, equal in both measures unless `changed`."""
-    line = {"row": "MSQNet+TFE", "split": "test", "difference": -.4, "auc_difference": .001, "holm": .5,
+    line = {"row": "MSQNet+TFE", "against": "MSQNet trained on", "split": "test", "difference": -.4, "auc_difference": .001, "holm": .5,
             "auc_holm": .5, "equal": True, "auc_equal": True}
     return pd.DataFrame([line | changed, line | {"split": "shifted", "equal": False}])
 
 
 @pytest.mark.parametrize("changed, said", [
-    ({}, "MSQNet with TFE equals its control, within 1 point and 0.02 AUC."),
+    ({}, "MSQNet with TFE equals the head trained on, within 1 point and 0.02 AUC."),
     ({"equal": False, "holm": .01}, "MSQNet's mAP fell by 0.4 points and its fidelity stayed equal within 0.02"),
     ({"auc_equal": False}, "MSQNet's mAP stayed equal within 1 point and its fidelity shows no clear")])
 def test_what_is_left_at_one_rate(changed, said):
     assert said in answer.at_one_rate(at_one_rate(**changed))
+    by_mass = answer.at_one_rate(at_one_rate(**changed), runs(**{"MSQNet+TFE": (0, 0, 9)}))
+    assert by_mass.endswith(" At that rate MSQNet's mass shows no clear difference.")
 
 
 def test_the_readme_holds_the_answer(tmp_path):
@@ -104,9 +111,17 @@ def test_the_readme_holds_the_answer(tmp_path):
 
 
 def test_the_answer_in_the_readme_is_that_of_the_committed_results():
-    headline, rate = (pd.read_csv(ROOT / "results" / f"{name}.csv") for name in ("headline", "rate_summary"))
-    said = answer.paragraph(answer.contrasts(headline), rate)
+    said = answer.paragraph(*(pd.read_csv(ROOT / "results" / f"{name}.csv")
+                              for name in ("headline", "rate_summary", "rate")))
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_of_the_real_clips_what_their_table_says():
+    lines = answer.contrasts(pd.read_csv(ROOT / "results" / "composed.csv"))
+    asked = lines[lines.question == "TFE"].to_dict("records")
+    assert {verdict(line, prefix) for line in asked for prefix in answer.DECIDING} == {"no clear difference"}
+    assert "There TFE shows no clear difference in either measure" in " ".join(
+        (ROOT / "README.md").read_text(encoding="utf-8").split())
 
 
 def test_rows_of_one_verdict_stand_together():

@@ -31,15 +31,19 @@ def contrasts(runs, split="test"):
     runs: as in `results/headline.csv`. Columns as in a summary's differences, and `mass_` ones; `holm`,
     `auc_holm` correct the p values of both measures for all of them together.
     """
-    wide = runs[runs.split == split].pivot_table(
-        index="seed", columns="row", values=[column for column, *_ in MEASURES.values()])
-    lines = []
+    wide, lines = by_seed(runs, split), []
     for question, (ours, other, _) in QUESTIONS.items():
         for head in HEADS:
             if {ours.format(head), other.format(head)} <= set(wide.get("value", ())):
                 lines.append({"question": question, "head": head,
                               **differences(wide, ours.format(head), other.format(head))})
     return corrected(pd.DataFrame(lines))
+
+
+def by_seed(runs, split):
+    """The measures of a table's runs, seeds down; columns are those of `MEASURES`, then the row."""
+    return runs[runs.split == split].pivot_table(
+        index="seed", columns="row", values=[column for column, *_ in MEASURES.values()])
 
 
 def corrected(lines):
@@ -58,7 +62,7 @@ def corrected(lines):
 def differences(wide, ours, other):
     """Row `ours` minus row `other`, paired by seed, in each measure: a line, named as in a summary.
 
-    wide: a table's runs, seeds down; columns are those of `MEASURES` that are there, then the row.
+    wide: a table's runs as of `by_seed`.
     """
     found = {"row": ours, "against": other}
     for prefix, (column, *_, margin) in MEASURES.items():
@@ -100,17 +104,29 @@ def _became(line, prefix):
             "no clear difference": "shows no clear difference"}[verdict(line, prefix)]
 
 
-def paragraph(lines, rate=None):
+def paragraph(runs, rate=None, alike=None, split="test"):
     """The answer in short: recognition, fidelity by both measures, what is left of them at one rate, and of
     what it speaks.
 
-    rate: `rate_summary.csv`, TFE beside its controls at its own learning rates, if that was run.
+    runs: as in `results/headline.csv`; rate, alike: `rate_summary.csv` and the runs behind it, TFE beside
+    its controls at its own learning rates, if that was run.
     """
+    lines = contrasts(runs, split)
     return " ".join(filter(None, [
-        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), sentence(lines, "TFE", "mass_"),
-        at_one_rate(rate),
+        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), path(runs, lines, split),
+        sentence(lines, "TFE", "mass_"), at_one_rate(rate, alike, split),
         f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
-        "trained for as long."]))
+        "trained for as long, each at its own best rate."]))
+
+
+def path(runs, lines, split="test"):
+    """Where fidelity began, for heads that lost some as they trained on: a rise may be a control's fall."""
+    means = runs[runs.split == split].groupby("row").fidelity_auc.mean()
+    lost = [line["head"] for line in lines[lines.question == "training on"].to_dict("records")
+            if verdict(line, "auc_") == "lower"]
+    return " ".join(
+        f"{head}'s began at {means[head]:.3f} AUC; it ended at {means[f'{head}+TFE']:.3f} with TFE and at "
+        f"{means[f'{head} trained on']:.3f} without." for head in lost)
 
 
 def of_rows(lines, measure, prefix=""):
@@ -125,8 +141,11 @@ def of_rows(lines, measure, prefix=""):
         for found, names in rows.items())
 
 
-def at_one_rate(rate, split="test"):
-    """What TFE does to each head where both learn at one rate, a sentence a head; None where not run."""
+def at_one_rate(rate, alike=None, split="test"):
+    """What TFE does to each head where both learn at one rate, a sentence a head; None where not run.
+
+    With the runs behind the summary, mass is told as well: summaries have none.
+    """
     if rate is None:
         return None
     mean, auc = (MEASURES[prefix][-1] for prefix in DECIDING)
@@ -135,11 +154,18 @@ def at_one_rate(rate, split="test"):
     for line in asked.to_dict("records"):
         head = line["row"].removesuffix("+TFE")
         said.append(
-            f"Where both learn at TFE's rate, {head} with TFE equals its control, within {mean:g} point "
-            f"and {auc:g} AUC."
+            f"Where both learn at TFE's rate, {head} with TFE equals the head trained on, within {mean:g} "
+            f"point and {auc:g} AUC."
             if line["equal"] and line["auc_equal"] else
             f"{'There' if said else 'At one rate'} {head}'s mAP {_became(line, '')} and its fidelity "
             f"{_became(line, 'auc_')}.")
+    if alike is not None and len(asked):
+        wide = by_seed(alike, split)
+        found = corrected(pd.DataFrame([differences(wide, line.row, line.against)
+                                        for line in asked.itertuples()]))
+        clauses = " and ".join(f"{line['row'].removesuffix('+TFE')}'s {_became(line, 'mass_')}"
+                               for line in found.to_dict("records")).replace(" of mass", "")
+        said.append(f"At that rate {clauses.replace('s ', 's mass ', 1)}.")
     return " ".join(said)
 
 
@@ -153,13 +179,13 @@ def caption(runs):
                    if question in set(lines.get("question", ())) for prefix in DECIDING)
 
 
-def write(readme, runs, rate=None):
-    """Put the answer, of the headline's runs and the summary at one rate, between a README's two marks."""
+def write(readme, runs, rate=None, alike=None):
+    """Put the answer, of the headline's runs and those at one rate, between a README's two marks."""
     before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
     comment, _, rest = rest.partition("-->")
     _, closing, after = rest.partition("<!-- /answer -->")
     if not closing:
         raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
                          "put them back")
-    write_text(readme, f"{before}{opening}{comment}-->\n{paragraph(contrasts(runs), rate)}\n"
+    write_text(readme, f"{before}{opening}{comment}-->\n{paragraph(runs, rate, alike)}\n"
                        f"{closing}{after}")

@@ -81,7 +81,7 @@ def publish(name):
             shutil.copyfile(path, temporary)
     if name in ("headline", "rate"):
         answer.write(ROOT / "README.md", *(pd.read_csv(RESULTS / f"{each}.csv")
-                                           for each in ("headline", "rate_summary")))
+                                           for each in ("headline", "rate_summary", "rate")))
     return [RESULTS / path.name for path in files]
 
 
