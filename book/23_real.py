@@ -212,8 +212,8 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
            " steps, the rest from half the stated rate. Not run.",
            alt="Bars on a log scale: with BIKE the encoder trained takes"
            " days to weeks, frozen a quarter of that or less, features once"
-           " an hour or less; an RTX 3090 trains BIKE's seven times as long as"
-           " an H100.")
+           " an hour or less; an RTX 3090 takes seven times as long with BIKE"
+           " as an H100.")
 
 # %% [markdown]
 # The paper names one RTX 3090. On it, 100 epochs of Charades with BIKE's
