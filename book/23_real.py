@@ -212,7 +212,7 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
            " steps, the rest from half the stated rate. Not run.",
            alt="Bars on a log scale: with BIKE the encoder trained takes"
            " days to weeks, frozen a quarter of that or less, features once"
-           " an hour or less; an RTX 3090 takes seven times as long with BIKE"
+           " an hour or less; an RTX 3090 takes BIKE seven times as long"
            " as an H100.")
 
 # %% [markdown]
