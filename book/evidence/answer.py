@@ -105,18 +105,18 @@ def _became(line, prefix):
 
 
 def paragraph(runs, rate=None, alike=None, split="test"):
-    """The answer in short: recognition, fidelity by both measures, what is left of them at one rate, and of
-    what it speaks.
+    """The answer in two paragraphs: recognition, fidelity, and of what they speak; then what else moves
+    fidelity, the measure and the rate.
 
     runs: as in `results/headline.csv`; rate, alike: `rate_summary.csv` and the runs behind it, TFE beside
     its controls at its own learning rates, if that was run.
     """
     lines = contrasts(runs, split)
-    return " ".join(filter(None, [
-        sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), path(runs, lines, split),
-        sentence(lines, "TFE", "mass_"), at_one_rate(rate, alike, split),
-        f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
-        "trained for as long, each at its own best rate."]))
+    return "\n\n".join(" ".join(filter(None, said)) for said in (
+        [sentence(lines, "TFE"), sentence(lines, "TFE", "auc_"), path(runs, lines, split),
+         f"This is on synthetic videos, over {lines.seeds.min()} seeds, compared with the same head "
+         "trained for as long, each at its own best rate."],
+        [sentence(lines, "TFE", "mass_"), at_one_rate(rate, alike, split)]))
 
 
 def path(runs, lines, split="test"):
