@@ -235,6 +235,16 @@ def set_up():
         "index with torch's CPU build in PIP_FIND_LINKS or PIP_EXTRA_INDEX_URL"))
 
 
+def normal(name):
+    """A distribution's name as pip compares it."""
+    return name.lower().replace("_", "-")
+
+
+def release(version):
+    """A version's numbers: 2.11.0+cu130 is [2, 11, 0]."""
+    return [int(part) for part in re.findall(r"\d+", version.partition("+")[0])]
+
+
 def beside(wheels):
     """`.venv` on top of this Python's own packages, torch among them; what is missing, from a folder.
 
@@ -247,18 +257,24 @@ def beside(wheels):
         PYTHON, "-I", "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()]
     (Path(places.pop()) / "beside.pth").write_text("\n".join(places) + "\n", "utf-8")
     torch = attempt(PYTHON, "-I", "-c", "import torch; print(torch.__version__)").strip()
-    if [int(part) for part in re.findall(r"\d+", torch)[:2]] < [2, 10]:
+    if release(torch)[:2] < [2, 10]:
         raise SetupError(f"{sys.executable} has torch {torch or 'not at all'}: name one with 2.10 or "
                          "newer in PYTHON=, or leave WHEELS= out")
     pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", PYTHON]
-    there = attempt(*pip, "list", "--format", "freeze").lower().replace("_", "-")
-    lacking = [name for name in pins() if f"\n{name.lower()}==" not in f"\n{there}" and name != "uv"]
+    there = dict(re.findall(r"^(\S+)==(\S+)$", normal(attempt(*pip, "list", "--format", "freeze")), re.MULTILINE))
+    folder = {normal(path.name.split("-")[0]) for path in Path(wheels).resolve().glob("*.whl")}
+    lacking = {name: there.get(normal(name)) for name, pin in pins().items() if name not in ("uv", "torch")
+               and release(there.get(normal(name), "0")) < release(pin)}
+    given = [name for name in lacking if normal(name) in folder]
     install = [*pip, "install", "--no-index", "--find-links", Path(wheels).resolve()]
-    absent = [name for name in lacking if not attempt(*install, name)]
+    run(*install, *given, "hatchling")
     run(*install, "--no-deps", "--editable", ROOT, "--editable", ROOT / "book")  # papermill finds its engine
     READY.touch()
-    say(f"torch {torch} as it is here, {len(lacking) - len(absent)} packages from {wheels}"
-        + f"; absent there: {', '.join(absent)}" * bool(absent))
+    old = [f"{name} {version} (not {pins()[name]})" for name, version in lacking.items()
+           if name not in given and version]
+    absent = [name for name, version in lacking.items() if name not in given and not version]
+    say(f"torch {torch} as it is here, {len(given)} packages from {wheels}"
+        + f"; absent there: {', '.join(absent)}" * bool(absent) + f"; older: {', '.join(old)}" * bool(old))
 
 
 def cpu_torch():

@@ -236,19 +236,23 @@ def test_wheels_want_a_torch_that_is_new_enough(monkeypatch, torch, said):
 def test_wheels_fill_up_what_is_missing_and_name_what_is_absent(monkeypatch, tmp_path, capsys):
     asked = []
 
-    def attempt(*command):
-        asked.append(command)
-        return {"-c": "2.10.0+cu128", "list": "torch==2.10.0\nnumpy==2.4.6\n"}.get(
-            next((word for word in ("-c", "list") if word in command), ""),
-            "" if command[-1] == "pytest" else "done")
+    def run(*command):
+        asked.append([str(word) for word in command])
+        return str(tmp_path)
 
-    monkeypatch.setattr(environment, "run", lambda *command: str(tmp_path))
-    monkeypatch.setattr(environment, "attempt", attempt)
+    monkeypatch.setattr(environment, "run", run)
+    monkeypatch.setattr(environment, "attempt", lambda *command: "2.10.0+cu128" if "-c" in command else
+                        "torch==2.10.0+cu128\nnumpy==9.0\ntransformers==5.17.0\npandas==1.0\n")
     monkeypatch.setattr(environment, "READY", tmp_path / ".ready")
-    environment.beside("wheels")
-    wanted = {command[-1] for command in asked if "--no-index" in command}
-    assert "einops" in wanted and not wanted & {"torch", "numpy", "uv"}
-    assert "absent there: pytest" in capsys.readouterr().out
+    pins = environment.pins()
+    for name in set(pins) - {"pytest", "transformers", "uv"}:
+        (tmp_path / f"{name.replace('-', '_')}-1-py3-none-any.whl").touch()
+    environment.beside(tmp_path)
+    (wanted,) = [words for words in asked if "hatchling" in words]
+    assert {"einops", "pandas", "PyYAML"} < set(wanted) and not set(wanted) & {"torch", "numpy", "uv"}
+    assert any("--editable" in words for words in asked)  # papermill finds the engine
+    said = capsys.readouterr().out
+    assert f"absent there: pytest; older: transformers 5.17.0 (not {pins['transformers']})" in said
     there = (tmp_path / "beside.pth").read_text().split("\n")
     assert str(Path(pytest.__file__).parents[1]) in there  # of a venv a venv sees nothing
     assert (tmp_path / ".ready").is_file()
