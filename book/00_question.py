@@ -68,8 +68,8 @@ split: str = "test"  # of the table below; shifted: other scenes
 #
 # Three videos are shown below; they were chosen by a rule: one sixth, half
 # and five sixths of the way from the worst to the best fidelity of this
-# row, as defined below. The model was trained on other videos of the same
-# kind; these are from the split `test`.
+# head (MSQNet), as defined below. The model was trained on other videos of
+# the same kind; these are from the split `test`.
 
 # %%
 made = json.loads((RESULTS / "table1.json").read_text())["settings"]
@@ -136,8 +136,9 @@ plots.show(fig, "strips", "Three synthetic videos: 16 sampled frames, the "
 # The **within-video AUC** is the chance that the first is the more
 # salient, ties counting half. Knowing nothing gives 0.5; perfect order
 # gives 1. Beside it stand the **mass** (the share of saliency on true
-# segments) and **pointing** (whether the single most salient segment is
-# true), each with the chance level of the same videos.
+# segments; negative falls count as 0) and **pointing** (whether the single
+# most salient segment is true), each with the chance level of the same
+# videos.
 
 # %%
 def auc(saliency, truth):

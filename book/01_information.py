@@ -153,7 +153,7 @@ plots.show(fig, "information-plane",
            " dashed horizontal line, well below the dotted diagonal.")
 
 # %% [markdown]
-# The dots leave a gap below the diagonal: for this law nobody keeps only
+# The dots leave a gap below the diagonal: no random encoder keeps only
 # what matters. The upper edge of what *is* possible is the information
 # bottleneck curve, the subject of [chapter 2](02_bottleneck.ipynb). Random
 # encoders do not find that edge, so read the picture as a check of the

@@ -6,8 +6,9 @@
 # does Eq. (1) as printed ask for it?
 #
 # **Answer.** Eq. (1) as printed is never negative, and a constant reaches
-# its 0. So it asks for nothing to be kept. With a weight above 1 on the
-# second term the best is a curve, which is traced below.
+# its 0. So it asks for nothing to be kept. Only above a critical weight on
+# the second term, at least 1, is it worth keeping anything. As the weight
+# grows, the best points trace a curve.
 #
 # The information bottleneck (Tishby, Pereira and Bialek, 2000) wants a
 # representation $z$ of $x$ that is small, $I(x;z)$ low, and useful,

@@ -247,7 +247,8 @@ table.assign(verdict=np.where(table["worst [bits]"] > 0, "fails", "holds"))
 # Pan et al. (2021), whom the paper follows, have a term that Eq. (2) drops:
 # they also maximise $I(x; z_N, y)$, which asks the label and $z_N$ to
 # tell $x$ *between them*. As $I(x; z_N, y) = H(x) - d$ and $H(x)$ is fixed,
-# that is to minimise our $d$. The *repaired objective* puts it back:
+# that is to minimise our $d$, from here on the *completeness term*. The
+# *repaired objective* puts it back:
 #
 # $$\begin{aligned} \mathcal L^+ &= \mathcal L_{DIB} + H(x \mid z_N, y) \\
 #   &= -H(y) + a + b + c + d. \end{aligned}$$
@@ -357,8 +358,8 @@ plots.show(fig, "theorem-1",
 # %% [markdown]
 # Left: at an excess of zero the triangles stand at 1 bit, above any line
 # through the origin: no constant, 25 or other, can save the theorem. Right:
-# the same encoders, judged with $d$ as well; all lie below the line of
-# slope 2, and one family, the noisy copies, lies *on* it.
+# the same encoders, judged with $d$ as well; all lie on or below the line
+# of slope 2, and one family, the noisy copies, lies *on* it.
 #
 # What the picture does not show: that gradient descent on Eq. (2) ends at
 # the lazy pair. It shows that nothing in Eq. (2) keeps it from doing so.
@@ -442,7 +443,7 @@ plots.show(fig, "representation",
 # theorem: $\min \mathcal L^+ = -H(y)$.
 #
 # **Where the label is noisy**, put $I(x; y)$ in place of $H(y)$, in $a$ and
-# in the left side: the inequality is true again (exercise 3). But in
+# in the left side: the same inequality holds with it (exercise 3). But in
 # general the sum still does not reach 0: a $z_S$ that holds all that $x$
 # tells of $y$, and no more than $I(x; y)$ bits of $x$, often does not
 # exist.

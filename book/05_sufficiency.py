@@ -166,7 +166,7 @@ assert share["rank 3 of 3"] > 1e-3 > 1e-4 > share["rank 2 of 4"]
 # %% [markdown]
 # Rank $|x|$ needs at least as many labels as there are different videos.
 # With a label that is a function of $x$ it means that $x$ is *determined*
-# by $y$ (exercise 2): all videos of a class are identical. **For video the
+# by $y$ (exercise 1): all videos of a class are identical. **For video the
 # condition never holds.**
 #
 # ## A condition on the data, for masks

@@ -203,8 +203,8 @@ pd.Series(tied, name="minimisers")
 #
 # Take $T = 4$ segments of one bit each, embedded with their position, hard
 # masks with $k = 1$, identities for $f$, and random weights. How many of
-# the 4 bits do the codes keep? (On a finite $x$, "how many bits" is how
-# many of the 16 inputs get different codes.) We also try it without the
+# the 4 bits do the codes keep? (A code's bits are its entropy: 4 exactly
+# where all 16 inputs get different codes.) We also try it without the
 # residual, and with one query, so one mask, for all rows. The table has for
 # each form: the fewest bits that $z_S$ kept in any draw, the share of draws
 # in which it kept all four, and what the two codes share on average.
@@ -294,7 +294,7 @@ pd.DataFrame(rows, ["z_S tells y", "of these, the value tells nothing",
 #   $H(m)$. Where one segment is not enough (the XOR), its minimum **is** a
 #   leaking selector, whichever of them is taken.
 #
-# So leakage is a danger of dropping $I(z_S; z_N)$, and of critics that are
+# So leakage is a danger of dropping $I(z_S; z_N)$, and of readers that are
 # not exact, rather than of Eq. (2) itself.
 #
 # ## A shortcut is label information
@@ -358,9 +358,10 @@ plots.show(fig, "shortcut",
 # This is not a fault of the mask or of the training. Eq. (2) knows $y$ and
 # nothing else of what we mean by "action"; a scene that predicts $y$ *is*
 # label information. The claim to suppress spurious correlations can hold
-# only for context that is independent of the label; at $\rho = 0$ both
-# masks tie. The picture does not say how much a *network* would take from
-# the scene: [chapter 19](19_when.ipynb) measures that.
+# only for context that is independent of the label; at $\rho = 0$ the mask
+# of the action and the mask of both tie. The picture does not say how much
+# a *network* would take from the scene: [chapter 19](19_when.ipynb) measures
+# that.
 #
 # ## Summary
 #

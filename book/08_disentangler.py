@@ -309,7 +309,7 @@ print("one pass gives each player its own gradient")
 # ## Where the paper is silent
 #
 # Building this took decisions that the paper does not spell out. Each is
-# an option, and four of them decide most of what TFE does:
+# an option, and four of them matter most for reading the results:
 #
 # - *where TFE begins*: at random weights, or *warm*, where the plain head
 #   ended. Warm, the last layers of $f_{DS}$ and $f_{DN}$ are zero, so that
@@ -320,9 +320,10 @@ print("one pass gives each player its own gradient")
 #   $D$'s own $\mathcal L_S - \mathcal L_N$;
 # - *what it is compared with*: the plain head, or that head *trained on*.
 #
-# [Chapter 12](12_table1.ipynb) measures all but depth, which is never varied
-# alone there. The page [Where the paper is silent](silent.md) says why each
-# default was chosen.
+# [Chapter 12](12_table1.ipynb) varies the control alone, and the loss below
+# $D$, on BIKE with its rate. Start and depth change together with other
+# things. The page [Where the paper is silent](silent.md) says why each default
+# was chosen.
 
 # %%
 choices = pd.read_csv(RESULTS / "choices.csv", keep_default_na=False)

@@ -196,7 +196,8 @@ ax.axhline(ignorant, color="grey", ls="--", label="an ignorant critic")
 ax.set(xlabel="epoch", ylabel="nats, last batch", ylim=(0, None))
 plots.legend(fig)
 plots.show(fig, "losses", "Both losses of one training on planted features"
-           " (synthetic). They start equal and part at once.",
+           " (synthetic). They start equal and part after the"
+           " first epoch.",
            alt="L_S falls towards 0. L_N rises far above the dashed line of"
            " an ignorant critic, then falls slowly and stays above it.")
 
@@ -218,10 +219,12 @@ plots.show(fig, "mask-moves", "The mask of one test video (synthetic), a"
 # %% [markdown]
 # **What it says.** Within two epochs $\mathcal L_N$ lies far above the loss
 # of a critic that knows the class frequencies alone. So $D$ has made the
-# critic *wrong*, which is not the same as ignorant: the runaway of chapter
-# 9, in a network. Later the critic relearns, and $\mathcal L_N$ sinks. The
+# critic *wrong*, which is not the same as ignorant: chapter 9's hasty play,
+# in a network. (*Runaway*: $\mathcal L_N$ ends above twice the ignorant
+# critic's loss.) Later the critic relearns, and $\mathcal L_N$ sinks. The
 # mask moves too, and not all the way to the true segments: neither loss
-# asks for them.
+# asks for them. The mAP rises too; without a head trained on for as long
+# this says nothing of TFE.
 #
 # **What it does not say.** This is one seed of a small set, shown to watch
 # the steps. `L_S` near 0 on 48 videos is overfitting. What TFE gives and
@@ -245,7 +248,7 @@ print(f"{sum(p.numel() for p in other.parameters())} weights agree; fit"
 #
 # In each step $A$ moves first, and $D$ answers the critic that has just
 # moved. One pass for both is cheaper: `schedule="one-pass"`. It is another
-# game, from the second step on:
+# game from $D$'s first move on:
 
 # %%
 quick = build("tfe", depth="last",
@@ -260,7 +263,8 @@ assert not torch.allclose(quick.disentangler.f_dn[2].weight,
 #
 # - A step of Eq. (12) is two gradients: $A$ goes down
 #   $\mathcal L_S + \mathcal L_N$, $D$ down $\mathcal L_S - \mathcal L_N$.
-# - At a warm start both losses are that of the plain head.
+# - At a warm start both losses are that of the plain head, where $D$
+#   replaces the classifier alone, as here.
 # - $\mathcal L_N$ above the ignorant critic's loss says that the critic is
 #   wrong, not that the label is gone.
 # - The loop above and `tfe.training.fit` end at the same weights.
@@ -275,8 +279,9 @@ assert not torch.allclose(quick.disentangler.f_dn[2].weight,
 #
 # <details><summary>Solution</summary>
 #
-# `own = of(loss_S + loss_N, ...)`: everybody then minimises the same sum
-# (Table 3's variant 5), and $\mathcal L_N$ falls like $\mathcal L_S$.
+# `own = of(loss_S + loss_N, ...)`: $D$, $A_S$ and $A_N$ then minimise the
+# same sum (Table 3's variant 5); the layers below $D$ still follow
+# $\mathcal L_S$. $\mathcal L_N$ falls like $\mathcal L_S$.
 #
 # </details>
 #
