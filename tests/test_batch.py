@@ -620,6 +620,15 @@ def test_collapsed_runs_stand_beside_their_row():
     assert "runs that answer every video alike" in text
 
 
+def test_a_caption_that_says_what_rose_says_how_that_was_told():
+    frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
+    dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
+    assert report.WORDS in report.page("table1", frame, lines, dataset)
+    of_no_question = frame[frame.row == "MSQNet"]
+    text = report.page("table1", of_no_question, lines[lines.row == "MSQNet"], dataset)
+    assert "Holm" not in text and "raised" not in text
+
+
 def test_an_interval_over_videos_too_ends_where_its_measure_does(tmp_path):
     products.save_predictions(tmp_path, {"test.scores": np.eye(2)[[0, 1, 1, 1]],
                                          "test.targets": np.eye(2)[[0, 1, 1, 0]]})

@@ -117,6 +117,16 @@ def test_one_row_gains_more_than_another(tmp_path):
     assert rules.gains_more(folder, "toy", ["W", "W"])[0] == "not reproduced here"
 
 
+def test_a_smaller_loss_is_no_larger_gain(tmp_path):
+    folder = table(tmp_path, V=[50, 60, 70], T=[43, 54, 65], U=[29, 37, 48], Z=[50, 60.1, 70])
+    for first in "TZ":  # a loss, and a row that equals its baseline
+        verdict, words = rules.gains_more(folder, "toy", [first, "U"])
+        assert verdict == "not reproduced here" and "where the first is no gain: " in words
+    assert rules.gains_more(folder, "toy", ["U", "T"])[0] == "refuted"
+    table(tmp_path, "cut", V=[50, 60, 70], T=[29, 37, 48])
+    assert rules.coarser(folder, ["T"], "toy", "cut")[0] == "not reproduced here"
+
+
 def test_a_row_falls_less_where_it_loses_less_than_its_baseline(tmp_path):
     folder = table(tmp_path, V=[50, 60, 70], T=[53, 64, 75])
     runs = pd.read_csv(folder / "toy.csv")

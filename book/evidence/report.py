@@ -19,6 +19,8 @@ from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 FEW = f"Of fewer than {statistics.FEWEST} seeds no interval is printed: they do not tell the spread. "
 EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
          "one-sided tests at 5 %. ")
+WORDS = ("\"Rose\", \"fell\": not equal, and the p value, corrected by Holm's rule over these questions and "
+         "both measures, is below 0.05; an interval is of its line alone. ")
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
@@ -120,7 +122,7 @@ def page(name, frame, lines, dataset, folds=1):
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
-        + _positions(frame) + answer.caption(frame)
+        + _positions(frame) + (told := answer.caption(frame)) + WORDS * bool(told)
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 

@@ -127,11 +127,23 @@ def exceed(folder, name, rows, column, digits=3):
         f"{row} {words}" for row, (_, words) in judged_rows.items())
 
 
+def larger_gain(first, second):
+    """The verdict on a first gain that exceeds a second, both by seed, and the words.
+
+    A smaller loss confirms nothing: the first must be a gain by itself, beyond the margin.
+    """
+    found, words = compared(first, second, margin=MARGINS["value"])
+    alone, by_itself = compared(first, 0 * first, margin=MARGINS["value"])
+    if found == CONFIRMED != alone:
+        return UNSEEN, f"{words}, where the first is no gain: {by_itself}"
+    return found, words
+
+
 def gains_more(folder, name, rows):
     """The claim that the first of two rows gains more over its baseline than the second over its own."""
     first, second = (differences(folder, name, row) for row in rows)
     first, second = first.align(second, join="inner")
-    found, words = compared(first, second, margin=MARGINS["value"])
+    found, words = larger_gain(first, second)
     return found, f"{rows[0]}'s gain minus {rows[1]}'s: {words}, {len(first)} seeds"
 
 
@@ -233,7 +245,7 @@ def coarser(folder, rows, whole="table1", clips="coarse"):
     row, = rows
     on_whole, on_clips = (differences(folder, name, row) for name in (whole, clips))
     on_whole, on_clips = on_whole.align(on_clips, join="inner")
-    found, words = compared(on_whole, on_clips, margin=MARGINS["value"])
+    found, words = larger_gain(on_whole, on_clips)
     return found, (f"{row} gains {on_whole.mean():+.2f} on whole videos, {on_clips.mean():+.2f} on clips; "
                    f"the first minus the second {words}, {len(on_whole)} seeds")
 
