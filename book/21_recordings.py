@@ -23,7 +23,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from book import plots
-from book.evidence import answer, people, position, verdicts
+from book.evidence import answer, chance, people, position, verdicts
 from data import composed
 from data.common.generators.trimmed import write_clips
 from data.common.recordings import composing, cuts
@@ -37,6 +37,7 @@ plots.style()
 # %% tags=["parameters"]
 split: str = "test"  # the split that all sets have
 drawn: str = "composed"  # the set whose videos the last figure shows
+little: float = 5.0  # points above chance that count as little
 
 # %% tags=["hide-input"]
 PLANTED = "planted (synthetic)"
@@ -57,6 +58,9 @@ lines, runs = (table[table.split == split]
                for table in map(load, ("_summary.csv", ".csv")))
 there = list(dict.fromkeys(lines.data))
 absent = [title for title in SETS.values() if title not in there]
+receipts = {title: json.loads((RESULTS / f"{name}.json").read_text())
+            for name, title in SETS.items() if title in there}
+levels = {title: chance.level(made) for title, made in receipts.items()}
 Markdown(f"Not run: {', '.join(absent) or 'none, all sets are there'}.")
 
 # %% tags=["hide-input"]
@@ -77,8 +81,8 @@ def told(measure, prefix):
         f" its control in {tally.get('higher', 'none')} of {tally.sum()}"
         f" rows, and lowered it in {tally.get('lower', 'none')}. Equal:"
         f" {tally.get('equal', 0)}. No clear difference:"
-        f" {tally.get('no clear difference', 0)}. As on synthetic videos:"
-        f" {same:.0f}." + "".join(
+        f" {tally.get('no clear difference', 0)}. In {same:.0f} rows the"
+        " verdict is that of the synthetic videos." + "".join(
             f"\n- On {title}, {answer.of_rows(own, measure, prefix)}."
             for title, own in part.groupby("data", sort=False))))
     return words
@@ -86,6 +90,7 @@ def told(measure, prefix):
 
 found = {name: told(name, prefix) for name, prefix in (
     ("fidelity", "auc_"), ("recognition", ""))}
+display(Markdown("\n\n".join(chance.rises(lines, levels, little))))
 pd.concat(found).reindex(columns=there).astype(object).fillna(
     "not measured")
 
@@ -103,9 +108,9 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # The fidelity AUC of MSRC-12 is understated: its interval covers only a part
 # of the gesture. GRID has one speaker and says nothing of other people. Its
 # sentences have a fixed order of words, so that a word's place tells the
-# word. Depth videos are scaled clip by clip. SFINGE 3D and `composed` have
-# rates that their own validation videos chose, each row its own. The other
-# sets are to be searched alike before their tables are made. `make
+# word. Depth videos are scaled clip by clip. In SFINGE 3D, UTD-MHAD and
+# `composed` the set's own validation videos chose the rate of each row. The
+# other sets are to be searched alike before their tables are made. `make
 # reproduce-real` makes the tables; without the files it says where they are
 # to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
 # these tables say of themselves:
@@ -115,8 +120,7 @@ who = load("_people.csv")
 
 
 def described(title, own):
-    name = next(n for n in SETS if SETS[n] == title)
-    made = json.loads((RESULTS / f"{name}.json").read_text())["settings"]
+    made = receipts[title]["settings"]
     return {"source": made.get("source"), "terms": made.get("licence"),
             "features": own.encoder.iloc[0], "metric": own.metric.iloc[0],
             "seeds": own.seed.nunique(), "test people": who[
@@ -132,7 +136,10 @@ with pd.option_context("display.max_colwidth", None):
 #
 # Per cent: mAP, or accuracy where a video has one label. Behind it the 95% t
 # interval over seeds. *Of oracle* means that the head is shown the true
-# segments alone; a trimmed clip has none to choose.
+# segments alone; a trimmed clip has none to choose. Chance is one in as many
+# classes for accuracy, and for mAP that of shuffled labels; it is left empty
+# where no receipt has it. Below stands, for each difference to a control,
+# the smallest true one that so many seeds would show 4 times out of 5.
 
 # %%
 def table(entry, digits):
@@ -145,7 +152,15 @@ def table(entry, digits):
     return wide.reindex(columns=list(SETS.values()), fill_value="not run")
 
 
-table("value", 1)
+reached = table("value", 1)
+reached.loc["chance"] = [f"{levels[t]:.1f}" if levels.get(t, 0) > 0 else ""
+                         for t in reached]
+display(reached)
+pd.concat({name: ours.pivot(
+    index="row", columns="data", values=f"{prefix}smallest_effect").round(
+        digits) for name, prefix, digits in (
+            ("points of recognition", "", 1), ("AUC of fidelity", "auc_", 3))
+}).reindex(columns=there).astype(object).fillna("")
 
 # %% [markdown]
 # ## Fidelity, beside chance and beside the position prior
@@ -350,14 +365,15 @@ else:
 
 # %% [markdown]
 # **What it says.** The computed sentences at the top say in how many rows TFE
-# raised fidelity or recognition over its control. Where a row lies no higher
+# raised fidelity or recognition over its control. A rise between two heads
+# that hardly recognise anything says little of attention. Where a row lies no higher
 # than the position prior, its fidelity may be the place alone. Where the
 # oracle gains little, no mask can gain much. A gain that people do not share
 # is a gain on these people.
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
-# one seed chose the rates, and MSQNet's warm rows were searched from another
+# one seed or two chose the rates, and MSQNet's warm rows were searched from another
 # start than they have (`results/plan.md`).
 #
 # ## Summary
