@@ -266,8 +266,9 @@ assert below == ["Variant 4", "Variant 4" + by_4]
 hidden = statistics.paired(*(found["probes_probe_z_n", row]
                              for row in ("Variant 3", "TFE")))
 assert hidden["low"] < 0 < hidden["high"]
-print("z_n, Variant 3 minus TFE: {:+.1f} [{:+.1f}, {:+.1f}]".format(
-    *(100 * hidden[name] for name in ("difference", "low", "high"))))
+points = [100 * hidden[name] for name in ("difference", "low", "high")]
+display(Markdown("What a fresh reader finds in $z_N$, Variant 3 minus TFE:"
+                 " {:+.1f} [{:+.1f}, {:+.1f}] points.".format(*points)))
 fresh.round(1).assign(attention=[
     "{:.3f} [{:.3f}, {:.3f}]".format(*ends[row]) for row in fresh.index])
 

@@ -74,9 +74,10 @@ print(f"Of {verse.configurations} configurations a method, so far: "
 own = lines[lines.method == head][f"gain_{measure}"].median()
 Markdown(f"{head} has been searched over {done[head]} configurations,"
          f" {ours} over {done[ours]}. {(gains > 0).sum()} of {len(found)}"
-         f" readings of {ours} beat the best {head} on val. Their median gain is"
-         f" {form.format(gains.median())}. The plain heads' own median is"
-         f" {form.format(own)}: compare with that, not with zero.")
+         f" readings of {ours} beat the best {head} on val. Their median"
+         f" gain is {form.format(gains.median())}. The plain heads' own"
+         f" median is {form.format(own)}: compare with that, not with"
+         " zero.")
 
 # %% [markdown]
 # ## The curve
@@ -90,8 +91,8 @@ plots.show(fig, "readings", f"Readings of {ours} against the best plain"
            f" {head}, one seed each on val of planted (synthetic);"
            f" {len(found)} of {verse.configurations} readings so far.",
            alt=f"A rising line of {len(found)} dots,"
-           f" {(found.gain_value > 0).sum()} of them above zero, over a grid"
-           " of dots that names the value of every axis.")
+           f" {(found.gain_value > 0).sum()} of them above zero, over a"
+           " grid of dots that names the value of every axis.")
 
 # %%
 fig = plots.specification(found, axes, "fidelity_auc", "gain in AUC")

@@ -195,9 +195,6 @@ both = table[table.split == split].merge(
 means = both.groupby("row", sort=False)[
     ["fidelity_auc", "value_own"]].mean()
 means.columns = ["leave one out", "own attention"]
-against = test[plays].set_index("row").against
-right = [row for row, head in against.items()
-         if means["own attention"][row] > means["own attention"][head]]
 means.round(3)
 
 # %%
@@ -209,6 +206,8 @@ for row, point in means.iterrows():
              "MSQNet+TFE bounded": (4, -9)}.get(row, (4, 2))
     ax.annotate(row, point[::-1], fontsize=7, xytext=place,
                 textcoords="offset points")
+right = [row for row, head in test[plays][["row", "against"]].values
+         if means["own attention"][row] > means["own attention"][head]]
 ax.axhline(0.5, color="grey", lw=1, ls="--")
 ax.axvline(0.5, color="grey", lw=1, ls="--")
 ax.set(xlabel="AUC of its own attention", ylabel="AUC of leave one out",

@@ -56,6 +56,7 @@ def load(end):
 
 lines, runs = (table[table.split == split]
                for table in map(load, ("_summary.csv", ".csv")))
+ours, who = lines[lines.method == "tfe"], load("_people.csv")
 there = list(dict.fromkeys(lines.data))
 absent = [title for title in SETS.values() if title not in there]
 receipts = {title: json.loads((RESULTS / f"{name}.json").read_text())
@@ -64,9 +65,6 @@ levels = {title: chance.level(made) for title, made in receipts.items()}
 Markdown(f"Not run: {', '.join(absent) or 'none, all sets are there'}.")
 
 # %% tags=["hide-input"]
-ours = lines[lines.method == "tfe"]
-
-
 def told(measure, prefix):
     """The verdict of each row, a column a set; says what they come to."""
     part = ours[ours[f"{prefix}difference"].notna()]
@@ -116,9 +114,6 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # these tables say of themselves:
 
 # %%
-who = load("_people.csv")
-
-
 def described(title, own):
     made = receipts[title]["settings"]
     return {"source": made.get("source"), "terms": made.get("licence"),
@@ -153,13 +148,15 @@ def table(entry, digits):
 
 
 reached = table("value", 1)
-reached.loc["chance"] = [f"{levels[t]:.1f}" if levels.get(t, 0) > 0 else ""
-                         for t in reached]
-display(reached)
+known = {t: f"{level:.1f}" for t, level in levels.items() if level > 0}
+reached.loc["chance"] = [known.get(t, "") for t in reached]
+display(Markdown("By chance: " + (", ".join(
+    f"{level} on {t}" for t, level in known.items()) or "not told") + "."),
+    reached)
 pd.concat({name: ours.pivot(
     index="row", columns="data", values=f"{prefix}smallest_effect").round(
         digits) for name, prefix, digits in (
-            ("points of recognition", "", 1), ("AUC of fidelity", "auc_", 3))
+            ("points", "", 1), ("fidelity AUC", "auc_", 3))
 }).reindex(columns=there).astype(object).fillna("")
 
 # %% [markdown]

@@ -235,7 +235,8 @@ hours = videos * frames * frame.value / 3.6e6  # of milliseconds
 slower = card.value["gpu-encode: ratio (ratio)"]
 print(f"{frame.device}: {frame.value:.2f} ms a frame,")
 print(f"{slower:.1f} times as long as its products of matrices")
-print(f"{hours:.1f} GPU-hours, and {decode / hours:.0f} cores decode as fast")
+print(f"{hours:.1f} GPU-hours, and {decode / hours:.0f} cores decode as"
+      " fast")
 
 # %% [markdown]
 # With several GPUs, `torchrun` shares the videos out by their names

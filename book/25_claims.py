@@ -37,8 +37,8 @@
 # against clips, and the pairs of Table 3. They are judged by that margin and
 # their 95% interval. Attention, mass and what a fresh reader finds have no
 # margin: here the interval alone decides. (The README's words on mass are
-# corrected.) A larger gain must be a gain: a
-# smaller loss confirms nothing. Claims marked *Ours* are this book's.
+# corrected.) A larger gain must be a gain: a smaller loss confirms nothing.
+# Claims marked *Ours* are this book's.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity
 # on these and on real recordings, a row a set. A verdict on them says
