@@ -7,7 +7,9 @@
 # The answer first, computed from the tables that are there. Each row with
 # TFE is held against its control: TFE begun warm against the same head
 # trained on, TFE from scratch against the head. Higher and lower are said
-# after Holm's correction over a table, equal by margins fixed beforehand.
+# after Holm's correction over a table, for each measure by itself; equal by
+# margins fixed beforehand. (A table's caption corrects over both measures
+# together, and may leave open what is called higher here.)
 
 # %%
 import json
