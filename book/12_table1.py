@@ -30,7 +30,8 @@ split: str = "test"  # test, or shifted: other scenes
 runs = pd.read_csv(RESULTS / "headline.csv")
 found = answer.contrasts(runs, split)
 rate = pd.read_csv(RESULTS / "rate_summary.csv")
-said = answer.paragraph(runs, rate, pd.read_csv(RESULTS / "rate.csv"), split)
+alike = pd.read_csv(RESULTS / "rate.csv")
+said = answer.paragraph(runs, rate, alike, split)
 display(Markdown(said))
 named = found.assign(row=found["head"] + ": " + found.question, split=split)
 fig = plots.differences(named, "mAP points")
@@ -64,7 +65,8 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 # Each stage has 20 epochs. So `+TFE` is compared with `trained on`: both
 # had 40. `+TFE from scratch` had 20 and is compared with the head itself.
 # On BIKE `+TFE` replaces the classifier alone; on MSQNet the last encoder
-# layer and the decoder, so that it begins (*) without them. From scratch, BIKE's temporal blocks go too, as the
+# layer and the decoder, so that it begins (*) without them. From scratch,
+# BIKE's temporal blocks go too, as the
 # paper's Table 4 counts. So the row from scratch changes three things at
 # once: the start, the loss below $D$ and, on BIKE, the depth.
 #
@@ -78,7 +80,8 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 #
 # Seven rows were best at the end of their three. Later each was tried one
 # rate further on `val`. Three gained more than a point by it, and went on
-# until a step gained nothing. BIKE with $-\mathcal L_N$ below $D$ gains by every step down. It was
+# until a step gained nothing. BIKE with $-\mathcal L_N$ below $D$ gains by
+# every step down. It was
 # stopped at 3e-6, where it recognises what it did at its start. mAP on
 # `val` by rate, and in brackets the AUC of fidelity, means of two seeds:
 
@@ -160,7 +163,8 @@ print(f"{d.mean():+.2f} within {reach:.2f}; equal: {equal}")
 # Table 1 on `planted`, **synthetic** videos, on one encoder's frozen
 # features. `Mean pooling` attends to nothing. `Gated MIL` is the plain
 # pooling with a learnt weight of each segment for each class. A row `of
-# oracle` shows what true segments alone bring that head. In `shifted` a video's scene tells nothing of its action, and all
+# oracle` shows what true segments alone bring that head. In `shifted` a
+# video's scene tells nothing of its action, and all
 # else is as in `test`; a method that leans on scenes falls there.
 # `make reproduce-table1` makes the table.
 
@@ -189,12 +193,12 @@ cells[cells.split == split].set_index("row").drop(columns="split").join(
 # more, at TFE's rates, **after the table had been seen**.
 
 # %%
-alike = rate.query("split == @split").set_index("row")
-assert alike.equal["MSQNet+TFE"] and alike.auc_equal["MSQNet+TFE"]
-assert verdict(alike.loc["BIKE+TFE"], "auc_") == "higher"
-without = alike.loc["BIKE+TFE, no adversary, 1e-3"]
+one = rate.query("split == @split").set_index("row")
+assert one.equal["MSQNet+TFE"] and one.auc_equal["MSQNet+TFE"]
+assert verdict(one.loc["BIKE+TFE"], "auc_") == "higher"
+without = one.loc["BIKE+TFE, no adversary, 1e-3"]
 assert verdict(without, "auc_") == "lower"
-display(readable(alike.reset_index(), "mAP (%)").drop(columns="split"))
+display(readable(one.reset_index(), "mAP (%)").drop(columns="split"))
 
 # %% [markdown]
 # **What it says.** At TFE's best rate MSQNet+TFE equals its control in both

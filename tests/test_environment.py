@@ -225,8 +225,8 @@ def test_a_python_too_old_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("torch, said", [("2.9.1", "has torch 2.9.1"), ("", "has torch not at all")])
-def test_wheels_want_a_torch_that_is_new_enough(monkeypatch, torch, said):
-    monkeypatch.setattr(environment, "run", lambda *command: "")
+def test_wheels_want_a_torch_that_is_new_enough(monkeypatch, tmp_path, torch, said):
+    monkeypatch.setattr(environment, "run", lambda *command: str(tmp_path))
     monkeypatch.setattr(environment, "attempt", lambda *command: torch)
     monkeypatch.setattr(environment, "READY", environment.ROOT / "no such file")
     with pytest.raises(SetupError, match=said):
