@@ -320,9 +320,9 @@ print("one pass gives each player its own gradient")
 #   $D$'s own $\mathcal L_S - \mathcal L_N$;
 # - *what it is compared with*: the plain head, or that head *trained on*.
 #
-# [Chapter 12](12_table1.ipynb) varies the control alone, and the loss below
-# $D$, on BIKE with its rate. Start and depth change together with other
-# things. The page [Where the paper is silent](silent.md) says why each default
+# Of these, [chapter 12](12_table1.ipynb) varies two: the control, with
+# nothing else changed, and the loss below $D$, where on BIKE the rate
+# changes too. Start and depth change together with other things. The page [Where the paper is silent](silent.md) says why each default
 # was chosen.
 
 # %%

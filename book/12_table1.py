@@ -64,11 +64,12 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 #
 # Each stage has 20 epochs. So `+TFE` is compared with `trained on`: both
 # had 40. `+TFE from scratch` had 20 and is compared with the head itself.
-# On BIKE `+TFE` replaces the classifier alone; on MSQNet the last encoder
-# layer and the decoder, so that it begins (*) without them. From scratch,
-# BIKE's temporal blocks go too, as the
-# paper's Table 4 counts. So the row from scratch changes three things at
-# once: the start, the loss below $D$ and, on BIKE, the depth.
+# In `+TFE` the classifiers $A_S$ and $A_N$ begin as copies of the head's
+# own: BIKE's last layer, MSQNet's decoder. On MSQNet $D$ stands in place of
+# the last encoder layer, so that it begins (*) without that one. From
+# scratch, BIKE's temporal blocks go too, as the paper's Table 4 counts, and
+# $A_S$ and $A_N$ on MSQNet have one decoder layer in place of two. So that
+# row changes three things at once: start, loss below $D$, and depth.
 #
 # The rows were decided before their runs were made (`results/plan.md`). One
 # decision followed a look at `test`: all rows with a warm start had one rate,
@@ -99,9 +100,10 @@ grid.pivot(index="row", columns="rate", values="both").astype(
     object).fillna("").rename(columns="{:.0e}".format)
 
 # %% [markdown]
-# A rate moves fidelity too. BIKE without TFE gains as much AUC by its
-# highest rate, at an equal mAP, as TFE gives it; BIKE+TFE's own AUC rises
-# with its rate. Two seeds are too few to tell how much.
+# A rate moves fidelity too. From 3e-3 to 1e-2 BIKE's first stage gains as
+# much AUC as TFE gives it, at nearly the same mAP; the head trained on
+# gains little by that step. BIKE+TFE's own AUC rises with its rate. Two
+# seeds are too few to tell how much.
 
 # %% [markdown]
 # ## What each reading gives

@@ -71,7 +71,7 @@ plots.show(fig, "table2-differences", "Each head trained on minus the head"
 # where the head ended after 20 epochs, and $\mathcal L_S$ alone trains the
 # layers below $D$. It is compared with that head `trained on`: both have 20
 # epochs more. `+TFE` replaces the classifier of BIKE and Text4Vis, and
-# MSQNet's last encoder layer and decoder. Each of these rows has its own
+# MSQNet's last encoder layer. Each of these rows has its own
 # rate, the best of three on `val` (`results/plan.md`). Five rows were best at
 # the end of their three. One step further none of them gained
 # (`results/tune_short_edge.md`).

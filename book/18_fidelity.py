@@ -403,9 +403,9 @@ assert signs.filter(like="over").agg(lambda s: s.min() < 0 < s.max()).all()
 signs.round(2)
 
 # %% [markdown]
-# **What it says.** The sign changes from table to table: over runs and over
-# rows, higher fidelity goes with higher accuracy in some and with lower in
-# others. Fidelity has to be measured; accuracy does not stand in for it.
+# **What it says.** In today's tables higher fidelity goes with *lower*
+# accuracy, over runs and over rows. In older tables and on other data the
+# sign changes. Fidelity has to be measured; accuracy does not stand in for it.
 # **What it does not say.** That the two are unrelated within one system.
 # Within rows the sign changes as well, and the rows of a table share their
 # seeds, so that few independent runs tell.

@@ -108,9 +108,9 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # The fidelity AUC of MSRC-12 is understated: its interval covers only a part
 # of the gesture. GRID has one speaker and says nothing of other people. Its
 # sentences have a fixed order of words, so that a word's place tells the
-# word. Depth videos are scaled clip by clip. In SFINGE 3D, UTD-MHAD and
-# `composed` the set's own validation videos chose the rate of each row. The
-# other sets are to be searched alike before their tables are made. `make
+# word. Depth videos are scaled clip by clip. In all sets but GRID the set's
+# own validation videos chose the rate of each row; GRID is to be searched
+# before its table is made. `make
 # reproduce-real` makes the tables; without the files it says where they are
 # to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
 # these tables say of themselves:
@@ -372,8 +372,9 @@ else:
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
-# one seed or two chose the rates, and MSQNet's warm rows were searched from another
-# start than they have (`results/plan.md`).
+# one seed or two chose the rates, and nine of UTD-MHAD's are at an end of the
+# three tried. Warm rows were searched from another start than they have:
+# MSQNet's on `composed`, BIKE's on UTD-MHAD (`results/plan.md`).
 #
 # ## Summary
 #

@@ -30,7 +30,7 @@ def contents():
 
 
 def answer():
-    """The answer in two paragraphs, as `make publish` wrote it into the README."""
+    """The answer in three paragraphs, as `make publish` wrote it into the README."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     block = re.search(r"<!-- answer:.*?-->\s*(.*?)<!-- /answer -->", text, re.S).group(1)
     return block.strip()

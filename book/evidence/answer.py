@@ -161,7 +161,7 @@ def _is(line, prefix):
 def kept(runs, lines, split="test"):
     """Where fidelity began, for heads that lose some as they train on: there TFE keeps it and gains none."""
     means = runs[runs.split == split].groupby("row").fidelity_auc.mean()
-    return [f"{head}'s did not grow: it began at {means[head]:.3f}, and ended at "
+    return [f"{head}'s is higher because it lost less: the head had {means[head]:.3f} before; it ended at "
             f"{means[f'{head}+TFE']:.3f} with TFE and {means[f'{head} trained on']:.3f} without."
             for head in lines[lines.question == "training on"].loc[
                 lambda some: [verdict(line, "auc_") == "lower" for line in some.to_dict("records")], "head"]
