@@ -95,13 +95,19 @@ def sentence(lines, question, prefix=""):
     return f"{opening} {whose} {measure}: {clauses}."
 
 
-def _became(line, prefix):
-    """What became of one head's measure: "fell by 7.9 points"."""
-    _, _, unit, digits, margin = MEASURES[prefix]
-    size = f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
-    return {"higher": f"rose by {size}", "lower": f"fell by {size}",
-            "equal": f"stayed equal within {margin or 0:g} {unit if margin != 1 else 'point'}",
-            "no clear difference": "shows no clear difference"}[verdict(line, prefix)]
+ROSE = {"higher": "rose by {}", "lower": "fell by {}", "equal": "stayed equal within {}"}
+IS = {"higher": "is higher by {}", "lower": "is lower by {}", "equal": "is equal within {}"}
+
+
+def _became(line, prefix, words=ROSE, unit=None):
+    """What became of one head's measure: "fell by 7.9 points"; `words`, `unit`: another verb or unit."""
+    _, _, usual, digits, margin = MEASURES[prefix]
+    unit, found = usual if unit is None else unit, verdict(line, prefix)
+    if found == "equal":
+        size = f"{margin or 0:g} {unit if margin != 1 else 'point'}"
+    else:
+        size = f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
+    return words.get(found, "shows no clear difference").format(size.strip())
 
 
 def paragraph(runs, rate=None, alike=None, split="test"):
@@ -143,19 +149,12 @@ def of_heads(lines, measure, prefix=""):
 
     One word for both where they agree: "mAP is equal within 1 point on both heads".
     """
-    differs = {line["head"]: _is(line, prefix) for line in lines.to_dict("records")}
+    differs = {line["head"]: _became(line, prefix, IS, None if prefix == "" else "")
+               for line in lines.to_dict("records")}
     if len(set(differs.values())) == 1 < len(differs):
         return f"{measure} {differs.popitem()[1]} on both heads"
     return ", ".join(f"{head}'s {measure * (not n)} {words}".replace("  ", " ")
                      for n, (head, words) in enumerate(differs.items()))
-
-
-def _is(line, prefix):
-    """How one head's measure differs: "is lower by 7.9 points"."""
-    for became, differs in (("rose", "is higher"), ("fell", "is lower"), ("stayed", "is")):
-        if _became(line, prefix).startswith(became):
-            return _became(line, prefix).replace(became, differs).removesuffix(" of mass").removesuffix(" AUC")
-    return _became(line, prefix)
 
 
 def kept(runs, lines, split="test"):
