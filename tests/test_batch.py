@@ -15,7 +15,7 @@ import torch
 
 from book.evidence import publish
 from book.commands import batch as command
-from book.evidence import phase, report, statistics, summary
+from book.evidence import phase, report, standing, statistics, summary
 from book.runs import batch, multiverse, products, search
 from data.files import paths, store
 from data.files.dataset import open_dataset
@@ -57,10 +57,10 @@ def local(tmp_path_factory):
     """The local results in a temporary folder."""
     folder = tmp_path_factory.mktemp("local")
     with pytest.MonkeyPatch.context() as patch:
-        for module in (batch, command, report, publish, paths):
+        for module in (batch, command, report, standing, publish, paths):
             patch.setattr(module, "LOCAL", folder)
         # Defaults were bound when the functions were defined.
-        for function in (report.write, report.is_current, publish.beside_committed):
+        for function in (report.write, standing.is_current, standing.beside_committed):
             patch.setattr(function, "__defaults__", (*function.__defaults__[:-1], folder))
         yield folder
 
@@ -415,6 +415,7 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):
     main(["batch", str(ran)])
     monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    monkeypatch.setattr(standing, "RESULTS", tmp_path)
     whole = replace(batch.read(ran), dataset="toy")
     monkeypatch.setattr(publish, "read_yaml", lambda path: {})
     for other, said in (({"rows": [*whole.rows, whole.rows[0] | {"row": "none"}]},
@@ -425,22 +426,23 @@ def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypat
     assert not list(tmp_path.iterdir())
     monkeypatch.setattr(publish.batch, "read", lambda path: whole)
     assert main(["publish", "toy"]) == 0
-    for suffix in (*report.FILES, report.PEOPLE):
+    for suffix in (*standing.FILES, report.PEOPLE):
         assert (tmp_path / f"toy{suffix}").read_bytes() == (local / f"toy{suffix}").read_bytes()
     people = pd.read_csv(tmp_path / f"toy{report.PEOPLE}")
     assert len(people) == 2 * 3 * 2 and set(people.person) == {"s0", "s1", "s2"}
     assert json.loads((tmp_path / "toy.json").read_text())["dataset_receipt"] == {"cuts": 1}
-    shown = publish.beside_committed("toy")
+    shown = standing.beside_committed("toy")
     assert shown.count(" yes ") == 4 and " no " not in shown
 
 
 def test_fewer_seeds_are_held_against_the_same_seeds(ran, local, tmp_path, monkeypatch):
     table = pd.read_csv(local / "toy.csv")
     table.assign(value=table.value + 90 * table.seed).to_csv(tmp_path / "toy.csv", index=False)
-    monkeypatch.setattr(publish, "RESULTS", tmp_path)
+    shutil.copy(local / "toy_summary.csv", tmp_path)
+    monkeypatch.setattr(standing, "RESULTS", tmp_path)
     (tmp_path / "local").mkdir()
     table[table.seed == 0].to_csv(tmp_path / "local" / "toy.csv", index=False)
-    shown = publish.beside_committed("toy", tmp_path / "local")
+    shown = standing.beside_committed("toy", tmp_path / "local")
     assert shown.count(" 0.00 |") == 4 and " no " not in shown
     assert shown.endswith("The committed means are over seed 0 of 2, as here.")
 

@@ -9,7 +9,7 @@ from scipy import stats
 from test_batch import GRID
 
 from book.evidence import verify
-from book.evidence import report
+from book.evidence import report, standing
 from book.runs import batch
 from data.files.dataset import open_dataset
 from book.__main__ import main
@@ -114,4 +114,4 @@ def test_what_else_was_measured_stands_beside_the_table(here):
     assert {"erasure_comprehensiveness", "probes_probe_z_n", "attention_auc"} <= set(one.measure)
     vanilla = measures.query("row == 'BIKE'").measure
     assert not vanilla.str.startswith("probes").any()
-    assert all((here / f"toy{suffix}").is_file() for suffix in report.FILES)
+    assert all((here / f"toy{suffix}").is_file() for suffix in standing.FILES)

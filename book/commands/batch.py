@@ -16,10 +16,8 @@ from statistics import mean
 import pandas as pd
 from tqdm import tqdm
 
-from book import plots
-from book.evidence import leaderboard, phase, report, strips
-from book.evidence.publish import beside_committed
-from book.runs import batch, multiverse, search
+from book.evidence import standing
+from book.runs import batch
 from data.files.adopt import fitting
 from data.files.dataset import open_dataset
 from data.files.paths import DATA, LOCAL, write_text
@@ -79,17 +77,19 @@ def run(options):
     runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
     folder = home(dataset, batch.read(options.file).folder)
     waiting = sum(run.metrics is None for run in runs)
-    if not waiting and report.is_current(grid.table, runs, folder):
+    if not waiting and standing.is_current(grid.table, runs, folder):
         print(f"{grid.table}: all {len(runs)} runs are done already; nothing to do\n")
         print((folder / f"{grid.table}.md").read_text(encoding="utf-8"))
-        print(beside_committed(grid.table, folder))
+        print(standing.beside_committed(grid.table, folder))
         return 0
+    from book.evidence import report  # here: drawing is not for a second start to import
+
     print(f"{grid.table}: {len(runs)} runs, {len(runs) - waiting} done already", flush=True)
     failed = batch.execute(runs, options.workers, options.slurm, lambda run: say_row(run, runs))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
     print(report.write(grid.table, dataset, runs, grid.splits, folder))
-    print(beside_committed(grid.table, folder))
+    print(standing.beside_committed(grid.table, folder))
     if folder != LOCAL:
         print(show_strips(folder, grid.table, dataset))
     ended = [(run.row, run.metrics["status"]) for run in runs if run.metrics]
@@ -118,6 +118,9 @@ def home(dataset, usual=None):
 
 def show_strips(folder, table, dataset):
     """Draw a table's strips beside it, and name them on its page; return what the page says."""
+    from book import plots
+    from book.evidence import strips
+
     path, page = folder / f"{table}_strips.png", folder / f"{table}.md"
     saliency = pd.read_csv(path.with_suffix(".csv"), dtype={"video_id": str})
     if saliency.empty:
@@ -143,12 +146,16 @@ def say_row(run, runs):
 
 def run_sweep(options):
     _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
+    from book.evidence import phase
+
     lines = phase.run(phase.read(options.file), options.workers)
     print(lines.to_markdown(index=False, floatfmt=".3f"))
 
 
 def run_multiverse(options):
     _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm")
+    from book.runs import multiverse
+
     verse = multiverse.read(options.file)
     frame = multiverse.run(verse, options.workers, options.config)
     print(multiverse.means(frame).reset_index().to_markdown(index=False, floatfmt=".3f"))
@@ -157,6 +164,9 @@ def run_multiverse(options):
 def run_board(options):
     """A leaderboard: on the sets of its file, or on one of your own; `smoke` tries all of it."""
     _refuse(options, "slurm", "config")
+    from book.evidence import leaderboard
+    from book.runs import search
+
     smoke = options.profile == "smoke"
     given = {"seeds": options.seeds, "profile": options.profile, "device": options.device}
     board = search.read(options.file, **(search.SMOKE if smoke else {}) | {

@@ -1,12 +1,11 @@
-"""A user's table beside the committed one; `publish` alone changes what is committed."""
+"""Tables of `results/local/` become the committed ones; `publish` alone changes what is committed."""
 
 import shutil
 from dataclasses import replace
 
-import numpy as np
 import pandas as pd
 
-from book.evidence import answer, leaderboard, phase, report, statistics
+from book.evidence import answer, leaderboard, phase, report, standing
 from book.runs import batch
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -15,34 +14,6 @@ from tfe.errors import StudyError
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT, atomic, write_csv
 
 CARD = ["piece", "state", "quantity", "value", "device", "seconds", "commit"]  # of results/gpu.csv
-
-
-def beside_committed(name, folder=LOCAL):
-    """Means of this table beside the committed one of the same dataset, with the difference."""
-    paths = folder / f"{name}.csv", RESULTS / f"{name}.csv"
-    if not paths[1].is_file():
-        return f"There is no committed {name}.csv to compare with."
-    local, committed = (pd.read_csv(path) for path in paths)
-    shared = committed.seed.isin(local.seed)
-    key = ["row", "dataset", "encoder", "profile", "metric", "split"]
-    both = pd.concat([t.groupby(key, sort=False).value.mean()
-                      for t in (local, committed[shared] if shared.any() else committed)],
-                     axis=1, keys=("here", "committed"), join="inner").dropna()
-    if both.empty:
-        return f"The committed {name}.csv is of another dataset; nothing to compare."
-    both["difference"] = both.here - both.committed
-    # What a rerun may differ by: the same processor repeats the digits, another one does not,
-    # and then a mean moves as other seeds would move it.
-    spread = committed.groupby(key, sort=False).value.agg(
-        lambda v: statistics.mean_interval(v.dropna())[2] - v.mean() if v.count() else np.nan)
-    both["tolerance"] = spread
-    both["agrees"] = np.where(both.difference.abs() <= np.fmax(both.tolerance, 0.05),
-                              "yes", "no")
-    shown = both.reset_index()[["row", "split", *both.columns]]
-    seeds, known = committed.seed[shared].unique(), committed.seed.nunique()
-    words = ", ".join(map(str, sorted(seeds))) if len(seeds) else f"all its {known} seeds: none was run"
-    return (f"{shown.to_markdown(index=False, floatfmt='.2f')}\n\nThe committed means are over "
-            f"{f'seed {words} of {known}, as' if len(seeds) else words} here.")
 
 
 def publish(name):
@@ -57,7 +28,7 @@ def publish(name):
         return _publish_board(name, read_yaml(path))
     sweep = "sweep" in read_yaml(path)
     grid = phase.read(path) if sweep else batch.read(path)
-    files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else report.FILES)]
+    files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else standing.FILES)]
     missing = [path for path in files if not path.is_file()]
     if missing:
         raise StudyError(f"{missing[0]} is missing: run `python -m book batch "

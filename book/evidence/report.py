@@ -6,11 +6,10 @@ from functools import cache, partial
 import pandas as pd
 
 from book import plots
-from book.evidence import answer, people, position, statistics
+from book.evidence import answer, people, position, standing, statistics
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
-from book.runs import provenance
 from data.files import reading
 from data.files.paths import LOCAL, RESULTS, write_csv, write_json, write_text
 from tfe.errors import StudyError
@@ -24,7 +23,6 @@ WORDS = ("\"Rose\", \"fell\": not equal, and the p value, corrected by Holm's ru
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")
-FILES = (".csv", "_summary.csv", "_measures.csv", "_strips.csv", ".md", ".json", ".png")
 PEOPLE = "_people.csv"  # of datasets alone that say who is in a video
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
@@ -169,7 +167,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                "dataset_receipt": reading.json_object(made) if made.is_file() else None,
                "settings": {key: value for key, value in dataset.settings.items()
                             if key != "classes" or not is_closed(dataset)},
-               "engine": finished["features"].get("engine"), "made_of": _made_of(runs),
+               "engine": finished["features"].get("engine"), "made_of": standing.made_of(runs),
                **finished["receipt"]}
     write_text(folder / f"{name}.md", text)
     write_json(folder / f"{name}.json", receipt)
@@ -194,16 +192,3 @@ def redraw(tables=(), folder=RESULTS):
         draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
              receipt["synthetic"], receipt["settings"], folder)
         yield path
-
-
-def is_current(name, runs, folder=LOCAL):
-    """Whether the table in `folder` was made of exactly these runs, by this code."""
-    path = folder / f"{name}.json"
-    return all((folder / f"{name}{suffix}").is_file() for suffix in FILES) and (
-        reading.json_object(path).get("made_of") == _made_of(runs))
-
-
-def _made_of(runs):
-    """What a table depends on: its rows and runs, and the code that adds them up."""
-    return {"runs": [[run.row, run.against, run.folder.name] for run in runs],
-            "code": provenance.sources(__file__)}

@@ -28,10 +28,12 @@ def extract(dataset, settings, device="cpu", workers=None, feed=None, strict=Fal
     start, or where no video could be read.
     """
     shard = shards.current()
-    device = choose(shard.device(device))
+    device = shard.device(device)
+    if device != "cpu":  # importing torch takes a second, which a store that is up to date need not wait
+        device = str(choose(device))
     folder = dataset.folder / "features" / settings["encoder"]
     how = (device, shard.workers(workers, pool.cores()),
-           device.type == "cuda" if feed is None else feed)
+           device.startswith("cuda") if feed is None else feed)
     with nullcontext() if shard.rank else alone(folder):
         known = store_key.known_rows(dataset, folder, settings)
         hashes = {i: store.sha256(dataset.files[i]) for i in dataset.videos.video_id
