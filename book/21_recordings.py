@@ -25,7 +25,8 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from book import plots
-from book.evidence import answer, chance, people, position, verdicts
+from book.evidence import (answer, chance, people, position,
+                           recordings, verdicts)
 from data import composed
 from data.common.generators.trimmed import write_clips
 from data.common.recordings import composing, cuts
@@ -43,22 +44,12 @@ little: float = 5.0  # points above chance that count as little
 
 # %% tags=["hide-input"]
 PLANTED = "planted (synthetic)"
-SETS = {"headline": PLANTED, "msrc12": "MSRC-12", "sfinge3d": "SFINGE 3D",
-        "utd_mhad": "UTD-MHAD", "composed": "composed", "grid": "GRID"}
-
-
-def load(end):
-    """A file of every set that was run; the column `data` says which."""
-    paths = {name: RESULTS / f"{name}{end}" for name in SETS}
-    parts = [pd.read_csv(path).assign(data=SETS[name])
-             for name, path in paths.items() if path.is_file()]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(
-        columns=[*people.COLUMNS, "data"])
-
-
-lines, runs = (table[table.split == split]
-               for table in map(load, ("_summary.csv", ".csv")))
-ours, who = lines[lines.method == "tfe"], load("_people.csv")
+SETS = {"headline": PLANTED, **recordings.SETS}
+lines, runs, who = (recordings.tables(end, SETS) for end in (
+    "_summary.csv", ".csv", "_people.csv"))
+lines, runs = lines[lines.split == split], runs[runs.split == split]
+ours, who = lines[lines.method == "tfe"], who.reindex(
+    columns=[*people.COLUMNS, "data"])
 there = list(dict.fromkeys(lines.data))
 absent = [title for title in SETS.values() if title not in there]
 receipts = {title: json.loads((RESULTS / f"{name}.json").read_text())
@@ -108,11 +99,9 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # The fidelity AUC of MSRC-12 is understated: its interval covers only a part
 # of the gesture. GRID has one speaker and says nothing of other people. Its
 # sentences have a fixed order of words, so that a word's place tells the
-# word. Depth videos are scaled clip by clip. In all sets but GRID the set's
-# own validation videos chose the rate of each row; GRID is to be searched
-# before its table is made. `make
-# reproduce-real` makes the tables; without the files it says where they are
-# to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
+# word. Depth videos are scaled clip by clip. In every set its
+# own validation videos chose the rate of each row. `make reproduce-real`
+# makes the tables; without the files it says where they are to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
 # these tables say of themselves:
 
 # %%
@@ -372,8 +361,8 @@ else:
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
-# one seed or two chose the rates, and nine of UTD-MHAD's are at an end of the
-# three tried. Warm rows were searched from another start than they have:
+# one seed or two chose the rates, and nine of UTD-MHAD's and seven of GRID's
+# are at an end of the three tried. Warm rows were searched from another start than they have:
 # MSQNet's on `composed`, BIKE's on UTD-MHAD (`results/plan.md`).
 #
 # ## Summary

@@ -204,13 +204,11 @@ def caption(runs):
                    if question in set(lines.get("question", ())) for prefix in DECIDING)
 
 
-def write(readme, runs, rate=None, alike=None):
-    """Put the answer, of the headline's runs and those at one rate, between a README's two marks."""
-    before, opening, rest = readme.read_text(encoding="utf-8").partition("<!-- answer:")
+def write(readme, mark, text):
+    """Put a text that is made of results between a README's marks `<!-- mark: how -->` and `<!-- /mark -->`."""
+    before, opening, rest = readme.read_text(encoding="utf-8").partition(f"<!-- {mark}:")
     comment, _, rest = rest.partition("-->")
-    _, closing, after = rest.partition("<!-- /answer -->")
+    _, closing, after = rest.partition(f"<!-- /{mark} -->")
     if not closing:
-        raise StudyError(f"{readme} lacks the marks <!-- answer: --> and <!-- /answer -->: "
-                         "put them back")
-    write_text(readme, f"{before}{opening}{comment}-->\n{paragraph(runs, rate, alike)}\n"
-                       f"{closing}{after}")
+        raise StudyError(f"{readme} lacks the marks <!-- {mark}: --> and <!-- /{mark} -->: put them back")
+    write_text(readme, f"{before}{opening}{comment}-->\n{text}\n{closing}{after}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from book.evidence import answer, leaderboard, phase, report, standing
+from book.evidence import answer, leaderboard, phase, recordings, report, standing
 from book.runs import batch
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -19,9 +19,9 @@ CARD = ["piece", "state", "quantity", "value", "device", "seconds", "commit"]  #
 def publish(name):
     """Copy a table and all that belongs to it from `results/local/` to `results/`.
 
-    The headline, Table 1 with most seeds, is also the answer that the README gives. Returns the
-    paths written. Raises StudyError where the table is missing or incomplete, or not of the dataset,
-    encoder, profile and seeds of its batch file.
+    The headline, Table 1 with most seeds, is also the answer that the README gives; what it says of real
+    recordings is made of their tables. Returns the paths written. Raises StudyError where the table is
+    missing or incomplete, or not of the dataset, encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{named(name)}.yaml"
     if "sets" in read_yaml(path):
@@ -51,8 +51,11 @@ def publish(name):
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
     if name in ("headline", "rate"):
-        answer.write(ROOT / "README.md", *(pd.read_csv(RESULTS / f"{each}.csv")
-                                           for each in ("headline", "rate_summary", "rate")))
+        answer.write(ROOT / "README.md", "answer", answer.paragraph(*(
+            pd.read_csv(RESULTS / f"{each}.csv") for each in ("headline", "rate_summary", "rate"))))
+    if name in recordings.SETS:
+        lines = recordings.tables().query("split == 'test'")
+        answer.write(ROOT / "README.md", "recordings", recordings.said(lines))
     return [RESULTS / path.name for path in files]
 
 

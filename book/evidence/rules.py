@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 
 from book.evidence import statistics
+from book.evidence.recordings import SETS
 from book.evidence.summary import MARGINS
 from book.evidence.verdicts import verdict
 
@@ -22,8 +23,7 @@ READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N b
 DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
            "table4": "make reproduce-table4",
-           **{name: f"make reproduce-real DATASET={name}" for name in (
-               "msrc12", "sfinge3d", "utd_mhad", "composed", "grid")}}
+           **{name: f"make reproduce-real DATASET={name}" for name in SETS}}
 
 
 def load(folder, name, part=""):

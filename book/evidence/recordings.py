@@ -1,0 +1,40 @@
+"""The sets of real recordings, and what their tables say together; the README holds it."""
+
+import pandas as pd
+
+from book.evidence.verdicts import verdict
+from data.files.paths import RESULTS
+
+SETS = {"msrc12": "MSRC-12", "sfinge3d": "SFINGE 3D", "utd_mhad": "UTD-MHAD", "composed": "composed",
+        "grid": "GRID"}
+WARM, COLD = ("MSQNet+TFE", "BIKE+TFE"), ("MSQNet+TFE from scratch", "BIKE+TFE from scratch")
+
+
+def tables(end="_summary.csv", sets=SETS, folder=RESULTS):
+    """That file of each of `sets`, `{table: title}`, that was run, one below the other; `data` is the title."""
+    parts = [pd.read_csv(path).assign(data=title) for name, title in sets.items()
+             if (path := folder / f"{name}{end}").is_file()]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["data"])
+
+
+def said(lines):
+    """What TFE did to its controls over all sets, in sentences; a case is a head on a set.
+
+    lines: of the summaries, one split. Where nothing is clear, the smallest differences that the seeds
+    would have shown are told.
+    """
+    def told(rows, prefix=""):
+        own = lines[lines.row.isin(rows)]
+        return own, pd.Series([verdict(line, prefix) for line in own.to_dict("records")], own.index, str)
+
+    def moved(words):
+        return (f"in {words.eq('higher').sum()} of {words.ne('').sum()} cases, and lowered it in "
+                f"{words.eq('lower').sum()}")
+
+    warm, value = told(WARM)
+    missed = warm[value == "no clear difference"].smallest_effect
+    return (f"Added to a trained head, TFE raised recognition {moved(value)}; a case is a head on a set. "
+            f"By AUC it raised fidelity {moved(told(WARM, 'auc_')[1])}. "
+            + (f"Where recognition shows no clear difference, so few seeds may have missed {missed.min():.1f} to "
+               f"{missed.max():.1f} points. " if len(missed) else "")
+            + f"From scratch, TFE raised recognition {moved(told(COLD)[1])}.")
