@@ -101,8 +101,9 @@ pd.concat(found).reindex(columns=there).astype(object).fillna(
 # sentences have a fixed order of words, so that a word's place tells the
 # word. Depth videos are scaled clip by clip. In every set its
 # own validation videos chose the rate of each row. `make reproduce-real`
-# makes the tables; without the files it says where they are to be had. Three older sets stand in [chapter 18](18_fidelity.ipynb). What
-# these tables say of themselves:
+# makes the tables; without the files it says where they are to be had. Three
+# older sets stand in [chapter 18](18_fidelity.ipynb). What these tables say
+# of themselves:
 
 # %%
 def described(title, own):
@@ -230,6 +231,25 @@ worth = lines.assign(word=lines.apply(
     verdicts.interval, axis=1, name="difference", sign="+")).pivot(
         index="data", columns="row", values="word")
 worth.reindex(index=there, columns=asked).astype(object).fillna("")
+
+# %% [markdown]
+# Is that the encoder's doing? EfficientNet sees single photographs, I3D
+# eight frames at a time. Here are both on the videos of `composed`, under
+# heads without TFE. The oracle's gain over mean pooling is the room that
+# attention has; beside it stands the part of the room that a head fills.
+
+# %%
+encoders = recordings.tables(sets={
+    "composed": "EfficientNet-lite0", "composed_i3d": "I3D"})
+reach = encoders[encoders.split == split].pivot(
+    index="data", columns="row", values="value").reindex(columns=[
+        "Mean pooling", "Gated MIL", "MSQNet", "BIKE",
+        "Mean pooling of oracle", "BIKE of oracle"])
+room = reach["Mean pooling of oracle"] - reach["Mean pooling"]
+reach = reach.round(1).assign(room=room.round(1), **{
+    f"{head} fills": ((reach[head] - reach["Mean pooling"]) / room).map(
+        "{:.0%}".format) for head in ("Gated MIL", "MSQNet", "BIKE")})
+reach.T
 
 # %% [markdown]
 # ## Other people
@@ -362,8 +382,9 @@ else:
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,
 # one seed or two chose the rates, and nine of UTD-MHAD's and seven of GRID's
-# are at an end of the three tried. Warm rows were searched from another start than they have:
-# MSQNet's on `composed`, BIKE's on UTD-MHAD (`results/plan.md`).
+# are at an end of the three tried. Warm rows were searched from another
+# start than they have: MSQNet's on `composed`, BIKE's on UTD-MHAD
+# (`results/plan.md`).
 #
 # ## Summary
 #
