@@ -25,8 +25,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from book import plots
-from book.evidence import (answer, chance, people, position,
-                           recordings, verdicts)
+from book.evidence import chance, people, position, recordings, verdicts
 from data import composed
 from data.common.generators.trimmed import write_clips
 from data.common.recordings import composing, cuts
@@ -60,30 +59,27 @@ Markdown(f"Not run: {', '.join(absent) or 'none, all sets are there'}.")
 # %% tags=["hide-input"]
 def told(measure, prefix):
     """The verdict of each row, a column a set; says what they come to."""
-    part = ours[ours[f"{prefix}difference"].notna()]
-    words = part.assign(word=part.apply(
+    words = ours.assign(word=ours.apply(
         verdicts.verdict, axis=1, prefix=prefix)).pivot(
             index="row", columns="data", values="word")
     real = words.drop(columns=PLANTED)
-    tally, sets = real.stack().value_counts(), real.shape[1]
-    same = real.eq(words[PLANTED], axis=0).sum().sum()
+    count = real[real != ""].stack().value_counts()
+    same = (real.eq(words[PLANTED], axis=0) & (real != "")).sum().sum()
     display(Markdown(
-        f"On {sets} real set{'s' * (sets != 1)}, TFE raised {measure} over"
-        f" its control in {tally.get('higher', 'none')} of {tally.sum()}"
-        f" rows, and lowered it in {tally.get('lower', 'none')}. Equal:"
-        f" {tally.get('equal', 0)}. No clear difference:"
-        f" {tally.get('no clear difference', 0)}. In {same:.0f} rows the"
-        " verdict is that of the synthetic videos." + "".join(
-            f"\n- On {title}, {answer.of_rows(own, measure, prefix)}."
-            for title, own in part.groupby("data", sort=False))))
-    return words
+        f"Over all {count.sum()} rows with TFE, {measure} is higher in"
+        f" {count.get('higher', 'none')}, lower in"
+        f" {count.get('lower', 'none')}, equal in"
+        f" {count.get('equal', 'none')}. In {same} the verdict is that of"
+        " the synthetic videos."))
+    return words.replace("", "not measured")
 
 
+display(Markdown(recordings.said(lines[lines.data != PLANTED])))
 found = {name: told(name, prefix) for name, prefix in (
-    ("fidelity", "auc_"), ("recognition", ""))}
+    ("recognition", ""), ("fidelity", "auc_"))}
 display(Markdown("\n\n".join(chance.rises(lines, levels, little))))
-pd.concat(found).reindex(columns=there).astype(object).fillna(
-    "not measured")
+pd.concat(found).reindex(columns=there).replace(
+    "no clear difference", "not clear")
 
 # %% [markdown]
 # ## Five sets

@@ -141,7 +141,7 @@ def test_cases_of_real_recordings_are_counted_by_their_verdicts():
         line("BIKE+TFE", 4, .2), line("BIKE+TFE from scratch", -9, .01), line("BIKE", 9, .01)]))
     assert "recognition in 1 of 4 cases, and lowered it in 1;" in said
     assert "fidelity in 1 of 2 cases, and lowered it in 1." in said
-    assert "missed 8.0 to 8.0 points. From scratch, TFE raised recognition in 0 of 1 cases, and lowered it in 1." in said
+    assert "missed 8.0 to 8.0 points. From scratch, TFE raised recognition in none of 1 cases, and lowered it in 1." in said
 
 
 def test_rows_of_one_verdict_stand_together():

@@ -28,8 +28,8 @@ def said(lines):
         return own, pd.Series([verdict(line, prefix) for line in own.to_dict("records")], own.index, str)
 
     def moved(words):
-        return (f"in {words.eq('higher').sum()} of {words.ne('').sum()} cases, and lowered it in "
-                f"{words.eq('lower').sum()}")
+        rose, fell = (words.eq(word).sum() or "none" for word in ("higher", "lower"))
+        return f"in {rose} of {words.ne('').sum()} cases, and lowered it in {fell}"
 
     warm, value = told(WARM)
     missed = warm[value == "no clear difference"].smallest_effect
