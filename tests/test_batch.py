@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -410,6 +412,13 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
         said = refused(grid(tmp_path, folder))
         assert "videos.csv: no video of split" in said and split in said
     assert sorted(local.iterdir()) == before
+
+
+def test_a_table_that_stands_is_told_without_what_draws_it():
+    code = ("import sys, book.commands.batch; "
+            "print([name for name in ('matplotlib', 'seaborn', 'scipy.stats') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_publish_alone_changes_what_is_committed(ran, local, tmp_path, monkeypatch, capsys):

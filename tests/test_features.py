@@ -1,6 +1,8 @@
 """Features from videos: resumable, refused when made otherwise, bad files listed, none mixed."""
 
 import json
+import subprocess
+import sys
 from importlib.metadata import version
 
 import av
@@ -13,6 +15,7 @@ from data.common.generators.storyboard import storyboard
 from data.encoders import engines, features, parts, store_key
 from data.files import store
 from data.files.dataset import open_dataset, write_dataset
+from data.files.paths import ROOT
 from tfe import StudyError
 from data.__main__ import main
 
@@ -66,6 +69,15 @@ def test_good_videos_are_encoded_and_bad_ones_listed(dataset):
     assert "bad.mp4" in skipped.reason["bad"] and "no file" in skipped.reason["gone"]
     assert sorted(p.name for p in opened.folder.iterdir()) == [
         "features.npy", "index.csv", "meta.json", "skipped.csv"]
+
+
+def test_a_store_that_is_up_to_date_needs_no_torch(dataset):
+    features.extract(dataset, SETTINGS, workers=1)
+    code = ("import sys; from data.__main__ import main; main(sys.argv[1:]); "
+            "print([name for name in ('torch', 'av') if name in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code, "features", "--data", dataset.folder, "--segments", "4",
+                           "--resolution", "32"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "0 made, 3 up to date" in done.stdout and done.stdout.endswith("[]\n")
 
 
 def test_a_second_run_does_nothing_and_a_new_video_is_added(dataset, tmp_path, monkeypatch):
