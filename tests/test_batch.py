@@ -39,7 +39,7 @@ rows:
 GOOD = "table: t\ndataset: d\nencoder: e\nseeds: 2"
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
-           "device,commit,start,depth,below,key,position_auc")
+           "device,commit,start,depth,below,key,position_auc,chance")
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ SECRET = re.compile(
 RUNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
         "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,device,"
         "commit")
-READING = ",start,depth,below,key,position_auc"  # some not yet in tables that are older
+READING = ",start,depth,below,key,position_auc,chance"  # some not yet in tables that are older
 COLUMNS = {
     "table1.csv": RUNS, "table2.csv": RUNS, "table3.csv": RUNS,
     "table4.csv": "row,quantity,unit,printed,rebuilt,true",

@@ -1,16 +1,17 @@
 """Runs to a table: one csv row a run and split, a summary with intervals, a page, a figure."""
 
 import json
-from functools import cache, partial
+from functools import cache
 
 import pandas as pd
 
 from book import plots
-from book.evidence import answer, people, position, standing, statistics
+from book.evidence import answer, chance, people, position, standing, statistics
 from book.evidence.strips import is_closed, strips
 from book.evidence.summary import MARGINS, summary
 from book.evidence.verdicts import interval, intervals
 from data.files import reading
+from data.files.dataset import open_dataset
 from data.files.paths import LOCAL, RESULTS, write_csv, write_json, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
@@ -26,7 +27,7 @@ FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out ag
 PEOPLE = "_people.csv"  # of datasets alone that say who is in a video
 COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
            "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
-           "device,commit,start,depth,below,key,position_auc").split(",")
+           "device,commit,start,depth,below,key,position_auc,chance").split(",")
 
 
 def table(name, dataset, runs, splits):
@@ -37,7 +38,7 @@ def table(name, dataset, runs, splits):
     A diverged run keeps its row, with an empty value. `paper` stays empty where the dataset is
     not the paper's.
     """
-    there, rows, prior = set(dataset.videos.split), [], cache(partial(_prior, dataset))
+    there, rows, blind = set(dataset.videos.split), [], cache(_blind)
     for run in runs:
         made, given = run.metrics, run.settings
         if made is None:
@@ -55,7 +56,7 @@ def table(name, dataset, runs, splits):
                 "k": (given.disentangler.get("k", DEFAULT_K)
                       if given.method in GAMES and given.method not in WITHOUT_TD else None),
                 "value": 100 * measured["value"] if measured else None, "paper": None,
-                "position_auc": prior(split, made["features"].get("T")) if found else None,
+                **blind(run.data, split, made["features"].get("T") if found else None),
                 "start": given.start, "key": run.folder.name, **_reading(run),
                 "seconds": round(made["seconds"], 1), "device": made["receipt"]["device"],
                 "commit": made["receipt"]["commit"],
@@ -64,9 +65,16 @@ def table(name, dataset, runs, splits):
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _prior(dataset, split, segments):
-    """The AUC of a prior that knows only where in the window actions tend to lie."""
-    return position.control(dataset, segments, split)["auc"] if segments else None
+def _blind(folder, split, segments):
+    """What is known of a dataset, or a fold of it, without looking at a video: chance, and the position prior.
+
+    The prior knows only where in the window actions tend to lie; `segments`: None where no AUC is asked for.
+    """
+    dataset = open_dataset(folder)
+    ids = dataset.videos.video_id[dataset.videos.split == split]
+    prior = position.control(dataset, segments, split) if segments else None
+    return {"chance": chance.level(dataset.targets(list(ids)), dataset.metric),
+            "position_auc": prior and prior["auc"]}
 
 
 def _reading(run):
@@ -126,8 +134,8 @@ def page(name, frame, lines, dataset, folds=1):
 
 
 def _positions(frame):
-    """What the position control reaches on each split, in a sentence."""
-    known = frame.dropna(subset="position_auc").groupby("split", sort=False).position_auc.first()
+    """What the position control reaches on each split, in a sentence; a mean over the runs' folds."""
+    known = frame.dropna(subset="position_auc").groupby("split", sort=False).position_auc.mean()
     words = ", ".join(f"{auc:.3f} ({split})" for split, auc in known.items())
     return f"A prior that knows only where in a video actions lie has AUC {words}. " * bool(words)
 
