@@ -72,9 +72,10 @@ def told(measure, prefix):
     alike = {word: real[words[PLANTED] == word] for word in (
         "higher", "lower")}
     display(Markdown(f"In {measure}, " + "; ".join(
-        f"of {own.ne('').sum().sum()} real rows that are {word} on synthetic"
-        f" videos, {own.eq(word).sum().sum() or 'none'} are so again"
-        for word, own in alike.items()) + "."))
+        f"of {many} real rows that are {word} on synthetic videos,"
+        f" {own.eq(word).sum().sum() or 'none'} are so again"
+        for word, own in alike.items()
+        if (many := own.ne('').sum().sum())) + "."))
     return words.replace("", "not measured")
 
 
