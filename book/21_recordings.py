@@ -240,8 +240,8 @@ worth.reindex(index=there, columns=asked).astype(object).fillna("")
 
 # %% [markdown]
 # And with another encoder? EfficientNet sees single photographs, I3D eight
-# frames at a time. Here are both on the videos of `composed`, under heads
-# without TFE: points over mean pooling, with 95% t intervals over seeds.
+# frames at a time. On the videos of `composed`, under heads without TFE:
+# points over mean pooling, with 95% t intervals over seeds.
 
 # %%
 encoders = recordings.tables(".csv", {
@@ -254,7 +254,8 @@ shown = over.groupby("data").agg(
     lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(*mean_interval(gain)))
 shown.insert(0, "Mean pooling", reach["Mean pooling"].groupby(
     "data").mean().round(1))
-shown.T
+shown.reindex(["EfficientNet-lite0", "I3D"]).astype(object).fillna(
+    "not run").T
 
 # %% [markdown]
 # ## Other people
