@@ -172,7 +172,7 @@ side.round(3)
 # centred one the interval of that difference holds 0. So part of the plain
 # lead is a number that no answer depends on. **What it does not say.** What
 # the two ways would tell of TFE: no TFE head was read here. The intervals of
-# MSRC-12 cover a part of each gesture only, so that every AUC is too low.
+# MSRC-12 cover a part of each gesture only, so that an AUC may be too low.
 #
 # Table 2 is read in the centred way. Multi-label heads have no softmax over
 # classes, and are read on plain logits.
