@@ -133,7 +133,7 @@ with pd.option_context("display.max_colwidth", None):
 # would show 4 times out of 5, before Holm's correction. After it only larger
 # ones are clear.
 
-# %%
+# %% tags=["hide-input"]
 def table(entry, digits):
     """A measure with its interval: a line a row, a column a set."""
     words = lines.apply(verdicts.interval, axis=1, name=entry,
@@ -167,7 +167,7 @@ pd.concat({name: ours.pivot(
 # A head that is not above it may have learnt the grammar of the recordings
 # alone.
 
-# %%
+# %% tags=["hide-input"]
 prior = runs.groupby("data").position_auc.mean()
 looks = table("auc", 3)
 looks.loc["position prior"] = [
@@ -229,33 +229,27 @@ plots.show(fig, "real-differences", "Rows with TFE minus their controls on "
 # head, beside what TFE adds. Where mean pooling gains and BIKE does not, that
 # head finds what it needs without being told, and a mask has little visible
 # room there. Another head, or another mask, may have more.
+#
+# Second, with another encoder. EfficientNet sees single photographs, I3D eight
+# frames at a time. On the videos of `composed`, under heads without TFE:
+# points over mean pooling, with 95% t intervals over seeds.
 
-# %%
+# %% tags=["hide-input"]
 asked = ["Mean pooling of oracle", "BIKE of oracle",
          "MSQNet+TFE", "BIKE+TFE"]
 worth = lines.assign(word=lines.apply(
     verdicts.interval, axis=1, name="difference", sign="+")).pivot(
         index="data", columns="row", values="word")
-worth.reindex(index=there, columns=asked).astype(object).fillna("")
-
-# %% [markdown]
-# And with another encoder? EfficientNet sees single photographs, I3D eight
-# frames at a time. On the videos of `composed`, under heads without TFE:
-# points over mean pooling, with 95% t intervals over seeds.
-
-# %%
+display(worth.reindex(index=there, columns=asked).astype(object).fillna(""))
 encoders = recordings.tables(".csv", {
     "composed": "EfficientNet-lite0", "composed_i3d": "I3D"})
 reach = encoders[encoders.split == split].pivot(
     index=["data", "seed"], columns="row", values="value")
 over = reach.sub(reach["Mean pooling"], axis=0)[[
     "Mean pooling of oracle", "Gated MIL", "MSQNet", "BIKE"]]
-shown = over.groupby("data").agg(
-    lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(*mean_interval(gain)))
-shown.insert(0, "Mean pooling", reach["Mean pooling"].groupby(
-    "data").mean().round(1))
-shown.reindex(["EfficientNet-lite0", "I3D"]).astype(object).fillna(
-    "not run").T
+over.groupby("data").agg(lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(
+    *mean_interval(gain))).reindex(["EfficientNet-lite0", "I3D"]).fillna(
+        "not run").T
 
 # %% [markdown]
 # ## Other people
@@ -269,7 +263,7 @@ shown.reindex(["EfficientNet-lite0", "I3D"]).astype(object).fillna(
 # folds share training recordings, so that its intervals may be too narrow.
 # Intervals here are before any correction.
 
-# %%
+# %% tags=["hide-input"]
 tables = [people.beside(ours[ours.data == title], own).assign(data=title)
           for title, own in who.groupby("data", sort=False)]
 both = pd.concat(tables or [people.beside(ours.iloc[:0], who)])

@@ -56,8 +56,7 @@ def fill(folder, jobs, write, doing, unit):
     """Make the videos that `folder` lacks: `write(job, path)` for each of `jobs`, `{name: job}`."""
     missing = [(job, path) for name, job in jobs.items()
                if not (path := folder / f"{name}.mp4").is_file()]
-    # One process more than cores: each waits for the disk after every video, and another computes.
-    for _ in over_cores(partial(_written, write), missing, doing, unit, cores() + 1):
+    for _ in over_cores(partial(_written, write), missing, doing, unit):
         pass
 
 
