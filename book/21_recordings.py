@@ -133,7 +133,7 @@ with pd.option_context("display.max_colwidth", None):
 # would show 4 times out of 5, before Holm's correction. After it only larger
 # ones are clear.
 
-# %% tags=["hide-input"]
+# %%
 def table(entry, digits):
     """A measure with its interval: a line a row, a column a set."""
     words = lines.apply(verdicts.interval, axis=1, name=entry,
@@ -147,7 +147,10 @@ def table(entry, digits):
 reached = table("value", 1)
 reached.loc["chance"] = [f"{levels[t]:.1f}" if t in levels else ""
                          for t in reached]
-display(reached)
+most = lines[~lines.row.str.endswith("oracle")].set_index("row").groupby(
+    "data", sort=False).value.idxmax()
+display(Markdown("What recognises most, unless told the times: " + "; ".join(
+    f"{row} on {title}" for title, row in most.items()) + "."), reached)
 pd.concat({name: ours.pivot(
     index="row", columns="data", values=f"{prefix}smallest_effect").round(
         digits) for name, prefix, digits in (
@@ -167,7 +170,7 @@ pd.concat({name: ours.pivot(
 # A head that is not above it may have learnt the grammar of the recordings
 # alone.
 
-# %% tags=["hide-input"]
+# %%
 prior = runs.groupby("data").position_auc.mean()
 looks = table("auc", 3)
 looks.loc["position prior"] = [
@@ -234,7 +237,7 @@ plots.show(fig, "real-differences", "Rows with TFE minus their controls on "
 # frames at a time. On the videos of `composed`, under heads without TFE:
 # points over mean pooling, with 95% t intervals over seeds.
 
-# %% tags=["hide-input"]
+# %%
 asked = ["Mean pooling of oracle", "BIKE of oracle",
          "MSQNet+TFE", "BIKE+TFE"]
 worth = lines.assign(word=lines.apply(
@@ -247,6 +250,9 @@ reach = encoders[encoders.split == split].pivot(
     index=["data", "seed"], columns="row", values="value")
 over = reach.sub(reach["Mean pooling"], axis=0)[[
     "Mean pooling of oracle", "Gated MIL", "MSQNet", "BIKE"]]
+room = over["Mean pooling of oracle"].groupby("data").mean()
+display(Markdown("The oracle gains " + " and ".join(
+    f"{gain:.1f} points with {name}" for name, gain in room.items()) + "."))
 over.groupby("data").agg(lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(
     *mean_interval(gain))).reindex(["EfficientNet-lite0", "I3D"]).fillna(
         "not run").T
@@ -263,7 +269,7 @@ over.groupby("data").agg(lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(
 # folds share training recordings, so that its intervals may be too narrow.
 # Intervals here are before any correction.
 
-# %% tags=["hide-input"]
+# %%
 tables = [people.beside(ours[ours.data == title], own).assign(data=title)
           for title, own in who.groupby("data", sort=False)]
 both = pd.concat(tables or [people.beside(ours.iloc[:0], who)])
