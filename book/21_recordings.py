@@ -149,7 +149,7 @@ reached.loc["chance"] = [f"{levels[t]:.1f}" if t in levels else ""
                          for t in reached]
 most = lines[~lines.row.str.endswith("oracle")].set_index("row").groupby(
     "data", sort=False).value.idxmax()
-display(Markdown("What recognises most, unless told the times: " + "; ".join(
+display(Markdown("What recognises most, not told the times: " + "; ".join(
     f"{row} on {title}" for title, row in most.items()) + "."), reached)
 pd.concat({name: ours.pivot(
     index="row", columns="data", values=f"{prefix}smallest_effect").round(
