@@ -386,8 +386,8 @@ else:
 # recognise anything says little of attention. Where a row lies no higher than
 # the position prior, its fidelity may be the place alone; where that prior is
 # near .5, beating it proves little more than beating chance. Mean pooling
-# attends to nothing: a head that is less faithful than it has lost what the
-# embeddings told. A gain that people do not share is a gain on these people.
+# attends to nothing: where it is the most faithful row, attention bought no
+# fidelity. A gain that people do not share is a gain on these people.
 #
 # **What it does not say.** How the full-size systems do on Charades: no row
 # here is one of the paper's. The heads are small, the encoders are frozen,

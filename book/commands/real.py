@@ -14,14 +14,13 @@ from importlib import import_module
 from textwrap import wrap
 
 from book.commands import batch
+from book.evidence.recordings import SETS
 from data import __main__ as door
 from data.common import command
 from data.common.recordings import sources
 from data.files.paths import BOOK, DATA
 from tfe.errors import StudyError
 
-# The order matters: composed is made of utd_mhad.
-SETS = ("msrc12", "sfinge3d", "utd_mhad", "composed", "grid")
 VIDEOS = ("utd_mhad", "composed", "grid")  # the others bring features
 MADE_OF = {"composed": "utd_mhad"}
 ENCODER = "efficientnet-lite0"

@@ -5,6 +5,7 @@ import pandas as pd
 from book.evidence.verdicts import verdict
 from data.files.paths import RESULTS
 
+# In the order in which they are made: composed is made of utd_mhad.
 SETS = {"msrc12": "MSRC-12", "sfinge3d": "SFINGE 3D", "utd_mhad": "UTD-MHAD", "composed": "composed",
         "grid": "GRID"}
 WARM, COLD = ("MSQNet+TFE", "BIKE+TFE"), ("MSQNet+TFE from scratch", "BIKE+TFE from scratch")
