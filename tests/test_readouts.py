@@ -14,6 +14,7 @@ from tfe import StudyError, systems, training
 from tfe.backbones import pooling
 
 C, T, F = 3, 6, 5
+ALL = torch.ones(2, C, dtype=torch.bool)  # pairs of a video and a class
 
 
 @pytest.fixture
@@ -30,13 +31,14 @@ def test_of_an_additive_head_every_read_out_is_known(additive):
     system, x, weight = additive
     votes = torch.einsum("btd,cd->bct", x, weight)
     bias = system.approximator.linear.bias.detach()[:, None]
-    expected = {"attention": votes, "single": votes + bias, "gradients": votes / T,
+    expected = {"attention": votes, "single": votes + bias,
                 "attention_logit": votes.clamp_min(0) * (votes + bias),
                 "leave_one_out": votes.mean(-1, keepdim=True)
                 - (votes.sum(-1, keepdim=True) - votes) / (T - 1)}
     for name, value in expected.items():
         found = readouts.READOUTS[name](system, x).detach()
         torch.testing.assert_close(found, value, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(readouts.gradients(system, x, ALL[:1].expand(4, -1)), votes / T)
     assert readouts.mask(system, x) is None
 
 
@@ -46,7 +48,7 @@ def test_integrated_gradients_add_up_to_the_logit():
     x = system.embed(torch.randn(2, T, F)).detach()
     with torch.no_grad():
         rise = system.classify(x)[0] - system.classify(0 * x)[0]
-    found = readouts.gradients(system, x).sum(-1).detach()
+    found = readouts.gradients(system, x, ALL).sum(-1)
     torch.testing.assert_close(found, rise, rtol=1e-2, atol=1e-3)
 
 
@@ -56,10 +58,22 @@ def test_integrated_gradients_are_those_of_captum():
     system = systems.build("vanilla", "msqnet", C, F, "multilabel", head={"dim": 16}).eval()
     x = system.embed(torch.randn(2, T, F)).detach()
     theirs = captum.IntegratedGradients(lambda z: system.classify(z)[0])
-    found = readouts.gradients(system, x).detach()
+    found = readouts.gradients(system, x, ALL)
     for c in range(C):
         expected = theirs.attribute(x, target=c, n_steps=readouts.STEPS, method="riemann_middle")
         torch.testing.assert_close(found[:, c], expected.sum(-1).float(), rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_are_taken_of_the_pairs_that_are_asked_for(monkeypatch):
+    training.seed_everything(0)
+    system = systems.build("vanilla", "bike", C, F, "multilabel", head={"dim": 16}).eval()
+    x = system.embed(torch.randn(2, T, F)).detach()
+    everything = readouts.gradients(system, x, ALL)
+    monkeypatch.setattr(readouts, "PAIRS", 2)  # so that three pairs are two parts
+    wanted = torch.tensor([[True, False, True], [False, True, False]])
+    found = readouts.gradients(system, x, wanted)
+    torch.testing.assert_close(found[wanted], everything[wanted])
+    assert found[~wanted].isnan().all()
 
 
 @pytest.mark.parametrize("method, backbone", [
@@ -69,7 +83,7 @@ def test_any_head_can_be_read(method, backbone):
     training.seed_everything(0)
     head = {} if method == "mean-pool" else {"dim": 16}
     system = systems.build(method, backbone, C, F, "multilabel", head=head)
-    found = readouts.read(system, np.random.default_rng(0).normal(size=(3, T, F)))
+    found = readouts.read(system, np.random.default_rng(0).normal(size=(3, T, F)), np.eye(C))
     assert found.pop("scores").shape == (3, C)
     assert ("mask" in found) == (method in ("tfe", "tfe-plus", "variant1"))
     assert all(value.shape == (3, C, T) and np.isfinite(value).all() for value in found.values())
@@ -82,14 +96,14 @@ def test_a_head_without_attention_has_the_other_read_outs():
 
     backbone = pooling.MeanPool(C, feature_dim=F)
     backbone.make_approximator = lambda: Silent(C, F)
-    found = readouts.read(systems.Vanilla(backbone), np.ones((2, T, F)))
+    found = readouts.read(systems.Vanilla(backbone), np.ones((2, T, F)), np.eye(C)[:2])
     assert found.keys() == {"scores", "leave_one_out", "single", "gradients"}
 
 
 def test_one_segment_cannot_be_ranked():
     system = systems.build("mean-pool", "none", C, F, "multilabel")
     with pytest.raises(StudyError, match="T is 1"):
-        readouts.read(system, np.ones((2, 1, F)))
+        readouts.read(system, np.ones((2, 1, F)), np.eye(C)[:2])
 
 
 def test_the_order_of_the_votes_beats_a_random_one_and_its_reverse_loses(additive):
@@ -148,13 +162,22 @@ def test_what_cannot_be_scored_is_counted(dataset):
     system = systems.build("mean-pool", "none", C, F, "multilabel")
     x, ids = np.random.default_rng(0).normal(size=(3, T, F)), ["a", "b", "c"]
     table = readouts.measure(system, x, dataset.targets(ids), dataset, ids).set_index("readout")
-    assert list(table.index) == ["attention", "leave_one_out", "single", "gradients",
-                                 "attention_logit"]
+    assert list(table.index) == ["attention", "leave_one_out", "single", "attention_logit",
+                                 "gradients"]
     assert (table.unlabelled == 1).all() and (table.pairs == 1).all()
     assert (table.skipped_empty == 1).all() and (table.skipped_full == 0).all()
     assert table[["aopcr", "auc", "ndcg", "tiou_0.5", "tiou_map"]].notna().all().all()
     with pytest.raises(StudyError, match="no video of this split has a label"):
         readouts.measure(system, x[1:2], dataset.targets(["b"]), dataset, ["b"])
+
+
+def test_the_head_is_asked_about_no_more_pairs_than_is_said(dataset, monkeypatch):
+    system, ids, sizes = systems.build("mean-pool", "none", C, F, "multilabel"), ["a", "c"] * 3, []
+    monkeypatch.setattr(readouts, "ASKED", 4)
+    monkeypatch.setattr(readouts, "_area", lambda _, x, *__: sizes.append(len(x)) or np.zeros(len(x)))
+    readouts.measure(system, np.random.default_rng(0).normal(size=(6, T, F)), dataset.targets(ids),
+                     dataset, ids)
+    assert set(sizes) == {4}
 
 
 def test_without_intervals_the_head_alone_is_asked(dataset):

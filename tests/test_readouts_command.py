@@ -72,8 +72,8 @@ def here(local, monkeypatch):
 
 
 @pytest.mark.parametrize("key, names", [
-    ("0" * 16, ["attention", "mask", "leave_one_out", "single", "gradients", "attention_logit"]),
-    ("2" * 16, ["attention", "leave_one_out", "single", "gradients", "attention_logit"])])
+    ("0" * 16, ["attention", "mask", "leave_one_out", "single", "attention_logit", "gradients"]),
+    ("2" * 16, ["attention", "leave_one_out", "single", "attention_logit", "gradients"])])
 def test_a_run_is_read_every_way_that_it_has(local, key, names, capsys):
     assert main(["readouts", key]) == 0
     table = pd.read_csv(local / "readouts.csv")

@@ -7,7 +7,8 @@ embeddings x `(B, T, d)`, and give `(B, C, T)`; None where a system has no such 
 - mask: TFE's mask, or a peer's filter, the same for all classes.
 - leave_one_out: how much the class's logit falls without the segment (`tfe.systems`).
 - single: the class's logit for the segment alone, at its place.
-- gradients: integrated gradients of the logit (Sundararajan et al. 2017), from x = 0.
+- gradients: integrated gradients of the logit (Sundararajan et al. 2017), from x = 0; of the pairs
+  of a video and a class that are asked for, since each costs a pass of its own; nan elsewhere.
 - attention_logit: attention, where above 0, x the logit of the segment alone.
 
 `aopcr` asks the head: does its logit fall faster by this order than by a random one? The measures
@@ -17,12 +18,15 @@ of `ranking` and `detection` ask the intervals. A read-out may be right about a 
 import numpy as np
 import pandas as pd
 import torch
+from einops import einsum
 
 from book.evidence import detection, ranking
 from tfe.errors import StudyError
 from tfe.systems import leave_one_out
 
 STEPS = 16  # of the integral: midpoints, where more change no order
+PAIRS = 256  # of a video and a class, whose gradients are taken at a time
+ASKED = 1000  # pairs at most whose order the head is asked about: each costs 72 passes at T = 16
 LIKELIEST = 3  # classes a video that intervals are drawn for
 
 
@@ -53,15 +57,19 @@ def single(system, x):
     return torch.stack([logits(system, x[:, t:t + 1], places[t:t + 1]) for t in places], dim=-1)
 
 
-def gradients(system, x):
-    """The mean gradient between 0 and x, times x, summed over the width of a segment."""
-    total = 0
-    for part in (torch.arange(STEPS) + 0.5) / STEPS:
-        at = (part.item() * x).requires_grad_()
-        summed = logits(system, at).sum(0)  # videos do not meet: one sum serves all
-        total = total + torch.stack([torch.autograd.grad(one, at, retain_graph=True)[0]
-                                     for one in summed], dim=1)
-    return torch.einsum("bctd,btd->bct", total / STEPS, x)
+def gradients(system, x, wanted):
+    """The mean gradient between 0 and x, times x, summed over the width of a segment.
+
+    wanted: `(B, C)`, bool. Videos do not meet, so that the logits of many pairs are one sum.
+    """
+    found = x.new_full((*wanted.shape, x.shape[1]), torch.nan)
+    for videos, classes in zip(*(at.split(PAIRS) for at in wanted.nonzero(as_tuple=True))):
+        ends, pairs, total = x[videos].detach(), torch.arange(len(videos), device=x.device), 0
+        for part in (torch.arange(STEPS) + 0.5) / STEPS:
+            at = (part.item() * ends).requires_grad_()
+            total = total + torch.autograd.grad(logits(system, at)[pairs, classes].sum(), at)[0]
+        found[videos, classes] = einsum(total / STEPS, ends, "p t d, p t d -> p t")
+    return found
 
 
 def attention_logit(system, x):
@@ -71,14 +79,20 @@ def attention_logit(system, x):
 
 
 READOUTS = {"attention": attention, "mask": mask, "leave_one_out": leave_one_out, "single": single,
-            "gradients": gradients, "attention_logit": attention_logit}
+            "attention_logit": attention_logit}
 
 
-def read(system, features, batch_size=128):
+def likeliest(scores):
+    """The classes of the highest scores `(N, C)` of each video, true or not, an array of indices."""
+    return np.argsort(-scores, axis=1, kind="stable")[:, :LIKELIEST]
+
+
+def read(system, features, targets, batch_size=128):
     """Scores `(N, C)` and each read-out `(N, C, T)` of features `(N, T, f)`, arrays.
 
-    What a system does not have is left out. Raises StudyError for a single segment, which nothing
-    can be ranked against.
+    Gradients are those of targets `(N, C)` and of the likeliest classes, nan elsewhere. What a system
+    does not have is left out. Raises StudyError for a single segment, which nothing can be ranked
+    against.
     """
     if features.shape[1] < 2:
         raise StudyError("T is 1: read-outs rank segments: make features of 2 segments or more")
@@ -90,7 +104,10 @@ def read(system, features, batch_size=128):
             x = system.embed(torch.as_tensor(rows, dtype=torch.float32, device=device))
             scores = system.backbone.scores(system.classify(x)[0])
         found = {name: read_out(system, x) for name, read_out in READOUTS.items()}
-        parts.append({"scores": scores, **found})
+        wanted = targets[start:start + batch_size] > 0
+        np.put_along_axis(wanted, likeliest(scores.cpu().numpy()), True, axis=1)
+        parts.append({"scores": scores, **found,
+                      "gradients": gradients(system, x, torch.as_tensor(wanted, device=device))})
     return {name: torch.cat([part[name] for part in parts]).detach().cpu().numpy()
             for name in parts[0] if parts[0][name] is not None}
 
@@ -137,15 +154,18 @@ def measure(system, features, targets, dataset, ids):
 
     Columns: readout, aopcr, the measures of `ranking` and counts of pairs that these leave out,
     `tiou_0.1` ... and their mean, `tiou_map`. Pairs are a video and each of its labels; a video
-    without a label has none, and `unlabelled` counts those. Without intervals only aopcr is known.
+    without a label has none, and `unlabelled` counts those. Without intervals only aopcr is known;
+    it is the mean of ASKED pairs at most, drawn alike for every system.
     """
-    found, truth = read(system, features), dataset.truth(ids, features.shape[1])
+    found, truth = read(system, features, targets), dataset.truth(ids, features.shape[1])
     scores, (videos, classes) = found.pop("scores"), np.nonzero(targets)
     if not len(videos):
         raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of this split has a label: "
                          "choose another split")
     own = {name: saliency[videos, classes] for name, saliency in found.items()}
-    areas, lines = aopcr(system, features[videos], classes, own), []
+    asked = np.sort(np.random.default_rng(0).permutation(len(videos))[:ASKED])
+    areas, lines = aopcr(system, features[videos[asked]], classes[asked],
+                         {name: saliency[asked] for name, saliency in own.items()}), []
     for name, saliency in found.items():
         line = {"readout": name, "aopcr": float(areas[name].mean()),
                 "unlabelled": int((targets.sum(1) == 0).sum())}
@@ -157,8 +177,8 @@ def measure(system, features, targets, dataset, ids):
 
 
 def _located(saliency, scores, dataset, ids):
-    """Localisation by the likeliest classes of each video, true or not: `{tiou_...: 0..1}`."""
-    best = np.argsort(-scores, axis=1, kind="stable")[:, :LIKELIEST]
+    """Localisation by the likeliest classes of each video: `{tiou_...: 0..1}`."""
+    best = likeliest(scores)
     videos, classes = np.repeat(np.arange(len(scores)), best.shape[1]), best.ravel()
     ids = np.asarray(ids)
     found = detection.intervals(
