@@ -92,6 +92,14 @@ def test_masks_and_explainers_have_files_of_their_own(local, key):
     assert ("l2x" in picks) == (SYSTEMS[key][0] != "tfe")
 
 
+@pytest.mark.parametrize("key", ["0" * 16, "2" * 16])
+def test_what_a_head_relies_on_is_asked_of_a_finished_run(local, key):
+    assert main(["readouts", key, "--ask", "reliance"]) == 0
+    table = pd.read_csv(local / "reliance.csv")
+    assert ("auc_new_reader" in table) == (SYSTEMS[key][0] == "tfe")
+    assert table.joint.between(0, 1).all() and (table.pairs + table.skipped > 0).all()
+
+
 def test_one_label_is_read_on_plain_and_on_centred_logits_with_a_receipt(local, tmp_path):
     out = tmp_path / "centring.csv"
     assert main(["readouts", ONE_LABEL, "--ask", "centring", "--out", str(out)]) == 0

@@ -1,13 +1,14 @@
-"""Where trained heads look, asked four ways of the finished runs of a batch, or of one run.
+"""Where trained heads look, asked five ways of the finished runs of a batch, or of one run.
 
     python -m book readouts book/batches/table1.yaml         which read-out of a head to trust
     python -m book readouts FILE --ask masks                 does a mask tell the label?
     python -m book readouts FILE --ask explainers            L2X and AIL beside a head's own
+    python -m book readouts FILE --ask reliance              does a head rely on what leave one out shows?
     python -m book readouts FILE --ask centring              single-label heads on plain, centred logits
     python -m book readouts 0123456789abcdef                 of one run of results/local/
 
 A line a run, split and read-out goes into results/local/readouts.csv, masks.csv, explainers.csv,
-centring.csv, with a receipt beside it, of the same name in json.
+reliance.csv, centring.csv, with a receipt beside it, of the same name in json.
 """
 
 from functools import partial
@@ -16,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 
 from book.commands.batch import seeds
-from book.evidence import centring, explainers, readouts, tell
+from book.evidence import centring, explainers, readouts, reliance, tell
 from book.runs import batch, heads, protocols, provenance
 from data.common import pool
 from data.files import store
@@ -47,8 +48,8 @@ def run(options):
     found = dict(pool.over_cores(function, runs, options.ask, "run", options.workers))
     lines = [table for key in runs for table in found[key]]  # in the order of the batch
     if not lines:
-        raise StudyError(f"{options.what}: no run to ask: `python -m book batch FILE` makes them, "
-                         "and --ask masks wants heads with a mask")
+        raise StudyError(f"{options.what}: no run to ask: `python -m book batch FILE` makes them; "
+                         "--ask masks wants heads with a mask, --ask reliance true intervals")
     table, out = pd.concat(lines, ignore_index=True), options.out or LOCAL / f"{options.ask}.csv"
     write_csv(out, table.round(6))
     write_json(out.with_suffix(".json"), receipt(table))
@@ -110,6 +111,12 @@ def _explainers(system, x, dataset, ids, rows, split):
     return explainers.compared(system, x, rows["train"], rows[split], _shown(dataset, ids, x))
 
 
+def _reliance(system, x, dataset, ids, rows, split):
+    truth = dataset.truth(ids, x.shape[1])
+    return pd.DataFrame([] if truth is None else [reliance.measure(
+        system, x, dataset.targets(ids), truth, rows["train"], rows[split])])
+
+
 def _shown(dataset, ids, x):
     """Which segments show any action, `(N, T)`; None where nobody knows."""
     truth = dataset.truth(ids, x.shape[1])
@@ -123,7 +130,8 @@ def _centring(system, x, dataset, ids, rows, split):
                                            dataset.truth(names, x.shape[1]))])
 
 
-QUESTIONS = {"readouts": _readouts, "masks": _masks, "explainers": _explainers, "centring": _centring}
+QUESTIONS = {"readouts": _readouts, "masks": _masks, "explainers": _explainers, "reliance": _reliance,
+             "centring": _centring}
 
 
 def means(table):
