@@ -78,8 +78,15 @@ def effects(lines, axes, measure="value"):
         for (axis, value), shown, middle, half in zip(values, drawn, effect @ y, reach)])
 
 
-def paired(lines, ours, other):
-    """Differences of two methods over the configurations that both have: they share their draws."""
-    wide = lines[lines.method.isin([ours, other])].pivot(
-        index="config", columns="method", values=list(MEASURES)).dropna()
-    return pd.DataFrame({measure: wide[measure][ours] - wide[measure][other] for measure in MEASURES})
+def of_adversary(lines, ours, without, axes, measure="value"):
+    """What the adversary adds, all else held: `effect`, `low` and `high` as of `effects`.
+
+    Both draw the axes that they share alike, but not who trains below D: without an adversary D follows
+    L_S, which the two names of that axis call the same.
+    """
+    both = lines[lines.method.isin([ours, without])]
+    both = both.assign(below=both.below.fillna(both["below without adversary"]))
+    found = effects(both, ["method", "below", *(axis for axis in axes if axis != "below"
+                                               and both.groupby("method")[axis].count().min())], measure)
+    line = found[(found.axis == "method") & (found.value == ours)].iloc[0]
+    return {name: 2 * line[name] for name in ("effect", "low", "high")}  # it was to the mean of both

@@ -2,8 +2,8 @@
 
 A file (`book/batches/multiverse.yaml`) names the axes on which the paper's text leaves room, and the
 methods that are searched over them. Configuration n of a method takes on each of its axes the value
-that the file's seed draws for (n, axis): methods that share an axis share the draw, so that their
-differences are paired.
+that the file's seed draws for (n, axis): methods that share an axis share the draw. What an earlier
+configuration of the method has is drawn again, so that all have as many different tries.
 
 Three stages: every configuration once on `val`; the best of each method with more seeds; and the two
 configurations that the rules in the file choose, with fresh seeds, on the splits held back till then.
@@ -11,7 +11,7 @@ configurations that the rules in the file choose, with fresh seeds, on the split
 
 import zlib
 from dataclasses import field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Annotated, Literal
 
 import numpy as np
@@ -27,6 +27,7 @@ from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yam
 from tfe.errors import StudyError
 
 KINDS = ("printed", "silent", "departs")  # what the paper says of a value
+TRIES = 200  # draws until a configuration is as an earlier one: it has few values left
 MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc", "status", "loss_n",
             "uninformed", "seconds"]
 COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", *MEASURED, "key"]
@@ -71,13 +72,25 @@ class Multiverse:
     methods: Annotated[list[Method], Field(min_length=1)]
 
     def values(self, method, config):
-        """The value of each axis of a method in configuration `config`, `{axis: Value}`.
+        """The value of each axis of a method in configuration `config`, `{axis: Value}`."""
+        return self._drawn[method.row][config]
 
-        TFE's even configurations draw among what the text prints or leaves open: printed readings.
-        """
+    @cached_property
+    def _drawn(self):
+        """The values of all configurations, `{row: [{axis: Value}]}`, no two alike while others are left."""
+        found = {}
+        for method in self.methods:
+            mine = found[method.row] = []
+            for config in range(self.configurations):
+                tries = (self._draw(method, config, again) for again in range(TRIES))
+                mine.append(next((one for one in tries if one not in mine), self._draw(method, config)))
+        return found
+
+    def _draw(self, method, config, again=0):
+        """TFE's even configurations draw among what the text prints or leaves open: printed readings."""
         drawn = {}
         for axis in method.axes:
-            draw = np.random.default_rng([self.draws, config, zlib.crc32(axis.encode())])
+            draw = np.random.default_rng([self.draws, config, zlib.crc32(axis.encode()), again])
             allowed = [value for value in self.axes[axis]
                        if method.method != "tfe" or config % 2 or value.kind != "departs"]
             drawn[axis] = allowed[draw.integers(len(allowed))]
