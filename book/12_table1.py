@@ -71,10 +71,13 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 # $A_S$ and $A_N$ on MSQNet have one decoder layer in place of two. So that
 # row changes three things at once: start, loss below $D$, and depth.
 #
-# The rows were decided before their runs were made (`results/plan.md`). One
-# decision followed a look at `test`: all rows with a warm start had one rate,
-# 1e-3, and MSQNet+TFE's mAP fell far there. Those runs were thrown away.
-# $D$ begins as the identity, and moves too fast at that rate. The rates that
+# The rows were decided before their runs were made (`results/plan.md`). But
+# a trial on older heads had shown this reading and others on `test`, seeds 0
+# to 4, before. Seeds 5 to 9 were not seen; the headline is split below. One
+# more decision followed a look at `test`: all rows with a warm start had one
+# rate, 1e-3, and MSQNet+TFE's mAP fell far there. Those runs were thrown
+# away. At that rate one of two seeds breaks down on `val` with the adversary
+# (75.9 and 29.8 mAP), and none without it (77.3, 75.1). The rates that
 # replaced it were chosen on `val`, with two seeds that no other run has. Each
 # row takes the best of three of its own; mean pooling and the oracle rows
 # keep a fixed one.
@@ -203,10 +206,11 @@ assert verdict(without, "auc_") == "lower"
 display(readable(one.reset_index(), "mAP (%)").drop(columns="split"))
 
 # %% [markdown]
-# **What it says.** At TFE's best rate MSQNet+TFE equals its control in both
-# measures. The control recognises more at 3e-3. There MSQNet+TFE was not
-# run; at 1e-3 it already breaks down on `val`. The points that it lacks are
-# the price of TFE's lower rate. BIKE's gain in AUC does not come from its
+# **What it says.** At TFE's best rate MSQNet+TFE lies within the margin of its
+# control in both measures, and half a point below it in mAP. The control
+# recognises more at 3e-3. There MSQNet+TFE was not run; at 1e-3 one of two
+# seeds breaks down on `val`. In this reading, the points that it lacks are
+# the price of a rate at which its game stays stable. BIKE's gain in AUC does not come from its
 # control's rate, and without the adversary it is gone. By mass both heads
 # lose a little at one rate.
 #
@@ -251,9 +255,20 @@ seen.round(3)
 # ## Again, with more seeds
 #
 # The headline has ten seeds; the first five are those of the table. Does
-# any verdict change? Those of the rows that are named first:
+# any verdict change? Those of the rows that are named first. Before them
+# TFE against its control on the five seeds that no trial had seen; last,
+# against gated MIL, which has half the epochs.
 
 # %%
+for part, other in ((runs[runs.seed > 4], "{} trained on"),
+                    (runs, "Gated MIL")):
+    wide = answer.by_seed(part, split)
+    for head in answer.HEADS:
+        one = answer.differences(wide, f"{head}+TFE", other.format(head))
+        print(one["row"], "minus", one["against"], interval(
+            one, "difference"), "mAP", interval(
+            one, "auc_difference", digits=3), "AUC", interval(
+            one, "mass_difference", digits=3), "mass")
 again = pd.read_csv(RESULTS / "headline_summary.csv")
 tfe = lines[lines.method == "tfe"]
 both = pd.DataFrame({

@@ -57,7 +57,8 @@ apart = parts[~parts.equal].assign(row=parts.part + " (" + parts["where"]
                                    + ")")
 assert {*apart.part} == {"training A"}
 assert test.set_index("row").equal["MSQNet trained on"]
-Markdown(f"Begun warm, *{' and '.join(apart.part.unique())}* does the work."
+Markdown(f"Begun warm, *{' and '.join(apart.part.unique())}* is the one part"
+         " that adds more than a point."
          f" Of {len(parts)} comparisons that change one part of TFE,"
          f" {len(parts) - len(apart)} leave mAP equal within 1 point. In"
          f" the others {answer.of_rows(apart, 'mAP')}, by"
@@ -339,8 +340,9 @@ pd.DataFrame({"printed mAP": printed, "minus TFE": gap.round(1)}).loc[
 # **What it says.** Differences as large as most of the printed ones would
 # have been seen here, had they been there. Of the printed five two come back
 # in sign: variants 2 and 4, with $A$ untrained. The other three do not. In
-# the paper the mask and both equations each add about a point. Here the
-# training of $A$ alone does.
+# the paper the mask and both equations each add about a point. Here only the
+# training of $A$ does. With $A$ untrained the rows still gain on the head at
+# which they begin: the layers below $D$ train.
 #
 # **What it does not say.** That the paper's rows are wrong: its data, its
 # head and its start may be others. Nor that our rows are the authors': the
@@ -349,9 +351,9 @@ pd.DataFrame({"printed mAP": printed, "minus TFE": gap.round(1)}).loc[
 # ## Summary
 #
 # - Three parts, six printed rows, and two readings wherever Eq. (5) is out.
-# - Begun warm, training $A$ is what raises recognition. The mask and Eq. (4)
-#   leave it equal within a point, and so does all of TFE beside the head
-#   trained on.
+# - Begun warm, training $A$ adds more to recognition than any other part. The
+#   mask and Eq. (4) leave it equal within a point, and so does all of TFE
+#   beside the head trained on.
 # - Without the mask, three rows are one classifier.
 # - A fresh reader still finds the label in $z_N$.
 # - From scratch, whose gradient trains the layers below $D$ decides what

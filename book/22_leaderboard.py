@@ -8,11 +8,10 @@
 # tuned as long, and are judged by the same intervals. What is not run is
 # said, cell by cell.
 #
-# Four measures are ranked. *Recognition* is mAP or accuracy. *AUC* is the
+# Three measures are ranked. *Recognition* is mAP or accuracy. *AUC* is the
 # fidelity of [chapter 0](00_question.ipynb). *tIoU mAP* asks whether the
-# intervals that a read-out gives meet the true ones. *AOPCR* asks how much
-# faster a class's logit falls when segments are taken out in the read-out's
-# order than in a random one. The answer first, as far as it is run:
+# intervals that a read-out gives meet the true ones. The answer first, as
+# far as it is run:
 
 # %%
 import json
@@ -31,7 +30,7 @@ from data.files.schema import read_yaml
 plots.style()
 
 # %% tags=["parameters"]
-measure: str = "auc"  # value, auc, tiou_map or aopcr
+measure: str = "auc"  # value, auc or tiou_map
 readout: str = "leave_one_out"  # a read-out that every method has
 ours: str = "TFE-plus"  # the row that is held against all others
 
@@ -89,8 +88,8 @@ print("\n".join(f"not in full on {name}: " + (
 # ## An equal budget
 #
 # A method that is tuned longer looks better. So each draws as many
-# configurations, by a written seed, from its rate, its epochs and two or
-# three options of its own. One fit each on `val` of three development sets;
+# configurations, by a written seed, from its rate, its epochs and one to
+# three options of its own; a warm TFE's epochs are fixed. One fit each on `val` of three development sets;
 # the highest mean metric is chosen. The choice sees no interval, because
 # whoever learns from labels of whole videos has none. All other sets take
 # these settings.
@@ -173,7 +172,7 @@ if some:
                " critical difference to either side (95%). Bars that do"
                " not meet are told apart. Grey: the best's. Synthetic and"
                " real sets together.",
-               alt="Four panels, one a measure: methods from best to"
+               alt="Three panels, one a measure: methods from best to"
                " worst, each with its mean rank and a bar; or words that"
                " say that it is not run.")
 else:
@@ -184,8 +183,10 @@ else:
 #
 # A method may look at the right place and still be read badly. True intervals
 # judge a read-out by AUC. The head itself judges it by AOPCR: how much faster
-# its logit falls by this order than by a random one. `agree`: in which share
-# of sets both judges name the same read-out.
+# a class's logit falls when segments are taken out in this order than in a
+# random one. It has the unit of the head's own logits, so it ranks no heads,
+# and it favours leave one out, which asks by the same means. `agree`: in
+# which share of sets both judges name the same read-out.
 
 # %%
 shown(leaderboard.trusted(frame), 2)

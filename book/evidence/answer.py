@@ -123,14 +123,14 @@ def paragraph(runs, rate=None, alike=None, split="test"):
         f"On synthetic videos, over {asked.seeds.min()} seeds, each head with TFE is compared with the same head "
         "trained for as long without it, each at its own best learning rate.",
         f"{of_heads(asked, 'mAP')}. By AUC, {of_heads(asked, 'fidelity', 'auc_')}.", *kept(runs, lines, split),
-        f"By mass, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
+        f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
             "Now both sides take the learning rate that is best for TFE.",
             f"{of_heads(equal_rate, 'mAP')}. {of_heads(equal_rate, 'AUC', 'auc_')}.",
             *([f"{of_heads(equal_rate, 'mass', 'mass_')}."] if "mass_difference" in equal_rate else [])])]))
 
 
 def in_short(asked, equal_rate=None):
-    """On which heads TFE raised recognition, and fidelity by each measure: two sentences.
+    """On which heads TFE raised recognition, and ended more faithful by each measure: two sentences.
 
     asked, equal_rate: a line of differences a head, each row at its own best rate and at one for both.
     """
@@ -140,8 +140,8 @@ def in_short(asked, equal_rate=None):
             f"on {heads[0]} alone" if len(heads) < len(HEADS) else "on both heads")
 
     again = equal_rate is not None and f", and {raised(equal_rate, 'auc_')} at one learning rate"
-    return (f"TFE raised recognition {raised(asked, '')}. By AUC it raised fidelity {raised(asked, 'auc_')}"
-            f"{again or ''}; by mass {raised(asked, 'mass_')}.")
+    return (f"In the reading fixed beforehand, TFE raised recognition {raised(asked, '')}. By AUC fidelity ended "
+            f"above the control's {raised(asked, 'auc_')}{again or ''}; by mass {raised(asked, 'mass_')}.")
 
 
 def of_heads(lines, measure, prefix=""):

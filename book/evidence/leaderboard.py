@@ -13,8 +13,9 @@ from scipy import stats
 from book.evidence import detection, statistics, verdicts
 
 READOUTS = ("attention", "mask", "leave_one_out", "single", "gradients", "attention_logit")
-# What is ranked, larger is better; all but `value`, the metric in percent, are of a read-out.
-MEASURES = {"value": "recognition", "auc": "AUC", "tiou_map": "tIoU mAP", "aopcr": "AOPCR"}
+# What is ranked, larger is better; all but `value`, the metric in percent, are of a read-out. AOPCR is not:
+# it has the unit of a head's own logits, and ranks the read-outs of one head.
+MEASURES = {"value": "recognition", "auc": "AUC", "tiou_map": "tIoU mAP"}
 TELL = ["probe", "probe_permuted", "probe_truth", "evaluator_selected", "evaluator_random",
         "evaluator_rest", "own"]
 COLUMNS = ["dataset", "synthetic", "row", "method", "backbone", "config", "seed", "metric", "value",
@@ -104,14 +105,14 @@ def ranks(wide, level=0.95):
 def trusted(frame):
     """The best read-out of each method by either judge: `row, by_intervals, by_head, agree`.
 
-    Means over the runs of all sets: AUC against true intervals, AOPCR by the head itself. `agree`: the
-    share of sets in which both name the same.
+    By AUC against true intervals, and by AOPCR, which asks the head itself: mean ranks over sets, as logits
+    differ in size. `agree`: the share of sets in which both name the same.
     """
     cell = frame[frame.readout.notna()].groupby(["row", "dataset", "readout"], sort=False)[
         ["auc", "aopcr"]].mean().dropna()
     lines = []
     for row, part in cell.groupby("row", sort=False):
-        means = part.groupby("readout", sort=False).mean()
+        means = part.groupby("dataset").rank().groupby("readout", sort=False).mean()
         best = part.groupby("dataset").idxmax().map(lambda at: at[2])
         lines.append({"row": row, "by_intervals": means.auc.idxmax(), "by_head": means.aopcr.idxmax(),
                       "agree": float((best.auc == best.aopcr).mean())})

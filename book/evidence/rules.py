@@ -205,8 +205,9 @@ TESTS = {"less_in_rest": (less_in_rest, ["probes_probe_z_s", "probes_probe_z_n"]
          "independent": (independent, DEPENDENCE), "orthogonal": (orthogonal, ["probes_cosine"])}
 
 
-def measured(folder, name, row, test):
-    """A claim about other measures of the runs of a row: one of `TESTS`, by its name."""
+def measured(folder, name, rows, test):
+    """A claim about other measures of the runs of one row: one of `TESTS`, by its name."""
+    row, = rows
     judge, measures = TESTS[test]
     runs = load(folder, name, "_measures")
     runs = on_test(runs[(runs.row == row) & runs.measure.isin(measures)])
@@ -216,14 +217,16 @@ def measured(folder, name, row, test):
 
 
 def correlation(folder, name):
-    """Fidelity and accuracy rise together, over the rows of a table."""
+    """Fidelity and accuracy rise together, over the rows of a table.
+
+    Rows that share heads and seeds are no independent draws: against the claim they refute nothing.
+    """
     lines = load(folder, name, "_summary").query("split == 'test'").dropna(
         subset=["auc", "value"])
     found = spearmanr(lines.value, lines.auc)
     words = f"Spearman {found.statistic:+.2f} over {len(lines)} rows, p = {found.pvalue:.2f}"
-    if not found.pvalue <= 0.05:  # nor where there is none
-        return UNSEEN, words
-    return (CONFIRMED if found.statistic > 0 else REFUTED), words
+    sure = found.pvalue <= 0.05 and found.statistic > 0  # neither where there is none
+    return (CONFIRMED if sure else UNSEEN), words
 
 
 def largest(folder, name, row, rows):
