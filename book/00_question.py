@@ -232,12 +232,12 @@ plain
 # | [3](03_theorem1.ipynb) to [6](06_budget.ipynb) | Do the paper's two theorems hold? What repairs them? |
 # | [7](07_khot.ipynb) to [10](10_training.ipynb) | What do the mask, the module, the game and a training really do? |
 # | [11](11_data.ipynb) | How much of a video does its action fill? |
-# | [12](12_table1.ipynb) to [17](17_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
-# | [18](18_fidelity.ipynb) to [20](20_plus.ipynb) | Is TFE more faithful? Where does it help, and in what form? |
-# | [21](21_recordings.ipynb) | Do the findings hold on people, cameras and sensors? |
-# | [22](22_leaderboard.ipynb) | Which method should you use? |
-# | [23](23_real.ipynb), [24](24_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
-# | [25](25_claims.ipynb) | Which of the paper's claims stand? |
+# | [12](12_table1.ipynb) to [18](18_comparability.ipynb) | What becomes of the paper's four tables, with seeds and intervals? |
+# | [19](19_fidelity.ipynb) to [21](21_plus.ipynb) | Is TFE more faithful? Where does it help, and in what form? |
+# | [22](22_recordings.ipynb) | Do the findings hold on people, cameras and sensors? |
+# | [23](23_leaderboard.ipynb) | Which method should you use? |
+# | [24](24_real.ipynb), [25](25_speed.ipynb) | What would the real benchmarks take? What does anything cost? |
+# | [26](26_claims.ipynb) | Which of the paper's claims stand? |
 #
 # ## Summary
 #

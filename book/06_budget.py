@@ -360,7 +360,7 @@ plots.show(fig, "shortcut",
 # label information. The claim to suppress spurious correlations can hold
 # only for context that is independent of the label; at $\rho = 0$ the mask
 # of the action and the mask of both tie. The picture does not say how much
-# a *network* would take from the scene: [chapter 19](19_when.ipynb) measures
+# a *network* would take from the scene: [chapter 20](20_when.ipynb) measures
 # that.
 #
 # ## Summary

@@ -153,7 +153,7 @@ def mask_at_test(alpha):
 # The defaults of `tfe` take $f_S$ and $f_N$ as the identity and
 # $f_{DS}, f_{DN}$ as the feed-forward networks of a Transformer: linear,
 # ReLU, linear. It is one of the few readings that gives the parameter counts
-# the paper prints ([chapter 16](16_table4.ipynb)).
+# the paper prints ([chapter 17](17_table4.ipynb)).
 # $[\,\cdot\,]$ joins the heads.
 
 # %%

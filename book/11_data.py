@@ -125,7 +125,7 @@ print(f"Charades: {mean(labels):.2f} labels a video, "
 
 # %% [markdown]
 # Macro mAP weighs a class of few videos like a class of many. Micro AP,
-# which one peer reports, does not: chapter 17 shows what that does.
+# which one peer reports, does not: chapter 18 shows what that does.
 #
 # ## How little of a video its action fills
 

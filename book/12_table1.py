@@ -339,7 +339,7 @@ ended[["loss_n", "uninformed", "seeds", "runaway", "diverged"]].round(2)
 # away without a rise in fidelity, so that the two need not go together.
 # Where $\mathcal L_N$ ends near the uninformed level, $A_N$
 # reads nothing from $z_N$. Whether the label has left $z_N$ is a question
-# for a fresh reader ([chapter 18](18_fidelity.ipynb)).
+# for a fresh reader ([chapter 19](19_fidelity.ipynb)).
 #
 # ## The literature rows of the paper's Table 1
 #

@@ -209,12 +209,12 @@ plots.show(fig, "gain-by-head", "What TFE adds to each head trained on, on"
 
 # %% [markdown]
 # **What it says.** No head gains for certain, so there is no order of gains
-# to confirm. The [ledger](25_claims.ipynb) judges the sentence by the
+# to confirm. The [ledger](26_claims.ipynb) judges the sentence by the
 # interval printed above.
 #
 # ## The literature rows of the paper's Table 2
 #
-# As printed there; none was measured here. Chapter 17 lists why several of
+# As printed there; none was measured here. Chapter 18 lists why several of
 # them do not compare with one another.
 
 # %%

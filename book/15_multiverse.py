@@ -150,7 +150,7 @@ added.round(3)
 # %% [markdown]
 # **What it says.** The share of readings that gain, beside that of the plain
 # heads' own. Which axis moves them is said only where the search has readings
-# enough. [The ledger](25_claims.ipynb) does not read these runs yet.
+# enough. [The ledger](26_claims.ipynb) does not read these runs yet.
 #
 # **What it does not say.** These are single seeds on `val`, and the search
 # is not complete until the first line above says so. The best of many is

@@ -64,7 +64,7 @@ def made_of(stem, reads, prose):
         "", f"**Equations of the paper** that it names ([symbols](notation.md)): {equations}",
         "", f"**Code**: {files(('tfe/', 'book/evidence/', 'book/theory/', 'data/'))}", "",
         f"**Results**: {files('results/')}", "",
-        f"**Claims of the paper judged on it** ([all](25_claims.ipynb)): {judged or 'none'}.",
+        f"**Claims of the paper judged on it** ([all](26_claims.ipynb)): {judged or 'none'}.",
         ":::"])
 
 

@@ -254,8 +254,8 @@ def before(copy):
 @pytest.mark.parametrize("name, digit, read_by", [
     ("results/table1.csv", ("efficientnet-lite0,default,0", "efficientnet-lite0,default,9"),
      "12_table1"),
-    ("results/plus_rho9.csv", None, "20_plus"), ("results/gtea_summary.csv", None, "18_fidelity"),
-    ("results/composed_summary.csv", None, "25_claims"),
+    ("results/plus_rho9.csv", None, "21_plus"), ("results/gtea_summary.csv", None, "19_fidelity"),
+    ("results/composed_summary.csv", None, "26_claims"),
     ("book/theory/game.py", ("rounds=500", "rounds=501"), "09_game"),
     ("tfe/khot.py", ("softmax(dim=-1)", "softmax(dim=-2)"), "07_khot")])
 def test_one_digit_in_what_a_chapter_reads_fails_the_check(copy, before, name, digit, read_by):

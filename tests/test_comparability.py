@@ -1,4 +1,4 @@
-"""The simulation behind chapter 17: its labels, its zero point, and what it keeps."""
+"""The simulation behind chapter 18: its labels, its zero point, and what it keeps."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""The way to the real benchmarks, rehearsed: chapter 23 by papermill, as its page tells to run it."""
+"""The way to the real benchmarks, rehearsed: chapter 24 by papermill, as its page tells to run it."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_the_notebook_goes_the_whole_way(like, tmp_path):
     planted.main(["--out", str(data), "--train", "4", "--val", "0", "--test", "2", "--shifted", "0",
                   "--actions", str(actions)])
     papermill.execute_notebook(
-        BOOK / "23_real.ipynb", tmp_path / "ran.ipynb", cwd=str(BOOK), progress_bar=False,
+        BOOK / "24_real.ipynb", tmp_path / "ran.ipynb", cwd=str(BOOK), progress_bar=False,
         log_output=False, engine_name="warm",
         parameters={"data": str(data), "out": str(out), **parameters})
     told = json.loads((out / "metrics.json").read_text(encoding="utf-8"))
@@ -154,7 +154,7 @@ def test_rehearsed_from_archives_to_the_table(here, official, local, capsys, mon
 
 
 def test_the_page_names_every_file_that_is_wanted():
-    page = (BOOK / "23_real.py").read_text(encoding="utf-8")
+    page = (BOOK / "24_real.py").read_text(encoding="utf-8")
     for name in {name for files in (*real.START.values(), *real.PUBLISHED.values()) for name in files}:
         assert f"`{weights.KNOWN['either'].get(name, [name])[0]}`" in page
     for name in plan.ARCHIVES:

@@ -117,7 +117,7 @@ def test_a_term_is_linked_where_a_page_first_uses_it_and_only_there(site):
     terms = {path.name: re.findall(r'class="term[^"]*" href="glossary.html#(term-[^"]+)"',
                                    path.read_text(encoding="utf-8")) for path in site}
     assert {"term-Holm", "term-fidelity"} <= set(terms["12_table1.html"])
-    assert "term-gated-MIL" in terms["18_fidelity.html"] and not terms["glossary.html"]
+    assert "term-gated-MIL" in terms["19_fidelity.html"] and not terms["glossary.html"]
     assert all(len(found) == len(set(found)) for found in terms.values())
 
 

@@ -9,7 +9,7 @@
 First it looks for everything that it will want: archives (in the folder of --from, or among those
 that `make data DATASET=...` downloaded), weights, a GPU, a reader of rar. If something is not there
 it says what, how large it is and where to get it, and ends with exit code 2. It downloads archives
-only with --download. What was interrupted goes on, a run at its last epoch. Chapter 23 has hours.
+only with --download. What was interrupted goes on, a run at its last epoch. Chapter 24 has hours.
 """
 
 import importlib

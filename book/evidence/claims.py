@@ -46,7 +46,7 @@ def costs(folder):
                "where": "Table 4",
                "verdict": CONFIRMED if near else NARROWED if seen else REFUTED,
                "claim": f"{cell.row} costs {cell.printed} {cell.unit} of {cell.quantity}",
-               "evidence": f"16_table4, The eight numbers: true {cell.true:.1f} {cell.unit}; "
+               "evidence": f"17_table4, The eight numbers: true {cell.true:.1f} {cell.unit}; "
                            f"modules that a counter by hooks sees: {cell.rebuilt:.1f}"}
 
 

@@ -1,4 +1,4 @@
-"""The paper's own benchmarks, encoder fine-tuned: a table's runs, each one `book/23_real.ipynb`.
+"""The paper's own benchmarks, encoder fine-tuned: a table's runs, each one `book/24_real.ipynb`.
 
 A backbone has four rows: vanilla, from published weights; vanilla trained on for as long again, the
 control; TFE warm, in the reading of the fair trial; and TFE from scratch on the published encoder.
@@ -20,7 +20,7 @@ from data.files.paths import BOOK, LOCAL, RESULTS, write_csv, write_text
 from tfe import backbones
 from tfe.errors import StudyError
 
-NOTEBOOK = "23_real"
+NOTEBOOK = "24_real"
 TABLES = {"table1": ("msqnet", "bike"), "table2": ("msqnet", "text4vis", "bike")}
 # Where training begins; later files fill over earlier ones.
 START = {"msqnet": ("timesformer-b16", "clip-b16"), "text4vis": ("clip-l14-336",),
@@ -52,7 +52,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Run(batch.Run):
-    """A run on clips: what chapter 23's notebook takes beside a `batch.Run`."""
+    """A run on clips: what chapter 24's notebook takes beside a `batch.Run`."""
 
     more: dict = None
 

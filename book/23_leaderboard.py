@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 22. The leaderboard
+# # 23. The leaderboard
 #
 # **Question.** Which method should you use, if it is to learn *when* from
 # labels of whole videos?
@@ -209,7 +209,7 @@ shown(leaderboard.told(frame), 3)
 # Set beforehand: fidelity above *every* method without TFE, each interval
 # clear of zero, and recognition within one point of each. It is to be met on
 # four sets, a real one among them. This bar is stricter than that of
-# [chapter 20](20_plus.ipynb), which names four rivals and two points.
+# [chapter 21](21_plus.ipynb), which names four rivals and two points.
 
 # %%
 bar = leaderboard.cleared(frame, ours, readout=readout)
@@ -239,7 +239,7 @@ shown(bar.set_index("dataset"), 0)
 #
 # ## Exercises
 #
-# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("22.1")`
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("23.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Code: mean ranks of methods, from scores in which larger is better.

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 19. When does TFE help?
+# # 20. When does TFE help?
 #
 # **Question.** A table is one point. Over which worlds does TFE help, where
 # does it do nothing, and where does it harm?
@@ -101,7 +101,7 @@ plots.show(fig, "phase-map", "Older runs: mAP points (left, middle), AUC"
 # Rendering a dataset for each world would take hours, so the maps of this
 # chapter use planted **features**: no video, but what an ideal encoder would
 # give for the same storyboards, and noise.
-# [Chapter 20](20_plus.ipynb) returns to planted **videos**, rendered,
+# [Chapter 21](21_plus.ipynb) returns to planted **videos**, rendered,
 # decoded and encoded as in Table 1. Both are synthetic, and they are not
 # the same thing. In the features, a segment is
 #
@@ -259,11 +259,11 @@ Markdown(f"In recognition, {(lines.high < 0).sum()} of the {len(lines)}"
 #   the whole map; every difference in fidelity does, and each is a loss.
 # - The maps of TFE begun warm are still to be made.
 # - Whether coarse supervision or another form of TFE changes this is asked
-#   in [chapter 20](20_plus.ipynb).
+#   in [chapter 21](21_plus.ipynb).
 #
 # ## Exercises
 #
-# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("19.1")`
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("20.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. At `share` 0.5 eight of sixteen segments show an action. What is the

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 18. Fidelity, measured
+# # 19. Fidelity, measured
 #
 # **Question.** The paper shows better temporal attention in one figure.
 # Measured on many videos with known intervals: which head looks where the
@@ -311,7 +311,7 @@ plots.show(fig, "figure-4", "Leave-one-out saliency of three"
 # **trained on frame labels** (SUPERVISED, out of fold): they speak of heads
 # on such scores, not of video. UTKinect has skeletons that saw no label.
 # Two rows of the tables, `Gated MIL, a class each` and `TFE-plus`, weigh the
-# segments for each class by itself; [chapter 20](20_plus.ipynb) is about
+# segments for each class by itself; [chapter 21](21_plus.ipynb) is about
 # them.
 
 # %%
@@ -424,7 +424,7 @@ signs.round(2)
 #
 # ## Exercises
 #
-# *Exercises 1 and 3 check an answer: `from book.assignments import check`, then `check("18.1")`
+# *Exercises 1 and 3 check an answer: `from book.assignments import check`, then `check("19.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. A head uses two redundant segments equally. What does leave one out

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 17. What does not compare
+# # 18. What does not compare
 #
 # **Question.** Tables 1 and 2 put numbers of many papers in one column.
 # Which differences between their *protocols* are as large as the gains
@@ -276,7 +276,7 @@ listed(pd.concat([beside(system, data) for system, data in (
 #
 # ## Exercises
 #
-# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("17.1")`
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("18.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Give every class the same frequency in the small example. What happens

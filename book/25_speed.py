@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 24. Speed: what things cost beside the plain way
+# # 25. Speed: what things cost beside the plain way
 #
 # **Question.** What does a step, a head, a clip or a batch cost, beside the
 # plain way of doing the same? And what would Kinetics cost, 300,000 videos?
@@ -229,7 +229,7 @@ print(f"on {cores} cores {(decode + lite) / cores:.1f} hours, about "
 # %% [markdown]
 # CLIP ViT-L/14 at 336 pixels asks for 0.382 TFLOP a frame. `make gpu`
 # timed it on a card, in bf16, beside as many operations as plain products
-# of matrices ([chapter 23](23_real.ipynb), where the piece `bench` is
+# of matrices ([chapter 24](24_real.ipynb), where the piece `bench` is
 # marked failed for another of its tests).
 
 # %%
@@ -283,7 +283,7 @@ print(f"{hours:.1f} GPU-hours, and {decode / hours:.0f} cores decode as"
 #
 # ## Exercises
 #
-# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("24.1")`
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("25.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Two phases run $D$ forward twice and backward once; one pass runs it

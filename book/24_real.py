@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 23. The real thing: Charades, UCF101, HMDB-51
+# # 24. The real thing: Charades, UCF101, HMDB-51
 #
 # **Question.** I have the videos, the published weights and one card. What
 # do I type tonight, how long does it take, and what comes out?
@@ -246,7 +246,7 @@ plots.show(fig, "hours", "What a run of 100 epochs on Charades would take"
 #
 # **What comes out.** `results/local/table1_charades.md`: the printed
 # number, ours by macro mAP, and ours by the authors' own code, which calls
-# another number mAP ([chapter 17](17_comparability.ipynb)). A row is printed
+# another number mAP ([chapter 18](18_comparability.ipynb)). A row is printed
 # when its last seed ends, the table when all rows have. Features once give
 # `results/local/charades/table1.md`.
 
@@ -271,7 +271,7 @@ Markdown(f"BIKE's authors report {reported.min():.1f} to"
 #
 # ```
 # .venv/bin/torchrun --nproc-per-node 4 --no-python sh -c \
-#   '.venv/bin/papermill book/23_real.ipynb o$RANK.ipynb --cwd book -f real.yaml'
+#   '.venv/bin/papermill book/24_real.ipynb o$RANK.ipynb --cwd book -f real.yaml'
 # ```
 #
 # On 1, 2 and 4 processes (of a processor) the losses are equal to $10^{-6}$
@@ -401,11 +401,11 @@ if out and here.rank == 0:
 #
 # ## Exercises
 #
-# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("23.1")`
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("24.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Why does the literal game of Eq. (12) cost more in fine-tuning than
-#    the one-pass form, and by how much? ([Chapter 24](24_speed.ipynb) says
+#    the one-pass form, and by how much? ([Chapter 25](25_speed.ipynb) says
 #    how the two differ.)
 #
 # <details><summary>Solution</summary>

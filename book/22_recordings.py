@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 21. Real recordings: people, cameras, sensors
+# # 22. Real recordings: people, cameras, sensors
 #
 # **Question.** The other tables stand on textures that move. Do their
 # findings hold on people, cameras and sensors?
@@ -106,7 +106,7 @@ pd.concat(found).reindex(columns=there).replace(
 # word. Depth videos are scaled clip by clip. In every set its
 # own validation videos chose the rate of each row. `make reproduce-real`
 # makes the tables; without the files it says where they are to be had. Three
-# older sets stand in [chapter 18](18_fidelity.ipynb). What these tables say
+# older sets stand in [chapter 19](19_fidelity.ipynb). What these tables say
 # of themselves:
 
 # %%
@@ -410,7 +410,7 @@ else:
 #
 # ## Exercises
 #
-# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("21.1")`
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("22.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Five seeds, four people: twenty differences. Over how many values is the

@@ -1,7 +1,7 @@
 # %% [markdown]
-# # 20. Is there a TFE that helps?
+# # 21. Is there a TFE that helps?
 #
-# **Question.** In [chapter 19](19_when.ipynb) no world of the map shows a
+# **Question.** In [chapter 20](20_when.ipynb) no world of the map shows a
 # clear gain from TFE. Is there a training set, or another form of TFE, that
 # shows one?
 #
@@ -221,7 +221,7 @@ bars["data against fidelity recognition met".split()].set_index("data")
 #
 # ## Exercises
 #
-# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("20.1")`
+# *Exercises 1 and 2 check an answer: `from book.assignments import check`, then `check("21.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Write the bar as a function of two intervals: is TFE-plus above its

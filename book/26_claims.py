@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 25. The claims, one by one
+# # 26. The claims, one by one
 #
 # **Question.** Which claims of the paper stand, which fall, which hold in
 # part or in some readings, and which could not be tested here?
@@ -23,7 +23,7 @@
 # $-\mathcal L_N$ below $D$; from scratch; warm with one rate on both sides.
 # The last was asked after the table had been seen. The evidence names the
 # verdict of each. Tables 2 and 3 are judged begun warm. The rows with the
-# real sets of chapter 18, and that on a bounded adversary, rest on **older
+# real sets of chapter 19, and that on a bounded adversary, rest on **older
 # runs**, from scratch. They are to be made again, and their verdicts may
 # change. The evidence opens with the reading. BIKE with $-\mathcal L_N$ below
 # $D$ is at 3e-6, where it hardly trains: that reading of it says little.
@@ -191,7 +191,7 @@ rows("not testable here")
 #
 # ## Exercises
 #
-# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("25.2")`
+# *Exercises 2 and 3 check an answer: `from book.assignments import check`, then `check("26.2")`
 # says what to define, and what is wrong with it.*
 #
 # 1. Choose a row with verdict `refuted` from an experiment. What result of

@@ -1,5 +1,5 @@
 # %% [markdown]
-# # 16. Table 4: what is counted
+# # 17. Table 4: what is counted
 #
 # **Question.** The paper's Table 4 gives FLOPs and parameters of two
 # systems, with and without TFE. Which way of counting gives these eight
@@ -294,7 +294,7 @@ print(f"{len(found)} fits; with one head it has {units} d^2")
 #
 # ## Exercises
 #
-# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("16.1")`
+# *Exercises 1, 2 and 3 check an answer: `from book.assignments import check`, then `check("17.1")`
 # says what to define, and what is wrong with it.*
 #
 # 1. BIKE's printed saving in parameters is that of four blocks' networks.

@@ -1,0 +1,61 @@
+"""What the adversary changes in a head, measure by measure, and which explanation that fits.
+
+The explanations, and what would show each, were written down before the runs: `results/plan.md`, item 18.
+"""
+
+import pandas as pd
+
+from book.evidence import statistics
+from book.evidence.summary import MARGINS
+from book.evidence.verdicts import verdict
+
+# Measures of a run beside its metric `value` and `auc`, by their names in a table's measures.
+OF_RUN = {"mask": "attention_auc", "class_weights": "class_attention_auc", "probe_z_n": "probes_probe_z_n"}
+
+
+def gathered(runs, measures, read, split="test"):
+    """All that was measured of each run, `{(row, seed): measures}`: a frame, metrics in percent.
+
+    runs, measures: of a table, as in `results/adversary.csv` and `adversary_measures.csv`; read: of the
+    same runs, as in `results/reliance.csv`.
+    """
+    by = ["row", "seed"]
+    found = runs[runs.split == split].set_index(by)[["value", "fidelity_auc"]]
+    wide = measures[measures.split == split].pivot(index=by, columns="measure", values="value")
+    wide = wide[list(OF_RUN.values())].set_axis(list(OF_RUN), axis=1)
+    own = read[read.split == split].set_index(by).select_dtypes("number").drop(columns="auc")
+    own = own.rename(columns={"fidelity_auc": "auc"}).filter(regex="^(auc_|value_|joint|singly)")
+    return found.rename(columns={"fidelity_auc": "auc"}).join(wide).join(
+        own.apply(lambda column: column * (100 if column.name.startswith("value") else 1)))
+
+
+def changes(table, against):
+    """How each measure of each row differs from its baseline's, paired by seed: a line each.
+
+    table: as of `gathered`; against: `{row: baseline}`, of one head, over whose rows Holm's rule corrects
+    each measure. Columns: row, measure, those of `statistics.paired`, holm.
+    """
+    lines = []
+    for measure in table:
+        wide = table[measure].unstack("row")
+        margin = MARGINS["value" if measure.startswith("value") else "fidelity_auc"]
+        found = [{"row": row, "measure": measure, **pair} for row, base in against.items()
+                 if (pair := statistics.paired_by_seed(wide[row], wide[base], margin))]
+        corrected = statistics.holm([line["p"] for line in found])
+        lines += [line | {"holm": p} for line, p in zip(found, corrected)]
+    return pd.DataFrame(lines).assign(verdict=lambda all: all.apply(verdict, axis=1))
+
+
+def explained(lines, row):
+    """Which explanations of a rise in `auc` a row's changes fit, `{explanation: bool}`; by the plan's rule."""
+    said = lines[lines.row == row].set_index("measure").verdict
+    rises = said["auc"] == "higher"
+    return {"it rises": rises,
+            "recognition stays": said["value"] == "equal",
+            "the head relies more on the action": rises and (
+                said["auc_bare"] == "higher" or said["joint_ratio"] == "lower"),
+            "leave one out favours it": rises and said["singly"] == "higher" and said["auc_bare"] == "equal",
+            "the mask sharpens": rises and said["mask"] == "higher" and said["auc_flat_mask"] != "higher",
+            "the label leaves z_N": said["probe_z_n"] == "lower",
+            "a new reader of z_S has it": rises and said["auc_new_reader"] == "higher",
+            "a new reader below D has it": rises and said["auc_past_d"] == "higher"}
