@@ -32,7 +32,7 @@ from tfe import fidelity
 from tfe.disentangler import Disentangler
 from tfe.systems import leave_one_out
 
-ASKED = 400  # pairs at most, drawn alike for every system
+ASKED = 200  # pairs at most, drawn alike for every system
 DRAWS = 4  # places of n others, a pair
 
 
