@@ -57,8 +57,8 @@ apart = parts[~parts.equal].assign(row=parts.part + " (" + parts["where"]
                                    + ")")
 assert {*apart.part} == {"training A"}
 assert test.set_index("row").equal["MSQNet trained on"]
-Markdown(f"Begun warm, *{' and '.join(apart.part.unique())}* is the one part"
-         " that adds more than a point."
+Markdown(f"Begun warm, *{' and '.join(apart.part.unique())}* is the one"
+         " part that adds more than a point."
          f" Of {len(parts)} comparisons that change one part of TFE,"
          f" {len(parts) - len(apart)} leave mAP equal within 1 point. In"
          f" the others {answer.of_rows(apart, 'mAP')}, by"

@@ -74,7 +74,8 @@ print(f"Of {verse.configurations} configurations a method, so far: "
       + "; ".join(f"{name} {n}" for name, n in done.items()))
 own = lines[lines.method == head][f"gain_{measure}"].median()
 Markdown(f"{head} has been searched over {done[head]} different"
-         f" configurations, {ours} over {done[ours]}. {(gains > 0).sum()} of {len(found)}"
+         f" configurations, {ours} over {done[ours]}."
+         f" {(gains > 0).sum()} of {len(found)}"
          f" readings of {ours} beat the best {head} on val. Their median"
          f" gain is {form.format(gains.median())}. The plain heads' own"
          f" median is {form.format(own)}: compare with that, not with"

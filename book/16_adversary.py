@@ -25,7 +25,7 @@ plots.style()
 
 # %% tags=["parameters"]
 head: str = "BIKE"  # BIKE or MSQNet
-split: str = "test"
+split: str = "test"  # test, or shifted: other scenes
 
 # %%
 runs = pd.read_csv(RESULTS / "adversary.csv")
@@ -38,27 +38,19 @@ rows = [row for row in dict.fromkeys(runs.row)
 lines = adversary.changes(table, dict.fromkeys(rows, without))
 found = pd.DataFrame({row: adversary.explained(lines, row)
                       for row in rows if "+TFE" in row})
-default = found[f"{head}+TFE, weight 1"]
+words = adversary.words(lines)
+words.index = words.index.str.removeprefix(f"{head}+TFE, ")
 
 # %%
-one = lines[lines.row == default.name].set_index("measure")
-
-
-def moved(name, digits=3):
-    """How far a measure of the default row lies from weight 0's."""
-    part = one.loc[name]
-    return (f"{part.difference:+.{digits}f} [{part.low:+.{digits}f},"
-            f" {part.high:+.{digits}f}]")
-
-
+default, by = found[f"{head}+TFE, weight 1"], words.loc["weight 1"]
 fits = [name for name in found.index[2:] if default[name]]
 rises = (f"At weight 1 the adversary raises the fidelity of {head} by leave"
-         f" one out: {moved('auc')} AUC. What was foretold, and fits: "
+         f" one out: {by.auc} AUC. What was foretold, and fits: "
          + ("; ".join(fits) or "nothing") + "." if default["it rises"] else
          f"At weight 1 the adversary raises no fidelity of {head} by leave"
-         f" one out: {moved('auc')} AUC. There is nothing to explain.")
-Markdown(f"**Answer.** {rises} Recognition moves by {moved('value', 1)} mAP"
-         " points. Ten seeds, synthetic videos.")
+         f" one out: {by.auc} AUC. There is nothing to explain.")
+Markdown(f"**Answer.** {rises} Recognition moves by {by.value} mAP points."
+         " Ten seeds, synthetic videos.")
 
 # %% [markdown]
 # ## What leave one out cannot see
@@ -115,23 +107,10 @@ print("one by one", one_by_one, "at once", at_once, "bare", bare)
 names = {"value": "mAP", "auc": "leave one out", "auc_bare": "bare",
          "joint_ratio": "joint ratio", "singly": "singly",
          "mask": "mask", "probe_z_n": "reader of z_N"}
-marks = {"equal": " =", "higher": " *", "lower": " *"}
-
-
-def cell(line):
-    digits = 1 if line.measure.startswith("value") else 3
-    return (f"{line.difference:+.{digits}f} [{line.low:+.{digits}f},"
-            f" {line.high:+.{digits}f}]" + marks.get(line.verdict, ""))
-
-
-words = lines.assign(words=lines.apply(cell, axis=1)).pivot(
-    index="row", columns="measure", values="words").loc[rows]
-words.index = words.index.str.removeprefix(f"{head}+TFE, ")
-words[list(names)].rename(columns=names).fillna("")
+words[list(names)].rename(columns=names)
 
 # %%
-weights = [row for row in runs.row.unique()
-           if row.startswith(f"{head}+TFE, weight")]
+weights = [without, *(row for row in rows if ", weight" in row)]
 fig, axes = plt.subplots(1, 4, figsize=(9, 2.6))
 for ax, name in zip(axes, ("auc", "auc_bare", "singly", "mask")):
     for at, row in enumerate(weights):
@@ -143,10 +122,7 @@ for ax, name in zip(axes, ("auc", "auc_bare", "singly", "mask")):
 plots.show(fig, "weights", "What grows with the weight of the adversary:"
            f" {head}+TFE, ten seeds (grey) and their mean, synthetic"
            f" {split} videos.",
-           alt="Four panels over the weight: " + ", ".join(
-               f"{names[name]} from {table[name].loc[weights[0]].mean():.2f}"
-               f" to {table[name].loc[weights[-1]].mean():.2f}"
-               for name in ("auc", "auc_bare", "singly", "mask")) + ".")
+           alt="Four panels over the weight, dots and a line of means.")
 
 # %% [markdown]
 # **What it says.** On BIKE every weight of the literal adversary raises leave
@@ -167,22 +143,18 @@ plots.show(fig, "weights", "What grows with the weight of the adversary:"
 # mAP that it leaves. *New reader*: $A_S$ is trained afresh on frozen $z_S$.
 # *Past D*: it is trained afresh on what $D$ reads, and $D$ is left out.
 # *Flat mask*: every row of the mask holds the same weight everywhere. Means
-# over seeds; last, the head as it is.
+# over seeds, mAP in brackets; then the differences to weight 0.
 
 # %%
-parts = ["new_reader", "past_d", "flat_mask"]
+ends = ["", "_new_reader", "_past_d", "_flat_mask"]
 means = table.groupby("row", sort=False).mean().loc[weights]
-shown = pd.DataFrame({
-    name.replace("_", " "): means.apply(
-        lambda line: "{:.3f} ({:.1f})".format(
-            line[f"auc_{name}"], line[f"value_{name}"]), axis=1)
-    for name in parts})
-shown["as it is"] = means.apply(
-    lambda line: f"{line.auc:.3f} ({line.value:.1f})", axis=1)
-shown
+pd.DataFrame({end.replace("_", " ").strip() or "as it is": [
+    f"{auc:.3f} ({value:.1f})" for auc, value in zip(
+        means[f"auc{end}"], means[f"value{end}"])] for end in ends},
+    index=means.index)
 
 # %%
-words[[f"auc_{name}" for name in parts]]
+words[[f"auc{end}" for end in ends[1:]]]
 
 # %% [markdown]
 # ## What was foretold
@@ -194,17 +166,14 @@ found.columns = found.columns.str.removeprefix(f"{head}+TFE, ")
 found.replace({True: "yes", False: ""})
 
 # %%
-literal = [row for row in rows if ", weight" in row]
 said = lines.set_index(["row", "measure"]).verdict.unstack()
-assert (said.loc[literal, "auc_bare"] == "equal").all()
-assert (said.loc[rows, "value"] == "equal").all()
+assert (said.auc_bare == "equal").all() and (said.value == "equal").all()
 runaway = pd.read_csv(RESULTS / "adversary_summary.csv").query(
     "split == @split").set_index("row").runaway
-wild = set(runaway.index[runaway > 0])
-higher = {row for row in said.index if "+TFE" in row
-          and said.auc[row] == "higher"}
-assert higher == {row for row in wild if row.startswith(head)}
-print("runs end runaway, and leave one out rises, in:", *sorted(higher))
+rose = [row for row in said.index
+        if "+TFE" in row and said.auc[row] == "higher"]
+assert rose == [row for row in said.index if runaway[row] > 0]
+print("runs end runaway, and leave one out rises:", *rose, sep="\n  ")
 
 # %% [markdown]
 # **What it says.** The gain of BIKE is in $z_S$: a new reader of it, who knows

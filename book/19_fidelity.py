@@ -188,7 +188,8 @@ found = here.pivot_table(index="row", columns="measure", values="value",
 means = pd.DataFrame({
     "leave one out": test.set_index("row").auc,
     "class weights": found.class_attention_auc,
-    "mask": found.attention_auc.where(test.set_index("row").method == "tfe")})
+    "mask": found.attention_auc.where(
+        test.set_index("row").method == "tfe")})
 means.round(3).astype(object).fillna("")
 
 # %%

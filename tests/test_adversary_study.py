@@ -49,3 +49,5 @@ def test_changes_are_paired_in_the_units_of_their_measures():
     assert lines.difference["value"] == pytest.approx(3, abs=.3)
     assert lines.difference["auc"] == pytest.approx(.04, abs=.003) and lines.seeds["auc"] == 10
     assert lines.verdict["value_past_d"] == "equal" and "pairs" not in lines.index
+    said = adversary.words(lines.reset_index()).loc["weight 1"]
+    assert said.value == "+2.9 [+2.8, +3.1] *" and said.auc.endswith("] *") and said.value_past_d.endswith("] =")

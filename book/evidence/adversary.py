@@ -46,6 +46,21 @@ def changes(table, against):
     return pd.DataFrame(lines).assign(verdict=lambda all: all.apply(verdict, axis=1))
 
 
+def words(lines):
+    """Changes for reading, rows by measures: "+0.090 [+0.066, +0.113] *".
+
+    "=": equal within the margin; "*": clear of zero after Holm's rule, and not equal.
+    """
+    marks = {"equal": " =", "higher": " *", "lower": " *"}
+
+    def cell(line):
+        form = "{:+.1f} [{:+.1f}, {:+.1f}]" if line.measure.startswith("value") else "{:+.3f} [{:+.3f}, {:+.3f}]"
+        return form.format(line.difference, line.low, line.high) + marks.get(line.verdict, "")
+
+    found = lines.assign(words=lines.apply(cell, axis=1)).pivot(index="row", columns="measure", values="words")
+    return found.loc[lines.row.unique()].fillna("")
+
+
 def explained(lines, row):
     """Which explanations of a rise in `auc` a row's changes fit, `{explanation: bool}`; by the plan's rule."""
     said = lines[lines.row == row].set_index("measure").verdict
