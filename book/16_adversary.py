@@ -25,7 +25,7 @@ plots.style()
 
 # %% tags=["parameters"]
 head: str = "BIKE"  # BIKE or MSQNet
-split: str = "test"  # test, or shifted: other scenes
+split: str = "test"  # the heads were read on test alone
 
 # %%
 runs = pd.read_csv(RESULTS / "adversary.csv")
@@ -73,18 +73,20 @@ def fall(gone, gone_before=()):
 
 one_by_one = np.array([fall([t]) for t in range(6)])
 at_once = fall(np.flatnonzero(true))
-bare = fall([0], gone_before=[1, 2])
-assert one_by_one.sum() == 0 and at_once == bare == 1.5
-print("one by one", one_by_one, "at once", at_once, "bare", bare)
+alone = np.array([fall([t], gone_before=[1, 2]) for t in (0, 3, 4, 5)])
+assert one_by_one.sum() == 0 and at_once == alone[0] == 1.5
+assert (alone[0] > alone[1:]).all()  # bare: an AUC of 1
+print("one by one", one_by_one, "at once", at_once, "bare", alone)
 
 # %% [markdown]
-# Four measures follow, of a trained head and of pairs of a video and a class
-# of its own. $f$ is the class's logit, $S$ the set of its true segments:
+# Five measures follow, of a trained head. Sums run over pairs of a video and
+# a class of its own, *singly* where $|S| > 1$; $O$ is drawn four times. $f$ is
+# the class's logit, $S$ the set of its true segments:
 #
 # $$\begin{aligned} \text{singly} &=
-#   \frac{\sum_{t \in S} [f(x) - f(x_{-t})]}{f(x) - f(x_{-S})}, &
+#   \frac{\sum \sum_{t \in S} [f(x) - f(x_{-t})]}{\sum [f(x) - f(x_{-S})]}, &
 #   \text{joint ratio} &=
-#   \frac{f(x) - f(x_{-O})}{f(x) - f(x_{-S})}. \end{aligned}$$
+#   \frac{\sum [f(x) - f(x_{-O})]}{\sum [f(x) - f(x_{-S})]}. \end{aligned}$$
 #
 # $O$ is as many segments of the same video, in the same pattern, where
 # nothing is true. *Bare* is the AUC of leave one out in the video that has
@@ -95,8 +97,9 @@ print("one by one", one_by_one, "at once", at_once, "bare", bare)
 #
 # The default reading of [chapter 12](12_table1.ipynb), with one thing
 # changed: the weight of the adversary, or its form. `cap` and `prior` are
-# its bounded forms. The `ally` turns it round: $D$ *helps* $A_N$. It is the
-# placebo: as much pull on $D$, towards the label. Last, the head trained on
+# its bounded forms. The `ally` turns it round: $D$ *helps* $A_N$. It was
+# meant as a placebo, but its pull fades: $\mathcal L_N$ is small without it.
+# Last, the head trained on
 # for as long without $D$.
 #
 # Differences to weight 0 at the same rate, paired by seed, with 95% t
@@ -127,15 +130,21 @@ plots.show(fig, "weights", "What grows with the weight of the adversary:"
 # %% [markdown]
 # **What it says.** On BIKE every weight of the literal adversary raises leave
 # one out by about .09, a tenth of it as much as three times it. *Bare* stays
-# equal within .02, and the joint ratio moves by .005 the other way. So the
-# head relies on the action as before; its segments stand in for each other
-# less. Neither bounded form does that, though a fresh reader finds as little
-# of the label in $z_N$. Nor does the ally.
+# equal within .02. The joint ratio cannot tell: it is near zero at weight 0
+# already. *Singly* rises from .18 to .25: true segments stand in for each
+# other a little less. So no gain in reliance shows, as far as *bare* sees.
 #
-# What sets the literal form apart is that all its runs end *runaway*: $D$ is
-# paid without end for making $A_N$ wrong. On MSQNet no form moves leave one
-# out by .01, and the mask follows the adversary all the same, away from the
-# action.
+# No bounded form raises leave one out clearly; the cap's +.013 is not equal
+# either, and *singly* moves a little with the cap and the ally. Yet a fresh
+# reader loses nearly as much of the label in $z_N$ under the bounded forms.
+# All 40 runs of the literal form end *runaway*, and no bounded run does: $D$
+# is paid without end for making $A_N$ wrong. Form and runaway go together
+# here, so that nothing tells which of them does it. The head trained on
+# without $D$ has no runaway, yet lies .037 above weight 0, and its *singly*
+# .040. So two fifths of the .09 undo what $D$ costs at weight 0.
+#
+# On MSQNet no form moves leave one out by .01, though the mask moves far:
+# from .78 to .44 at weight 3, to .53 with the ally, to .93 with the prior.
 #
 # ## What carries it
 #
@@ -143,7 +152,8 @@ plots.show(fig, "weights", "What grows with the weight of the adversary:"
 # mAP that it leaves. *New reader*: $A_S$ is trained afresh on frozen $z_S$.
 # *Past D*: it is trained afresh on what $D$ reads, and $D$ is left out.
 # *Flat mask*: every row of the mask holds the same weight everywhere. Means
-# over seeds, mAP in brackets; then the differences to weight 0.
+# over seeds, mAP in brackets; then the differences to weight 0. The first
+# column is of all pairs, the others of 200 at most.
 
 # %%
 ends = ["", "_new_reader", "_past_d", "_flat_mask"]
@@ -170,32 +180,43 @@ said = lines.set_index(["row", "measure"]).verdict.unstack()
 assert (said.auc_bare == "equal").all() and (said.value == "equal").all()
 runaway = pd.read_csv(RESULTS / "adversary_summary.csv").query(
     "split == @split").set_index("row").runaway
-rose = [row for row in said.index
-        if "+TFE" in row and said.auc[row] == "higher"]
-assert rose == [row for row in said.index if runaway[row] > 0]
-print("runs end runaway, and leave one out rises:", *rose, sep="\n  ")
+rose = [row for row in said.index if said.auc[row] == "higher"]
+assert {row for row in said.index if runaway[row] > 0} <= set(rose)
+assert set(runaway[said.index].dropna()) <= {0, 10}
+if head == "BIKE":  # what the prose says
+    assert means.singly.round(2).tolist()[::3] == [.18, .25]
+    assert 1 < (means.value - means.value_past_d).iloc[3] < 1.15
+print("leave one out rises; of ten runs, runaway:", *(
+    f"{row}: {runaway[row]:.0f}" for row in rose), sep="\n  ")
 
 # %% [markdown]
-# **What it says.** The gain of BIKE is in $z_S$: a new reader of it, who knows
-# nothing of the game, has all of it. A new reader below $D$ has none. So $D$
-# carries it, and not by its mask: with a flat mask most of it stays. Of the
-# explanations written down beforehand one fits all four weights: leave one
-# out favours a head that was punished for redundancy.
+# **What it says.** A new reader of $z_S$, who knows nothing of the game, has
+# all of BIKE's gain. A new reader below $D$ has none, at a loss of 1.1 mAP
+# points. So the gain arises in $D$, and three quarters of it stay with a
+# flat mask. $D$ alone lowers fidelity: at weight 0 a reader past it has .69.
+#
+# Three lines hold at all four weights. One of them explains the rise: leave
+# one out favours a head whose segments stand in for each other less. The
+# other two say that the label leaves $z_N$, and where the gain sits.
 #
 # **What it does not say.** That the read-out is wrong: it says truly what one
 # segment changes. It is no measure of what the head relies on where segments
 # say the same. Nor does it say that a game of another rate, start or depth
 # would do the same, or that it holds on real recordings, where TFE raised no
-# fidelity ([chapter 22](22_recordings.ipynb)). *Bare* lies at .92: there is
-# room for a rise of .08, and an interval of .01 would have shown it.
+# fidelity ([chapter 22](22_recordings.ipynb)). *Bare* lies at .92. Leave one
+# out closes a quarter of what it lacked; a quarter of what *bare* lacks is
+# .02, and all four intervals end below it. Nor was *bare* compared with the
+# control of chapter 12: the head trained on lies .010 below weight 1 in it.
 #
 # ## Summary
 #
 # - On BIKE the adversary raises fidelity by leave one out, at every weight.
-# - Where no other true segment can stand in, the head is as faithful without
-#   the adversary. The rise is one of redundancy, not of reliance.
-# - It comes with runaway alone. The bounded forms take as much of the label
-#   from $z_N$, and raise nothing.
+# - Where no other true segment can stand in, the head is equally faithful
+#   without the adversary, within .02. The rise fits less redundancy; that
+#   it relies more does not show.
+# - Within TFE it rises clearly only where the literal form runs away. The
+#   bounded forms take nearly as much of the label from $z_N$. The head
+#   trained on without $D$ also lies above weight 0, by .037.
 # - On MSQNet no form moves leave one out by .01.
 # - Whoever compares heads by leave one out should read *bare* beside it:
 #   `.venv/bin/python -m book readouts FILE --ask reliance`.
