@@ -210,10 +210,10 @@ display(readable(one.reset_index(), "mAP (%)").drop(columns="split"))
 # control in both measures, and half a point below it in mAP. The control
 # recognises more at 3e-3. There MSQNet+TFE was not run; at 1e-3 one of two
 # seeds breaks down on `val`. In this reading, the points that it lacks are
-# the price of a rate at which its game stays stable. BIKE's gain in AUC does not come from its
-# control's rate, and without the adversary it is gone; [chapter
-# 16](16_adversary.ipynb) asks what the adversary does. By mass both heads
-# lose a little at one rate.
+# the price of a rate at which its game stays stable. BIKE's gain in AUC does
+# not come from its control's rate, and without the adversary it is gone;
+# [chapter 16](16_adversary.ipynb) asks what the adversary does. By mass both
+# heads lose a little at one rate.
 #
 # ## What the heads themselves attend to
 #

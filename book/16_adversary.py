@@ -99,8 +99,7 @@ print("one by one", one_by_one, "at once", at_once, "bare", alone)
 # changed: the weight of the adversary, or its form. `cap` and `prior` are
 # its bounded forms. The `ally` turns it round: $D$ *helps* $A_N$. It was
 # meant as a placebo, but its pull fades: $\mathcal L_N$ is small without it.
-# Last, the head trained on
-# for as long without $D$.
+# Last, the head trained on for as long without $D$.
 #
 # Differences to weight 0 at the same rate, paired by seed, with 95% t
 # intervals; `=`: equal within .02, or 1 mAP point; `*`: clear of zero after
