@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from book.evidence import multiverse as evidence
-from book.runs import multiverse
+from book.runs import fits, multiverse
+from data.files import reading, store
 from data.files.paths import BOOK
 from tfe.errors import StudyError
 
@@ -83,6 +84,20 @@ def test_what_is_done_is_not_done_again_and_the_table_says_the_same(world, monke
     folder, frame = world
     monkeypatch.setattr(multiverse, "_fit", lambda job, **_: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(multiverse.run(written(folder, TINY)), frame)
+
+
+def test_rows_hold_on_another_processor_but_not_for_other_videos_or_features(tmp_path):
+    def key(origin="tfe", value=1.0, video="a"):
+        store.write_features(tmp_path, ["v"], np.full((1, 2, 3), value), {"origin": origin, "T": 2}, [video])
+        return fits._features_key(store.Features(tmp_path, None, ["v"], reading.json_object(
+            tmp_path / "meta.json")))
+
+    assert key() == key(value=1.001) != key(video="b")  # the same video, in other last digits
+    assert key("mine") != key("mine", value=1.001)  # nothing says what one's own features are made of
+
+
+def test_a_row_names_its_device(world):
+    assert world[1].device.str.startswith("cpu (").all()
 
 
 def test_one_configuration_by_its_number_alone(world):

@@ -18,7 +18,7 @@ from book.runs import checkpoint, provenance
 from book.runs.settings import Settings
 from data.files import store
 from data.files.dataset import open_dataset
-from data.files.paths import LOCAL, atomic
+from data.files.paths import LOCAL, atomic, digest, sha256
 from tfe import evaluation, systems, training
 
 STARTS = LOCAL / "starts"  # trained vanilla heads that fits begin at
@@ -31,7 +31,19 @@ def opened(data, encoder):
     features = store.open_features(dataset, encoder)
     return (dataset, features.x, dataset.targets(features.video_ids),
             dataset.truth(features.video_ids, features.x.shape[1]),
-            dataset.rows(features.video_ids), (dataset.key, features.key))
+            dataset.rows(features.video_ids), (dataset.key, _features_key(features)))
+
+
+def _features_key(features):
+    """A key of what our own features depend on, as `data.encoders.store_key` says; else of their values.
+
+    Not of our values: processors add in another order, and the last digits differ. A search may so go on
+    on another machine; its rows name their device.
+    """
+    if features.meta["origin"] != "tfe":
+        return features.key
+    made = {name: value for name, value in features.meta.items() if name != "sha256"}
+    return digest([sha256(features.folder / "index.csv"), json.dumps(made, sort_keys=True)])
 
 
 def key(settings, data, encoder, begin=None):

@@ -19,7 +19,7 @@ import pandas as pd
 from pydantic import Field, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from book.runs import fits
+from book.runs import fits, provenance
 from book.runs.settings import Settings
 from data.common import pool
 from data.files.paths import DATA, LOCAL, RESULTS, write_text
@@ -29,7 +29,7 @@ from tfe.errors import StudyError
 KINDS = ("printed", "silent", "departs")  # what the paper says of a value
 TRIES = 200  # draws until a configuration is as an earlier one: it has few values left
 MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc", "status", "loss_n",
-            "uninformed", "seconds"]
+            "uninformed", "seconds", "device"]
 COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", *MEASURED, "key"]
 
 
@@ -189,7 +189,8 @@ def _complete(verse, jobs, done, data, workers):
 
 def _fit(job, data, encoder):
     _, settings, begin, splits = job
-    return fits.fit(settings, data, encoder, splits, begin)[0]
+    device = provenance.receipt(settings.device, settings.threads)["device"]
+    return [row | {"device": device} for row in fits.fit(settings, data, encoder, splits, begin)[0]]
 
 
 def read_table(path):
@@ -197,7 +198,7 @@ def read_table(path):
     if not path.is_file():
         return pd.DataFrame(columns=COLUMNS)
     frame = pd.read_csv(path, dtype=str)
-    numbers = ["config", "seed", *(name for name in MEASURED if name != "status")]
+    numbers = ["config", "seed", *(name for name in MEASURED if name not in ("status", "device"))]
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in numbers})
 
 
