@@ -200,27 +200,30 @@ def diagram(boxes, arrows, size):
     return fig
 
 
-def specification(lines, axes, measure, label):
-    """A specification curve: readings sorted by their gain, and below which value each axis has.
+def specification(lines, axes, order="value"):
+    """A specification curve: readings sorted by a gain, the other gain below, and their values on each axis.
 
     lines: the readings of one method (`book.evidence.multiverse.readings`); axes: names of its axes;
-    measure: "value" or "fidelity_auc"; label: of the gain. Printed readings have a colour of their own.
+    order: the measure to sort by, "value" or "fidelity_auc". Printed readings have a colour of their own.
     """
-    lines = lines.sort_values(f"gain_{measure}").reset_index(drop=True)
+    lines = lines.sort_values(f"gain_{order}").reset_index(drop=True)
     ticks = [(axis, value) for axis in axes for value in sorted(lines[axis].dropna().unique())]
-    fig, (top, grid) = plt.subplots(2, figsize=(PAGE, 2.4 + 0.14 * len(ticks)), sharex=True,
-                                    height_ratios=[2.2, 0.14 * len(ticks)])
+    fig, (*gains, grid) = plt.subplots(3, figsize=(PAGE, 3 + 0.13 * len(ticks)), sharex=True,
+                                       height_ratios=[1.4, 1.4, 0.13 * len(ticks)])
+    labels = {"value": "mAP points", "fidelity_auc": "AUC"}
     for printed, name, colour in ((False, "departs from the text", "grey"),
                                   (True, "printed", COLOURS["tfe"])):
         part = lines[lines.printed == printed]
-        top.scatter(part.index, part[f"gain_{measure}"], s=9, color=colour, label=name)
+        for ax, measure in zip(gains, sorted(labels, key=order.__ne__)):
+            ax.scatter(part.index, part[f"gain_{measure}"], s=9, color=colour, label=name)
+            ax.set_ylabel(labels[measure])
         for row, (axis, value) in enumerate(ticks):
             at = part.index[part[axis] == value]
             grid.scatter(at, [row] * len(at), s=3, color=colour)
-    top.axhline(0, color="black", linewidth=0.8)
-    top.set_ylabel(label)
+    for ax in gains:
+        ax.axhline(0, color="black", linewidth=0.8)
     grid.set_yticks(range(len(ticks)), [f"{axis}: {value}" for axis, value in ticks], fontsize=6)
-    grid.set(ylim=(len(ticks), -1), xlabel="readings, sorted by their gain")
+    grid.set(ylim=(len(ticks), -1), xlabel=f"readings, sorted by their gain in {labels[order]}")
     legend(fig)
     return fig
 

@@ -6,9 +6,10 @@ import re
 import nbformat
 import pandas as pd
 
+from book.evidence import multiverse
 from book.evidence.verdicts import interval
+from book.runs.multiverse import read, read_table
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT
-from data.files.schema import read_yaml
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 
@@ -161,13 +162,10 @@ def silent():
 
 
 def axes():
-    """The axes of the multiverse: on each, the values that the text prints, leaves open, or departs from."""
-    verse = read_yaml(BOOK / "batches" / "multiverse.yaml")
-    lines = [{"axis": axis} | {kind: "; ".join(value["value"] for value in values
-                                               if value["kind"] == kind)
-                               for kind in ("printed", "silent", "departs")}
-             for axis, values in verse["axes"].items()]
-    return pd.DataFrame(lines).to_markdown(index=False)
+    """The axes of the multiverse: what the text says of each value, and what it does in both heads."""
+    verse = read(BOOK / "batches" / "multiverse.yaml")
+    lines = multiverse.readings(verse, read_table(RESULTS / f"{verse.table}.csv"))
+    return multiverse.told(verse, lines, ["MSQNet+TFE", "BIKE+TFE"]).to_markdown(index=False)
 
 
 def older():

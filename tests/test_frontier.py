@@ -1,8 +1,11 @@
 """Rows watched along training: the same end as unwatched, epochs counted from the first head's begin."""
 
+import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
+from book.evidence import frontier as evidence
 from book.runs import batch, fits, frontier
 from data.files.dataset import open_dataset
 from tfe.errors import StudyError
@@ -47,3 +50,36 @@ def test_a_row_that_begins_at_a_warm_row_is_refused(planned):
     rows = [*ROWS, {"row": "further", "method": "vanilla", "from": "on", **BIKE}]
     with pytest.raises(StudyError, match="row further begins at on, which begins warm itself"):
         frontier.run("toy", planned(rows))
+
+
+def curve(values, aucs, row="plain", seed=0, begin=0):
+    return pd.DataFrame({"row": row, "seed": seed, "epoch": range(begin + 4, begin + 4 + 4 * len(values), 4),
+                         "value": values, "fidelity_auc": aucs})
+
+
+def test_a_curve_is_read_where_it_first_reaches_a_recognition():
+    one = curve([10.0, 30.0, 20.0, 40.0], [.9, .8, .85, .7])
+    assert evidence.at(one, 20.0) == pytest.approx((.85, 6))  # halfway of the first rise, not at epoch 12
+    assert evidence.at(one.iloc[::-1], 40.0) == pytest.approx((.7, 16))
+    assert evidence.at(one, 5.0) == pytest.approx((.9, 4))  # nothing is measured before
+    assert np.isnan(evidence.at(one, 41.0)).all()
+
+
+def test_heads_are_compared_at_equal_recognition_and_what_is_not_reached_is_counted():
+    plain = pd.concat([curve([10.0, 30.0], [.9, .8], seed=seed) for seed in range(4)]
+                      + [curve([50.0, 70.0], [.7, .6], "plain on", seed, 8) for seed in range(4)])
+    ours = pd.concat([curve([5.0, 60.0], [.1, .75 + seed / 1000], "ours", seed, 8) for seed in range(3)]
+                     + [curve([99.0], [.9], "ours", 3, 8)])
+    found = evidence.compared(pd.concat([plain, ours]), "ours", ["plain", "plain on"])
+    assert found["difference"] == pytest.approx(.101) and found["low"] > .09
+    assert (found["seeds"], found["of"], found["epoch"]) == (3, 4, 14)
+    assert evidence.compared(pd.concat([plain, ours]), "ours", ["plain"]) | {"epoch": 0} == {
+        "seeds": 0, "of": 4, "epoch": 0}
+
+
+def test_the_front_and_what_a_rival_matches():
+    lines = pd.DataFrame([("a", 1.0, .9), ("a", 2.0, .8), ("a", 1.0, .8), ("a", 2.0, .8),
+                          ("b", 2.0, .9), ("b", 3.0, .1)], columns=["method", *evidence.MEASURES])
+    assert evidence.front(lines[lines.method == "a"]).value.tolist() == [1, 2, 2]
+    assert evidence.matched(lines, "a", ["a", "b"]).tolist() == [1, 1]
+    assert evidence.matched(lines, "b", ["a"]).tolist() == [0]

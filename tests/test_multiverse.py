@@ -203,3 +203,14 @@ def test_a_reading_is_printed_where_nothing_departs():
     for line in lines[lines.method == "MSQNet+TFE"].to_dict("records"):
         departs = line["weight"] != "1" or line["adversary"] != "literal"
         assert not (departs and line["printed"]) and (line["config"] % 2 or line["printed"])
+
+
+def test_effects_in_words_have_a_star_after_holm_and_no_word_where_an_axis_is_not_the_heads():
+    verse = multiverse.read(FILE)
+    frame = planned(verse, {"k": {"2": 9.0}}, noise=0.5)
+    found = evidence.told(verse, evidence.readings(verse, frame), ["MSQNet+TFE", "BIKE+TFE"])
+    by = found.set_index(["axis", "value"])
+    assert len(found) == sum(map(len, verse.axes.values())) and by.loc["depth", "the text"].eq("printed").all()
+    assert by.loc[("k", "2"), "BIKE+TFE: mAP"].endswith("*") and by.loc[("k", "2"), "BIKE+TFE: mAP"][:2] == "+6"
+    assert by.loc[("dropout", "0.3"), "BIKE+TFE: mAP"] == "" != by.loc[("dropout", "0.3"), "MSQNet+TFE: mAP"]
+    assert sum("*" in word for word in found["BIKE+TFE: mAP"]) == 3  # the values of k alone

@@ -66,13 +66,14 @@ def reading(folder, given):
     "" where a rule is given no table, or names the readings itself. Tables that hold no column of it are
     older, of the reading from scratch.
     """
-    if "heads" in given or not (folder / f"{given.get('name')}.csv").is_file():
+    named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
+    named = named - {None}
+    itself = "heads" in given or "more" in given and not named
+    if itself or not (folder / f"{given.get('name')}.csv").is_file():
         return ""
     runs = load(folder, given["name"])
     if "start" not in runs:
         return "from scratch, -L_N below D: "
-    named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
-    named = named - {None}
     runs = runs[runs.row.isin(named) | (not named)].dropna(subset="below")
     found = dict.fromkeys(
         f"{'from scratch' if run.start == 'cold' else 'warm'}, {run.below.replace('D', '-L_N')} below D"

@@ -5,6 +5,8 @@
 A rule raises LookupError, with the command that would help, where the file that it reads is not there.
 """
 
+from itertools import zip_longest
+
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -106,8 +108,8 @@ def against(folder, name, row):
     return held[[row]].iloc[0]
 
 
-def differences(folder, name, row, column="value"):
-    """Each run of a row minus that of its seed which it is held against: a Series by seed.
+def differences(folder, name, row, column="value", other=None):
+    """Each run of a row minus that of its seed which it is held against, or of `other`: a Series by seed.
 
     column: of the runs on test, or the name of a measure.
     """
@@ -116,12 +118,13 @@ def differences(folder, name, row, column="value"):
         runs = on_test(load(folder, name, "_measures")).query("measure == @column").rename(
             columns={"value": column})
     wide = runs.pivot_table(index="seed", columns="row", values=column)
-    return (wide[row] - wide[against(folder, name, row)]).dropna()
+    return (wide[row] - wide[other or against(folder, name, row)]).dropna()
 
 
-def exceed(folder, name, rows, column, digits=3):
-    """The claim that each of `rows` is above its baseline in a column or measure of its runs."""
-    found = {row: differences(folder, name, row, column) for row in rows}
+def exceed(folder, name, rows, column, digits=3, others=()):
+    """The claim that each of `rows` is above its baseline, or one of `others`, in a column or measure."""
+    found = {row: differences(folder, name, row, column, other)
+             for row, other in zip_longest(rows, others)}
     judged_rows = {row: compared(each, 0 * each, digits=digits) for row, each in found.items()}
     return together([each for each, _ in judged_rows.values()]), "; ".join(
         f"{row} {words}" for row, (_, words) in judged_rows.items())
