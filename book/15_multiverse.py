@@ -6,18 +6,20 @@
 # The text leaves room: where TFE begins, what it replaces, who trains the
 # layers below $D$, and more. One default is one reading. So readings are
 # drawn at random, by a written seed, from
-# [all axes where the text leaves room](silent.md). Each reading is trained
-# once on `planted` (**synthetic** videos) and judged on `val`. The plain
-# heads are to be searched as long, over what they have.
+# [axes where the text leaves room](silent.md). Every second one draws no
+# value that departs from the text: the mixture is ours. Each reading is
+# trained once on `planted` (**synthetic** videos) and judged on `val`. The
+# plain heads have as many tries, over what they have.
 #
 # A reading's *gain* is its difference to the plain head of the same kind,
 # tuned alike:
 #
 # $$\text{gain}_i = \text{mAP}_i - \max_j \text{mAP}^{\text{plain}}_j .$$
 #
-# The rules stand in `results/plan.md`; they were written first. Of this
-# search the last stage alone sees the test split, which Table 1 has read
-# before. The answer, as far as the search is:
+# The rules of choice were written first, in `results/plan.md`. The space of
+# draws was mended three times while the search ran, on `val` alone (items 4,
+# 19 and 23). Of this search the last stage alone will see the test split,
+# which Table 1 has read before. The answer, as far as the search is:
 
 # %%
 import matplotlib.pyplot as plt
@@ -43,8 +45,8 @@ ours = f"{head}+TFE"
 axes = next(m.axes for m in verse.methods if m.row == ours)
 found = lines[lines.method == ours]
 effects = multiverse.effects(found, axes, measure).dropna(subset="low")
-effects = effects.iloc[effects.effect.abs().argsort()[::-1]]
-sure = effects[effects.holm < 0.05]
+by_axis = multiverse.by_axis(effects) if len(effects) else effects
+sure = by_axis[by_axis.holm < 0.05]
 run = f"{len(found)} of {verse.configurations} readings of {ours} are run"
 
 # %%
@@ -56,11 +58,11 @@ some = (f"{run}. In {(gains > 0).sum()} of them the gain is above zero. It"
 if effects.empty:
     told = f"Not known yet: {run}, too few to tell what any axis does."
 else:
-    told = (f"{some} Of {len(effects)} effects of axes, {len(sure)} differ"
-            " from zero after Holm's rule." + "".join(
-                f" The largest is `{most.axis}` at `{most.value}`:"
-                f" {form.format(most.effect)}."
-                for most in sure.head(1).itertuples()))
+    told = (f"{some} Of {len(by_axis)} axes, {len(sure)} matter after Holm's"
+            " rule." + "".join(
+                f" Of `{one.axis}` the best value lies"
+                f" {form.format(one.difference).lstrip('+')} above the worst."
+                for one in sure.itertuples()))
 Markdown(f"**Answer.** {told}")
 
 # %% [markdown]
@@ -111,54 +113,92 @@ reading = found.set_index("config").loc[0]
 assert abs(reading.gain_value - by_hand) < 1e-9
 
 # %% [markdown]
+# The second panel needs a yardstick. Most plain heads too are more faithful
+# than the one with the highest mAP, so that a dot above zero says little.
+#
 # ## All readings, and printed ones
 #
 # A reading is *printed* where no value of it departs from the text, but for
 # the rate and the epochs. The paper's, 5e-5 and 100, are those of other heads
-# on other data; here every side draws its own. The column `gaining` is the
-# share of readings whose gain is above zero.
+# on other data; here every side draws its own. A cold start and one pass are
+# drawn as silent values. A reader may find that the text speaks against
+# them, so the third line of a method leaves both out. The column `gaining`
+# is the share of readings whose gain is above zero.
 
 # %%
-multiverse.shares(lines).round(3)
+shares = multiverse.shares(lines)
+shares.round(3)
+
+# %% [markdown]
+# ## As many tries are not the same chance
+#
+# The plain heads have few axes, and 120 tries see nearly all there is. TFE
+# has sixteen axes or more, and about half of its tries begin cold. So the
+# best of $n$ tries is shown for each $n$, of $N$ that were made:
+#
+# $$\mathbb E[\max] = \sum_{i=n}^{N}
+#   \binom{i-1}{n-1} \Big/ \binom{N}{n} \; \text{mAP}_{(i)} .$$
+
+# %%
+fig, panels = plt.subplots(1, 2, figsize=(7, 3), sharey=True)
+for ax, name in zip(panels, ("MSQNet", "BIKE")):
+    mine = lines[lines.method == f"{name}+TFE"]
+    begin = mine["start of MSQNet" if name == "MSQNet" else "start"]
+    for look, part, style in (
+            ("plain head", lines[lines.method == name], "k-"),
+            ("with TFE", mine, "C0-"),
+            ("with TFE, warm", mine[begin == "warm"], "C0--")):
+        ax.plot(multiverse.best_of(part.value), style, label=look)
+    ax.set(title=name, xlabel="tries", xscale="log", ylim=(60, None))
+panels[0].set_ylabel("expected best mAP")
+plots.legend(fig)
+plots.show(fig, "tries", "The best of as many tries: expected mAP on val of"
+           " planted (synthetic), one seed a try.",
+           alt="Two panels of rising lines over the number of tries.")
 
 # %% [markdown]
 # ## What each axis does
 #
-# Least squares on all axes at once: the effect of a value is its difference
-# to the axis's mean, other axes held, with a 95% t interval and its p value
-# by Holm's rule. The five largest are shown, once there are more readings
-# than values to tell apart; [all of them](silent.md) stand on another page.
+# Least squares on all axes at once, other axes held. An axis is tested once,
+# by an F test, and Holm's rule runs over the axes. The five surest are shown,
+# once there are more readings than values to tell apart;
+# [every value](silent.md) stands on another page. Readings that collapse
+# widen all intervals: where no axis is sure, its effect may still be there.
 
 # %%
 display(Markdown(f"Not shown yet: {run}.") if effects.empty
-        else effects.head(5).round(2))
+        else by_axis.head(5).round(3).set_index("axis"))
 
 # %% [markdown]
 # ## What the adversary adds
 #
-# The readings of `TFE` and of `TFE, no adversary` together, by least squares
-# once more: what the adversary adds where all axes that both have are held.
-# Its weight, its form and A's own updates differ among those that have one.
+# A reading of TFE and one of `TFE, no adversary` that share a draw are a
+# pair. The middle pair, the share of pairs above zero, and a sign test, for
+# all pairs and for those that begin warm with the literal form:
 
 # %%
-added = pd.DataFrame({name: multiverse.of_adversary(
-    lines, ours, f"{ours}, no adversary", axes, name)
-    for name in multiverse.MEASURES})
-added.round(3)
+added = {}
+for name in ("MSQNet", "BIKE"):
+    mine = lines[lines.method == f"{name}+TFE"]
+    begin = mine["start of MSQNet" if name == "MSQNet" else "start"]
+    own = mine.config[(begin == "warm") & (mine.adversary == "literal")]
+    for part, some in (("all", lines), ("warm and literal",
+                                        lines[lines.config.isin(own)])):
+        added[name, part] = multiverse.pairs(
+            some, f"{name}+TFE", f"{name}+TFE, no adversary").stack()
+pd.DataFrame(added).T.astype(float).round(3)
 
 # %% [markdown]
+# [Chapter 16](16_adversary.ipynb) has one reading of BIKE, with ten seeds, in
+# which the adversary raises leave one out. The pairs above average over
+# rates, depths, masks and who trains below $D$. Where they show no such
+# gain, it belongs to that reading.
+#
 # ## Fidelity at equal recognition
 #
 # A gain in one measure may be the price of the other: below, the most
-# faithful configurations recognise less. So a configuration is *matched*
-# where one of another method has at least its mAP and at least its AUC.
-# The table has the share that is matched by each other method. The lines in
-# the picture join what no configuration of the same method matches.
-
-# %%
-names = [head, ours, f"{ours}, no adversary", "gated MIL"]
-pd.DataFrame([frontier.matched(lines, name, [n for n in names if n != name])
-              for name in names]).round(2)
+# faithful configurations recognise less. The lines in the picture join
+# what no configuration of the same method equals in both measures.
 
 # %%
 fig, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True)
@@ -176,7 +216,19 @@ plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of all"
            " configurations so far, one seed each on val of planted"
            " (synthetic), and the front of each method.",
            alt="Two panels of dots, AUC over mAP. The fronts fall to the"
-           " right; that of gated MIL lies above and to the right.")
+           " right.")
+
+# %% [markdown]
+# Of the configurations within five points of the best plain head: the share
+# that one of another method equals or passes in both measures. On the
+# diagonal stand the other configurations of the same method, a yardstick:
+# what they match as often tells no two methods apart.
+
+# %%
+names = [head, ours, f"{ours}, no adversary", "gated MIL"]
+level = lines.value[lines.method == head].max() - 5
+pd.DataFrame([frontier.matched(lines, name, names, level)
+              for name in names]).round(2)
 
 # %% [markdown]
 # **What it says.** The share of readings that gain, beside that of the plain
@@ -186,13 +238,16 @@ plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of all"
 # **What it does not say.** These are single seeds on `val`, and the search
 # is not complete until the first line above says so. The best of many is
 # too good by chance: only the last stage, on fresh seeds and the test
-# split, judges what was chosen.
+# split, judges what was chosen. The rates of all heads end at 3e-3. On `val`
+# of Table 1, plain BIKE is a little better at 1e-2, so that the best plain
+# BIKE may be too low here, which favours TFE.
 #
 # ## Summary
 #
-# - Readings are drawn, not picked. The plain heads are to be searched as
-#   long; how far both are is printed above.
+# - Readings are drawn, not picked. The plain heads have as many tries, which
+#   is not the same chance: the best of $n$ is drawn for each $n$.
 # - Gains are held against the best plain head, not against its default.
+# - A gain in fidelity counts at equal recognition alone.
 # - The first sentence of this chapter is the answer, as far as the search is.
 # - Choices are made on `val` by rules that were written first.
 #

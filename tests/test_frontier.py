@@ -81,5 +81,7 @@ def test_the_front_and_what_a_rival_matches():
     lines = pd.DataFrame([("a", 1.0, .9), ("a", 2.0, .8), ("a", 1.0, .8), ("a", 2.0, .8),
                           ("b", 2.0, .9), ("b", 3.0, .1)], columns=["method", *evidence.MEASURES])
     assert evidence.front(lines[lines.method == "a"]).value.tolist() == [1, 2, 2]
-    assert evidence.matched(lines, "a", ["a", "b"]).tolist() == [1, 1]
-    assert evidence.matched(lines, "b", ["a"]).tolist() == [0]
+    assert evidence.matched(lines, "a", ["a", "b"]).tolist() == [.75, 1]  # of equals each has the other
+    assert evidence.matched(lines, "b", ["a", "b"]).tolist() == [0, 0]  # none is a rival of itself
+    assert evidence.matched(lines, "a", ["b"], level=2.0).tolist() == [1]
+    assert evidence.matched(lines, "a", ["b"], level=9.0).isna().all()

@@ -214,3 +214,27 @@ def test_effects_in_words_have_a_star_after_holm_and_no_word_where_an_axis_is_no
     assert by.loc[("k", "2"), "BIKE+TFE: mAP"].endswith("*") and by.loc[("k", "2"), "BIKE+TFE: mAP"][:2] == "+6"
     assert by.loc[("dropout", "0.3"), "BIKE+TFE: mAP"] == "" != by.loc[("dropout", "0.3"), "MSQNet+TFE: mAP"]
     assert sum("*" in word for word in found["BIKE+TFE: mAP"]) == 3  # the values of k alone
+
+
+def test_an_axis_is_tested_once_and_its_values_are_ordered():
+    verse = multiverse.read(FILE)
+    lines = evidence.readings(verse, planned(verse, {"k": {"2": 9.0}, "depth": {"last": -3.0}}, noise=0.5))
+    axes = next(method.axes for method in verse.methods if method.row == "BIKE+TFE")
+    found = evidence.effects(lines[lines.method == "BIKE+TFE"], axes)
+    assert (found.groupby("axis").holm.nunique() == 1).all()
+    told = evidence.by_axis(found).set_index("axis")
+    assert set(told.index[told.holm < .05]) == {"k", "depth"}
+    assert told.loc["depth", "from worst to best"] == "last < table4"
+    assert told.loc["depth", "difference"] == pytest.approx(3, abs=.5)
+    assert told.loc["k", "from worst to best"].endswith("< 2")
+
+
+def test_pairs_of_a_configuration_and_the_best_of_n_tries():
+    lines = pd.DataFrame([(method, config, value + config, .5) for config in range(6)
+                          for method, value in (("with", 2.0 if config else -1.0), ("without", 1.0))],
+                         columns=["method", "config", "value", "fidelity_auc"])
+    found = evidence.pairs(lines, "with", "without")
+    assert found.loc["value"].tolist() == [6, 1.0, pytest.approx(5 / 6), pytest.approx(.21875)]
+    assert found.loc["fidelity_auc", "above"] == 0 and np.isnan(found.loc["fidelity_auc", "p"])
+    best = evidence.best_of([3.0, 1.0, 2.0])
+    assert best.tolist() == pytest.approx([2, 8 / 3, 3])

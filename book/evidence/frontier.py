@@ -20,14 +20,16 @@ def front(lines):
     return lines[[not _passes(points, point, strictly=True).any() for point in points]].sort_values("value")
 
 
-def matched(lines, ours, rivals):
+def matched(lines, ours, rivals, level=0.0):
     """The share of the configurations of `ours` that one of each rival equals or passes in both measures.
 
-    lines: of `book.evidence.multiverse.readings`; ours: a method; rivals: methods. Returns a Series.
+    lines: of `book.evidence.multiverse.readings`; rivals: methods, `ours` among them or not: a configuration
+    is no rival of itself; level: only configurations that recognise as much count. Returns a Series.
     """
-    points = lines.set_index("method")[MEASURES].dropna()
-    return pd.Series({rival: np.mean([_passes(points.loc[[rival]].to_numpy(), point).any()
-                                      for point in points.loc[[ours]].to_numpy()])
+    points = {method: part[MEASURES].dropna().to_numpy() for method, part in lines.groupby("method")}
+    mine = [point for point in points[ours] if point[0] >= level]
+    return pd.Series({rival: np.mean([_passes(points[rival], point).sum() > (rival == ours)
+                                      for point in mine]) if mine else np.nan
                       for rival in rivals}, name=ours)
 
 

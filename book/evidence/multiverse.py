@@ -7,6 +7,7 @@ of its axes departs from the text.
 import numpy as np
 import pandas as pd
 from scipy import stats
+from scipy.special import gammaln
 
 from book.evidence.statistics import holm
 from book.runs.multiverse import means
@@ -36,21 +37,25 @@ def readings(verse, frame):
 
 
 def shares(lines):
-    """Of each method's readings: how many, the median gain, and the share that gains; two lines.
+    """Of each method's readings: how many, the median gain, and the share that gains; three lines.
 
-    One line for all readings, one for those that are printed.
+    One line for all readings; one for those that are printed; and one for those of them that begin warm
+    and play in two phases, where "silent" is read as the text's other sentences suggest.
     """
+    ours = lines.reindex(columns=["start", "start of MSQNet", "schedule"])
+    strict = lines.printed & (ours[["start", "start of MSQNet"]] != "cold").all(axis=1) & (
+        ours.schedule != "one-pass")
     found = []
-    for (method, name), part in ((key, part) for key, group in lines.groupby("method", sort=False)
-                                 for key, part in (((key, "all"), group),
-                                                   ((key, "printed"), group[group.printed]))):
-        gains = part[[f"gain_{measure}" for measure in MEASURES]].dropna()
-        if len(gains):
-            found.append({"method": method, "readings": name, "configurations": len(gains),
-                          **{f"median_{measure}": gains[f"gain_{measure}"].median()
-                             for measure in MEASURES},
-                          **{f"gaining_{measure}": (gains[f"gain_{measure}"] > 0).mean()
-                             for measure in MEASURES}})
+    for method, group in lines.groupby("method", sort=False):
+        for name, chosen in (("all", group.printed | True), ("printed", group.printed),
+                             ("printed, warm, two phases", strict[group.index])):
+            gains = group.loc[chosen, [f"gain_{measure}" for measure in MEASURES]].dropna()
+            if len(gains):
+                found.append({"method": method, "readings": name, "configurations": len(gains),
+                              **{f"median_{measure}": gains[f"gain_{measure}"].median()
+                                 for measure in MEASURES},
+                              **{f"gaining_{measure}": (gains[f"gain_{measure}"] > 0).mean()
+                                 for measure in MEASURES}})
     return pd.DataFrame(found)
 
 
@@ -58,33 +63,59 @@ def effects(lines, axes, measure="value"):
     """What each value of each axis does to a measure, the other axes held: least squares.
 
     lines: the readings of one method. An effect is the difference to the axis's mean over its values,
-    with a 95% t interval, and `holm`, its p value among all of them: one line an axis and value that was
-    drawn. Axes with one value are left out. Where there are too few readings, the ends and `holm` are nan.
+    with a 95% t interval: one line an axis and value that was drawn. `holm` is the p value of the F test
+    that the axis does nothing, among all axes. Axes with one value are left out. Where there are too few
+    readings, the ends and `holm` are nan.
     """
     y = lines[measure].to_numpy(float)
     values = [(axis, value) for axis in axes if lines[axis].nunique() > 1
               for value in sorted(lines[axis].dropna().unique())]
     drawn = np.array([lines[axis] == value for axis, value in values]).reshape(-1, len(y))
-    x = np.vstack([np.ones(len(y)), drawn]).T
+    x = np.vstack([np.ones(len(y)), drawn]).T.astype(float)
     inverse, freedom = np.linalg.pinv(x), len(y) - np.linalg.matrix_rank(x)
     axis_of = np.array([axis for axis, _ in values])
     alike = axis_of[:, None] == axis_of
     # Values of one axis are told only against each other: as differences to their mean.
     effect = (np.eye(len(values)) - alike / alike.sum(1)[:, None]) @ inverse[1:]
-    noise = ((y - x @ inverse @ y) ** 2).sum() / freedom if freedom > 0 else np.nan
-    error, student = np.sqrt(noise * (effect ** 2).sum(1)), stats.t(max(freedom, 1))
-    found = pd.DataFrame(values, columns=["axis", "value"]).assign(
-        readings=drawn.sum(1).astype(int), effect=effect @ y)
-    return found.assign(low=found.effect - student.ppf(0.975) * error,
-                        high=found.effect + student.ppf(0.975) * error,
-                        holm=holm(2 * student.sf(np.abs(found.effect) / np.maximum(error, 1e-12))))
+    noise = _left(x, y) / freedom if freedom > 0 else np.nan
+    reach = stats.t.ppf(0.975, max(freedom, 1)) * np.sqrt(noise * (effect ** 2).sum(1))
+    named = list(dict.fromkeys(axis_of))
+    adjusted = dict(zip(named, holm([_p(x, y, np.r_[True, axis_of != axis], noise, freedom)
+                                     for axis in named])))
+    return pd.DataFrame([
+        {"axis": axis, "value": value, "readings": int(shown.sum()), "effect": middle,
+         "low": middle - half, "high": middle + half, "holm": adjusted[axis]}
+        for (axis, value), shown, middle, half in zip(values, drawn, effect @ y, reach)])
+
+
+def _left(x, y):
+    """The sum of squares that least squares on x leaves of y."""
+    return ((y - x @ np.linalg.pinv(x) @ y) ** 2).sum()
+
+
+def _p(x, y, kept, noise, freedom):
+    """The p value of the F test that the columns of x beside `kept` explain nothing more."""
+    more = np.linalg.matrix_rank(x) - np.linalg.matrix_rank(x[:, kept])
+    if not more or freedom <= 0:
+        return np.nan
+    return stats.f.sf((_left(x[:, kept], y) - _left(x, y)) / more / max(noise, 1e-12), more, freedom)
+
+
+def by_axis(found):
+    """`effects` an axis a line, surest first: its values from worst to best, and what lies between them."""
+    lines = []
+    for axis, part in found.groupby("axis", sort=False):
+        part = part.sort_values("effect")
+        lines.append({"axis": axis, "from worst to best": " < ".join(part.value),
+                      "difference": part.effect.iloc[-1] - part.effect.iloc[0], "holm": part.holm.iloc[0]})
+    return pd.DataFrame(lines).sort_values(["holm", "difference"], ascending=[True, False])
 
 
 def told(verse, lines, rows):
     """What each value of each axis does in the methods `rows`, in words: one line an axis and value.
 
     lines: of `readings`. A method has no word on an axis that is not its own. An effect is given in mAP points and in AUC, as `effects` has it; a star where
-    it differs from zero after Holm's rule over the effects of that head and measure.
+    its axis does something, after Holm's rule over the axes of that head and measure.
     """
     found = pd.DataFrame([(axis, one.value, one.kind) for axis, values in verse.axes.items()
                           for one in values], columns=["axis", "value", "the text"])
@@ -110,3 +141,37 @@ def of_adversary(lines, ours, without, axes, measure="value"):
                                                and both.groupby("method")[axis].count().min())], measure)
     line = found[(found.axis == "method") & (found.value == ours)].iloc[0]
     return {name: 2 * line[name] for name in ("effect", "low", "high")}  # it was to the mean of both
+
+
+def pairs(lines, ours, without):
+    """TFE minus TFE without adversary, a configuration at a time: one draw serves both.
+
+    They share all axes but who trains below D, which is drawn for each. Returns a line a measure: `pairs`,
+    their `median`, the share `above` zero, and `p`, of the sign test.
+    """
+    wide = {measure: lines.pivot(index="config", columns="method", values=measure) for measure in MEASURES}
+    found = {}
+    for measure, both in wide.items():
+        each = (both[ours] - both[without]).dropna()
+        above, told = int((each > 0).sum()), int((each != 0).sum())
+        found[measure] = {"pairs": len(each), "median": each.median(), "above": (each > 0).mean(),
+                          "p": stats.binomtest(above, told).pvalue if told else np.nan}
+    return pd.DataFrame(found).T
+
+
+def best_of(values):
+    """The expected best of n of these values, drawn without repeats: a Series by n, from 1 to all.
+
+    What n tries find by chance: methods are to be compared at the same n.
+    """
+    ordered = np.sort(np.asarray(values, float))
+    many = len(ordered)
+    return pd.Series({n: _largest(many, n) @ ordered for n in range(1, many + 1)})
+
+
+def _largest(many, n):
+    """The chance of each of `many` ordered values to be the largest of n drawn without repeats."""
+    below = np.arange(many)
+    chance = gammaln(below + 1) - gammaln(np.maximum(below - n + 2, 1)) - gammaln(n)
+    whole = gammaln(many + 1) - gammaln(many - n + 1) - gammaln(n + 1)
+    return np.where(below >= n - 1, np.exp(chance - whole), 0.0)
