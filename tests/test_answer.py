@@ -157,3 +157,12 @@ def test_rows_of_one_verdict_stand_together():
         ("A", -3, .01), ("B", 2, .5), ("C", -1, .02), ("D", 1, .01))])
     assert answer.of_rows(lines, "accuracy") == (
         "accuracy fell for A, C. It shows no clear difference for B. It rose for D")
+
+
+def test_the_difference_of_each_seed_has_the_mean_of_the_answer():
+    table = runs(**{"MSQNet+TFE": (-5, 0, .1)})
+    each = answer.each_seed(table)
+    assert each.groupby(["head", "measure"]).size().eq(10).all() and each.measure.nunique() == 3
+    mine = each[(each["head"] == "MSQNet") & (each.measure == "mAP")].difference
+    lines = answer.contrasts(table)
+    assert mine.mean() == pytest.approx(lines.difference[lines.question == "TFE"].iloc[0])

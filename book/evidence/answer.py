@@ -47,6 +47,15 @@ def by_seed(runs, split):
         index="seed", columns="row", values=[column for column, *_ in MEASURES.values()])
 
 
+def each_seed(runs, split="test"):
+    """TFE minus its control, seed by seed: lines of `head`, `measure`, `seed` and `difference`."""
+    wide = by_seed(runs, split)
+    ours, other, _ = QUESTIONS["TFE"]
+    found = {(head, name): wide[column, ours.format(head)] - wide[column, other.format(head)]
+             for column, name, *_ in MEASURES.values() for head in HEADS}
+    return pd.concat(found, names=["head", "measure"]).rename("difference").reset_index()
+
+
 def corrected(lines):
     """Lines of `differences` with `holm` and `auc_holm`: their p values, corrected all together.
 
