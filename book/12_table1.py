@@ -76,8 +76,8 @@ plots.show(fig, "readings", "What TFE gives beside the head trained on for"
 # to 4, before. Seeds 5 to 9 were not seen; the headline is split below. One
 # more decision followed a look at `test`: all rows with a warm start had one
 # rate, 1e-3, and MSQNet+TFE's mAP fell far there, without its adversary
-# too. Those runs were thrown away. At that rate one of two seeds breaks down on `val` with the adversary
-# (75.9 and 29.8 mAP), and none without it (77.3, 75.1). The rates that
+# too. Those runs were thrown away. At that rate one of two seeds breaks down
+# on `val` with the adversary (75.9 and 29.8 mAP), and none without it (77.3, 75.1). The rates that
 # replaced it were chosen on `val`, with two seeds that no row here has. Each
 # row takes the best of three of its own; mean pooling and the oracle rows
 # keep a fixed one.
@@ -282,20 +282,20 @@ each["seeds"] = np.where(each.seed < 5, "0 to 4, seen before", "5 to 9")
 fig, panels = plt.subplots(1, 3, figsize=(7, 2.2), sharey=True)
 for ax, (name, part) in zip(panels, each.groupby("measure", sort=False)):
     sns.stripplot(part, x="difference", y="head", hue="seeds", ax=ax,
-                  dodge=True, size=4)
+                  dodge=True, jitter=False, size=4)
     ax.axvline(0, color="grey", linewidth=.8)
     ax.set(xlabel=name, ylabel="")
 plots.legend(fig)
 plots.show(fig, "seeds", "TFE minus the head trained on, a dot a seed, each"
-           f" row at its own best rate; {split} split of planted (synthetic).",
-           alt="Three panels of dots, two heads each. Seeds that a trial had"
-           " shown lie among those that it had not.")
+           f" row at its own best rate; {split} split of synthetic videos.",
+           alt="Three panels of dots, two heads each, the seeds that a trial"
+           " had shown in one colour, the others in another.")
 for part, other in ((runs[runs.seed > 4], "{} trained on"),
                     (runs, "Gated MIL")):  # which has half the epochs
     wide = answer.by_seed(part, split)
     for head in answer.HEADS:
         one = answer.differences(wide, f"{head}+TFE", other.format(head))
-        print(one["row"], "minus", one["against"], *(
+        print(one["row"], "minus", one["against"], "in mAP, AUC, mass:", *(
             interval(one, f"{prefix}difference", digits=digits)
             for prefix, digits in (("", 1), ("auc_", 3), ("mass_", 3))))
 
