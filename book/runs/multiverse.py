@@ -195,9 +195,16 @@ def _complete(verse, jobs, done, data, workers):
 
 
 def _fit(job, data, encoder):
-    _, settings, begin, splits = job
+    key, settings, begin, splits = job
+    refuse_changed(key, fits.key(settings, data, encoder, begin))
     device = provenance.receipt(settings.device, settings.threads)["device"]
     return [row | {"device": device} for row in fits.fit(settings, data, encoder, splits, begin)[0]]
+
+
+def refuse_changed(key, now):
+    """In a worker, which may have begun after the keys were made: run no other code, no other data."""
+    if key != now:
+        raise StudyError("the code or the data changed while the batch ran: start it again")
 
 
 def read_table(path):
