@@ -20,7 +20,8 @@ def tables(**moved):
 
             def value(name):
                 return .5 + draw.normal(scale=.002) + (row == "weight 1") * moved.get(name, 0)
-            runs.append({**at, "value": 100 * value("value"), "fidelity_auc": value("auc")})
+            runs.append({**at, "value": 100 * value("value"), **{
+                f"fidelity_{name}": value(name) for name in ("auc", "mass", "pointing")}})
             measures += [{**at, "measure": name, "value": value(short)}
                          for short, name in adversary.OF_RUN.items()]
             read.append({**at, "auc": 0.1, "pairs": 400, **{name: value(name) for name in READ}})
@@ -45,9 +46,10 @@ def test_each_explanation_is_told_by_what_was_foretold_of_it(moved, fits):
 
 
 def test_changes_are_paired_in_the_units_of_their_measures():
-    lines = tables(value=.03, auc=.04).set_index("measure")
+    lines = tables(value=.03, auc=.04, mass=.01).set_index("measure")
     assert lines.difference["value"] == pytest.approx(3, abs=.3)
     assert lines.difference["auc"] == pytest.approx(.04, abs=.003) and lines.seeds["auc"] == 10
     assert lines.verdict["value_past_d"] == "equal" and "pairs" not in lines.index
+    assert lines.verdict["mass"] == "higher"  # no margin was fixed for it
     said = adversary.words(lines.reset_index()).loc["weight 1"]
-    assert said.value == "+2.9 [+2.8, +3.1] *" and said.auc.endswith("] *") and said.value_past_d.endswith("] =")
+    assert said.value == "+3.0 [+2.8, +3.1] *" and said.auc.endswith("] *") and said.value_past_d.endswith("] =")

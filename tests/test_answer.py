@@ -26,37 +26,39 @@ def runs(seeds=10, **effects):
 
 
 @pytest.mark.parametrize("effects, said", [
-    ({}, "TFE raised neither head's mAP: both stayed equal within 1 point."),
+    ({}, "mAP is equal within 1 point on both heads."),
     ({"MSQNet+TFE": (-5, 0, .1), "BIKE+TFE": (0, 0, 9)},
-     "TFE raised neither head's mAP: MSQNet's fell by 5.0 points and BIKE's shows no clear difference."),
+     "MSQNet's mAP is lower by 5.0 points, BIKE's shows no clear difference."),
     ({"BIKE+TFE": (3, 0, .1)},
-     "TFE raised only BIKE's mAP: MSQNet's stayed equal within 1 point and BIKE's rose by 3.0 points."),
+     "MSQNet's mAP is equal within 1 point, BIKE's is higher by 3.0 points."),
     ({"MSQNet+TFE": (2, 0, .1), "BIKE+TFE": (3, 0, .1)},
-     "TFE raised both heads' mAP: MSQNet's rose by 2.0 points and BIKE's rose by 3.0 points.")])
+     "MSQNet's mAP is higher by 2.0 points, BIKE's is higher by 3.0 points.")])
 def test_a_sentence_says_what_the_runs_say(effects, said):
-    assert answer.sentence(answer.contrasts(runs(**effects)), "TFE") == said
+    assert answer.sentence(answer.contrasts(runs(**effects)), "TFE") == (
+        f"With TFE, beside the head trained on for as long: {said}")
 
 
 def test_fidelity_and_costs_have_sentences_of_their_own():
     lines = answer.contrasts(runs(**{"BIKE+TFE": (0, .1, .1), "MSQNet+TFE from scratch": (-25, 0, 1)}))
-    assert answer.sentence(lines, "TFE", "auc_").endswith("and BIKE's rose by 0.100 AUC.")
+    assert answer.sentence(lines, "TFE", "auc_").endswith("BIKE's is higher by 0.100.")
     assert answer.sentence(lines, "from scratch").startswith(
-        "TFE from scratch lowered only MSQNet's mAP: MSQNet's fell by ")
+        "With TFE from scratch, at another depth and with -L_N below D, beside the plain head: MSQNet's mAP is lower")
 
 
 def test_the_answer_says_where_fidelity_began_if_training_on_lost_some_and_tfe_kept_less():
     lost = {"BIKE trained on": (0, -.1, .1)}
     said = answer.paragraph(runs(**lost, **{"BIKE+TFE": (0, -.05, .1)}))
-    assert "over 10 seeds" in said and "one learning rate" not in said and "MSQNet's is higher because" not in said
+    assert "over 10 seeds" in said and "one learning rate" not in said and "MSQNet's fidelity is higher because" not in said
     assert "because it lost less: the head had 0.800 before; it ended at 0.750 with TFE and 0.700 without" in said
     assert "lost less" not in answer.paragraph(runs(**lost, **{"BIKE+TFE": (0, .05, .1)}))
+    assert "lost less" not in answer.paragraph(runs(**lost, **{"BIKE+TFE": (0, -.1, .1)}))  # as much
 
 
 @pytest.mark.parametrize("effects, said", [
-    ({}, "In the reading fixed beforehand, TFE raised recognition on neither head. By AUC fidelity ended above the "
+    ({}, "In the default reading, TFE raised recognition on neither head. By AUC fidelity ended above the "
          "control's on neither head; by mass on neither head."),
     ({"MSQNet+TFE": (3, .1, .1), "BIKE+TFE": (0, .1, .1)},
-     "In the reading fixed beforehand, TFE raised recognition on MSQNet alone. By AUC fidelity ended above the "
+     "In the default reading, TFE raised recognition on MSQNet alone. By AUC fidelity ended above the "
      "control's on both heads; by mass")])
 def test_the_answer_in_short(effects, said):
     assert answer.paragraph(runs(**effects)).startswith(said)
@@ -65,8 +67,8 @@ def test_the_answer_in_short(effects, said):
 def test_the_caption_of_a_table_says_what_each_reading_gives():
     table = runs(3, **{"MSQNet+TFE": (-5, 0, .1)}).assign(metric="map")
     said = answer.caption(table)
-    assert "TFE raised neither head's mAP: MSQNet's fell by 5.0 points" in said
-    assert all(f" {opening} " in f" {said}" for *_, opening in answer.QUESTIONS.values())
+    assert "for as long: MSQNet's mAP is lower by 5.0 points" in said and "because" not in said
+    assert all(f" {opening}: " in f" {said}" for *_, opening in answer.QUESTIONS.values())
     assert answer.caption(table[table.row.isin(["BIKE", "MSQNet"])]) == ""
     assert answer.caption(table.assign(metric="accuracy")) == "" == answer.caption(table[table.seed < 2])
 
@@ -114,7 +116,7 @@ def test_the_readme_holds_the_answer(tmp_path):
     for _ in range(2):  # again: the same
         answer.write(readme, "answer", answer.paragraph(runs(), at_one_rate()))
     text = readme.read_text()
-    assert text.startswith("before\n<!-- answer: how -->\nIn the reading fixed beforehand, TFE raised ")
+    assert text.startswith("before\n<!-- answer: how -->\nIn the default reading, TFE raised ")
     assert "On synthetic videos, over 10 seeds" in text and "AUC is equal within 0.02.\n" in text
     assert text.endswith("<!-- /answer -->\nafter\n") and "yesterday" not in text
     readme.write_text("no marks")
@@ -155,3 +157,12 @@ def test_rows_of_one_verdict_stand_together():
         ("A", -3, .01), ("B", 2, .5), ("C", -1, .02), ("D", 1, .01))])
     assert answer.of_rows(lines, "accuracy") == (
         "accuracy fell for A, C. It shows no clear difference for B. It rose for D")
+
+
+def test_the_difference_of_each_seed_has_the_mean_of_the_answer():
+    table = runs(**{"MSQNet+TFE": (-5, 0, .1)})
+    each = answer.each_seed(table)
+    assert each.groupby(["head", "measure"]).size().eq(10).all() and each.measure.nunique() == 3
+    mine = each[(each["head"] == "MSQNet") & (each.measure == "mAP")].difference
+    lines = answer.contrasts(table)
+    assert mine.mean() == pytest.approx(lines.difference[lines.question == "TFE"].iloc[0])

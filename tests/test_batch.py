@@ -672,7 +672,8 @@ def test_every_row_of_the_batch_on_silence_is_an_open_question():
     silent = batch.read(paths.BOOK / "batches" / "silent.yaml")
     asked = pd.read_csv(paths.RESULTS / "choices.csv").row
     assert asked.is_unique and set(asked) - {row["row"] for row in silent.rows} == {
-        "start", "depth", "schedule", "control", "embedding", "guide"}  # those are Table 1's, or were decided on val
+        "start", "depth", "schedule", "control", "embedding", "guide",  # Table 1's, or decided on val
+        "A's beginning", "updates of A", "rate of A", "decay", "dropout"}  # the multiverse's
     assert {row["row"] for row in silent.rows} - set(asked) == {"default"}
 
 

@@ -288,3 +288,16 @@ def test_every_evidence_names_a_chapter_and_a_section_that_are_there():
         exercise = re.match(r"exercise (\d)", named[2])
         assert (exercise and f"\n# {exercise[1]}. " in text) or any(
             named[2].startswith(heading.replace("$", "")) for heading in headings), row.evidence
+
+
+def test_one_reading_refutes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(claims, "listed", lambda: {"one": {
+        "rule": "raises", "where": "w", "claim": "c", "shown": "s", "given": {"name": "t", "rows": ["A+TFE"]}}})
+    for name in ("cited.csv", "reported.csv"):
+        shutil.copy(RESULTS / name, tmp_path)
+    pd.DataFrame([{"row": "A+TFE", "start": "warm", "below": "L_S"}]).to_csv(tmp_path / "t.csv")
+    pd.DataFrame([{"row": "A+TFE", "split": "test", "difference": -9, "difference_low": -10, "difference_high": -8,
+                   "holm": .001, "equal": False}]).to_csv(tmp_path / "t_summary.csv")
+    assert rules.raises(tmp_path, "t", ["A+TFE"])[0] == "refuted"
+    found = claims.ledger(tmp_path)[0]
+    assert found["verdict"] == "not reproduced here" and "warm, L_S below D: A+TFE -9" in found["evidence"]

@@ -94,10 +94,14 @@ def test_an_explainer_is_no_method():
     assert list(leaderboard.explainers(frame).index) == ["MSQNet, AIL"]
 
 
-def test_the_choice_is_the_best_mean_over_sets_and_never_one_that_diverged():
-    found = {name: pd.DataFrame({"method": ["A"] * 3, "config": [0, 1, 2], "value": values})
-             for name, values in (("a", [50.0, 60.0, 99.0]), ("b", [80.0, 75.0, np.nan]))}
-    assert leaderboard.chosen(found, ["A", "B"]) == {"A": 1}
+def test_the_choice_is_the_best_mean_rank_and_never_one_that_diverged():
+    found = {name: pd.DataFrame({"method": ["A"] * 4, "config": [0, 1, 2, 3], "value": values})
+             for name, values in (("wide", [20.0, 90.0, 30.0, np.nan]), ("b", [80.0, 75.0, 81.0, 99.0]),
+                                  ("c", [70.0, 60.0, 71.0, 99.0]))}
+    assert leaderboard.chosen(found, ["A", "B"]) == {"A": 2}  # by the mean of percents it would be 1
+    tied = {name: pd.DataFrame({"method": ["A"] * 3, "config": [0, 1, 2], "value": values})
+            for name, values in (("a", [50.0, 60.0, 60.0]), ("b", [80.0, 75.0, 75.0]))}
+    assert leaderboard.chosen(tied, ["A"]) == {"A": 1}  # 0 has the same mean rank, 2 the same values
     found["b"].value = np.nan
     assert leaderboard.chosen(found, ["A"]) == {}
 

@@ -39,6 +39,18 @@ def test_a_saliency_that_is_all_above_is_one_interval():
     assert found[["start", "end"]].to_numpy().tolist() == [[0, 4]]
 
 
+def test_what_is_added_to_a_read_out_or_multiplies_it_moves_no_interval():
+    saliency, edges = np.array([[[0, 2, 4, 0, 3, 1.0], [1, 1, 1, 1, 1, 1]]]), np.arange(7.0)[None]
+    tables = [localisation.thresholded(localisation.rescaled(each), np.ones((1, 2)), edges, ["a"],
+                                       ["go", "stop"], 0.5)
+              for each in (saliency, saliency - 9, 5 * saliency + 2)]
+    assert tables[0][["start", "end"]].values.tolist() == [[1, 3], [4, 5]]  # none where all are equal
+    for other in tables[1:]:
+        pd.testing.assert_frame_equal(other, tables[0])
+    unknown = localisation.rescaled(np.full((1, 1, 6), np.nan))  # gradients that were not taken
+    assert localisation.thresholded(unknown, np.ones((1, 1)), edges, ["a"], ["go"], 0.5).empty
+
+
 def test_suppression_keeps_the_best_of_a_class():
     found = table(("a", "go", 0, 4, 0.5), ("a", "go", 0, 5, 0.9), ("a", "go", 8, 9, 0.1),
                   ("a", "stop", 0, 4, 0.2), ("b", "go", 0, 4, 0.2))

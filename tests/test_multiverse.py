@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from book.__main__ import main
 from book.evidence import multiverse as evidence
 from book.runs import fits, multiverse
 from data.files import reading, store
@@ -33,6 +34,8 @@ TINY = {
 def world(fits_apart):
     """A folder, and what `multiverse.run` gives for the file on a toy dataset."""
     folder = fits_apart(multiverse)
+    (folder / "results").mkdir()
+    (folder / "results" / "plan.md").write_text("1. Choose by `val`.")
     return folder, multiverse.run(written(folder, TINY))
 
 
@@ -238,3 +241,18 @@ def test_pairs_of_a_configuration_and_the_best_of_n_tries():
     assert found.loc["fidelity_auc", "above"] == 0 and np.isnan(found.loc["fidelity_auc", "p"])
     best = evidence.best_of([3.0, 1.0, 2.0])
     assert best.tolist() == pytest.approx([2, 8 / 3, 3])
+
+
+def test_a_configuration_that_does_not_exist_is_refused_in_one_line(world, capsys):
+    folder, _ = world
+    with pytest.raises(StudyError, match="configuration 3 does not exist: choose of 0 to 2"):
+        multiverse.run(multiverse.read(folder / "tiny.yaml"), configs=[1, 3])
+    with pytest.raises(SystemExit) as stopped:
+        main(["batch", str(folder / "tiny.yaml"), "--config", "a"])
+    assert stopped.value.code == 2 and "write one configuration's number" in capsys.readouterr().err
+
+
+def test_what_was_chosen_and_by_which_plan_is_written_before_the_last_stage(world):
+    receipt = reading.json_object(world[0] / "local" / "tiny.json")
+    assert receipt["chosen"]["BIKE"]["recognition"] in range(3) and len(receipt["plan"]) == 16
+    assert receipt["device"] == world[1].device.iloc[0]

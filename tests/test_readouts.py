@@ -163,10 +163,11 @@ def test_what_cannot_be_scored_is_counted(dataset):
     x, ids = np.random.default_rng(0).normal(size=(3, T, F)), ["a", "b", "c"]
     table = readouts.measure(system, x, dataset.targets(ids), dataset, ids).set_index("readout")
     assert list(table.index) == ["attention", "leave_one_out", "single", "attention_logit",
-                                 "gradients"]
+                                 "gradients", "oracle", "random"]
     assert (table.unlabelled == 1).all() and (table.pairs == 1).all()
     assert (table.skipped_empty == 1).all() and (table.skipped_full == 0).all()
-    assert table[["aopcr", "auc", "ndcg", "tiou_0.5", "tiou_map"]].notna().all().all()
+    assert table[["auc", "ndcg", "tiou_0.5", "tiou_map"]].notna().all().all()
+    assert list(table.index[table.aopcr.isna()]) == ["oracle", "random"]  # no head is asked
     with pytest.raises(StudyError, match="no video of this split has a label"):
         readouts.measure(system, x[1:2], dataset.targets(["b"]), dataset, ["b"])
 
@@ -178,6 +179,32 @@ def test_the_head_is_asked_about_no_more_pairs_than_is_said(dataset, monkeypatch
     readouts.measure(system, np.random.default_rng(0).normal(size=(6, T, F)), dataset.targets(ids),
                      dataset, ids)
     assert set(sizes) == {4}
+
+
+def test_the_true_intervals_end_the_scale_also_where_an_action_fills_its_video(dataset):
+    ids = ["a", "c"]
+    whole = pd.DataFrame({"video_id": ["c"], "label": ["stop"], "start": [0.0], "end": [6.0]})
+    full = Dataset(**{**vars(dataset), "segments": pd.concat([dataset.segments, whole])})
+    system = systems.build("mean-pool", "none", C, F, "multilabel")
+    table = readouts.measure(system, np.random.default_rng(0).normal(size=(2, T, F)),
+                             full.targets(ids), full, ids).set_index("readout")
+    assert table.tiou_map["oracle"] == table.auc["oracle"] == 1 > table.tiou_map["random"]
+
+
+def test_the_zero_of_a_read_out_moves_none_of_its_intervals(dataset, monkeypatch):
+    system, ids = systems.build("mean-pool", "none", C, F, "multilabel"), ["a", "c"]
+    x, single = np.random.default_rng(0).normal(size=(2, T, F)), readouts.single
+    tables = []
+    for shift in (0, 100):
+        monkeypatch.setitem(readouts.READOUTS, "single", lambda *of, by=shift: single(*of) - by)
+        table = readouts.measure(system, x, dataset.targets(ids), dataset, ids)
+        tables.append(table[["readout", "auc", *(name for name in table if name.startswith("tiou"))]])
+    pd.testing.assert_frame_equal(*tables, rtol=1e-3)
+
+
+def test_intervals_are_sought_for_twice_as_many_classes_as_there_are_labels():
+    assert readouts._sought(np.eye(9)) == readouts.LIKELIEST
+    assert readouts._sought(np.tri(9)[6:8]) == 15
 
 
 def test_without_intervals_the_head_alone_is_asked(dataset):

@@ -77,9 +77,11 @@ def here(local, monkeypatch):
 def test_a_run_is_read_every_way_that_it_has(local, key, names, capsys):
     assert main(["readouts", key]) == 0
     table = pd.read_csv(local / "readouts.csv")
-    assert list(table.readout) == names and set(table.split) == {"test"}
-    measured = ["aopcr", "auc", "auprc", "ndcg", "rank_accuracy", "tiou_map"]
-    assert table[measured].notna().all(axis=None)
+    assert list(table.readout) == [*names, "oracle", "random"] and set(table.split) == {"test"}
+    assert table[["auc", "auprc", "ndcg", "rank_accuracy", "tiou_map"]].notna().all(axis=None)
+    assert list(table.readout[table.aopcr.notna()]) == names
+    places = readouts.means(table).set_index("readout")["place by auc"]
+    assert places.notna().sum() == len(names)  # truth takes no place
     assert (table.method == SYSTEMS[key][0]).all() and "place by aopcr" in capsys.readouterr().out
 
 

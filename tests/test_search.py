@@ -6,9 +6,11 @@ import yaml
 
 from book.__main__ import main
 from book.commands import batch as command
-from book.evidence import publish
-from book.runs import fits, search
+from book.evidence import explainers, leaderboard, publish, tell
+from book.runs import finals, fits, provenance, search
 from data import planted
+from data.files import store
+from data.files.dataset import open_dataset
 from data.files.paths import BOOK
 from tfe.errors import StudyError
 
@@ -37,8 +39,14 @@ def world(tmp_path_factory):
         patch.setattr(fits, "STARTS", folder / "starts")
         patch.setattr(search.pool, "over_cores", lambda function, items, *_: (
             (item, function(item)) for item in items))  # this process alone
-        patch.setattr(search.tell, "STEPS", 2)
+        patch.setattr(tell, "STEPS", 2)
+        patch.setattr(explainers, "STEPS", 2)
         yield folder, search.run(written(folder, TINY))
+
+
+@pytest.fixture(scope="module")
+def board():
+    return search.read(FILE)
 
 
 def written(folder, content):
@@ -47,17 +55,16 @@ def written(folder, content):
     return search.read(path)
 
 
-def test_every_method_of_the_book_has_the_same_number_of_draws_and_options_of_its_own():
-    board = search.read(FILE)
+def test_every_method_of_the_book_has_the_same_number_of_draws_and_options_of_its_own(board):
     assert board.configurations == 12 and len(board.development) == 3 and len(board.seeds) >= 5
     reading = board.reading(board.development[0])
     for method in reading.methods:
-        assert any("schedule.lr" in axis for axis in method.axes) and 2 <= len(method.axes) <= 5
+        assert all(any(each in axis for axis in method.axes) for each in (
+            "schedule.lr", "schedule.epochs", "schedule.weight_decay")) and len(method.axes) <= 6
     assert sum(m.backbone == "none" and "tfe" not in m.method for m in board.methods) >= 7
 
 
-def test_draws_are_those_of_the_seed_whatever_the_set():
-    board = search.read(FILE)
+def test_draws_are_those_of_the_seed_whatever_the_set(board):
     one, other = (board.reading(name) for name in board.development[:2])
     for a, b in zip(one.methods, other.methods):
         drawn = [[(axis, value.value) for axis, value in reading.values(method, config).items()]
@@ -75,7 +82,8 @@ def test_the_choice_is_searched_on_val_and_measured_on_test_by_every_read_out(wo
     counts = frame.groupby(["row", "readout"]).seed.agg(list)
     assert all(sorted(seeds) == [0, 1, 2] for seeds in counts)
     assert set(counts["Additive"].index) >= {"attention", "mask", "leave_one_out", "single", "gradients"}
-    assert frame[["value", "auc", "tiou_map", "aopcr"]].notna().all(axis=None)
+    assert frame[["value", "auc", "tiou_map"]].notna().all(axis=None)
+    assert set(frame.readout[frame.aopcr.isna()]) == {"oracle", "random"}
     assert frame[frame.row == "Additive"].probe.between(0, 1).all()
     assert frame[frame.row == "Mean"].probe.isna().all()  # no mask to tell anything
 
@@ -86,7 +94,7 @@ def test_a_rerun_makes_nothing_and_says_what_is_left_out(world, monkeypatch, cap
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
     said = capsys.readouterr().out
-    assert "Odd: not run: it needs the package no-such-package" in said
+    assert "Odd: not run: it needs the package no-such-package: `pip install no-such-package`" in said
     assert "gone: not run: its data are not here; `make gone` makes it" in said
 
 
@@ -98,17 +106,93 @@ def test_an_interruption_loses_the_fit_in_hand_alone(world, monkeypatch):
     kept.to_csv(path, index=False)
     made = []
     final = search._final
-    monkeypatch.setattr(search, "_final", lambda job: made.append(job[0]) or final(job))
+    monkeypatch.setattr(search, "_final", lambda named: made.append(named[0]) or final(named))
     again = search.run(written(folder, TINY))
     assert made == [frame.key.iloc[-1]] and len(again) == len(frame)
     path.write_text(whole)
 
 
-def test_a_seed_has_the_fold_of_its_number():
-    board = search.read(FILE)
+def test_a_seed_has_the_fold_of_its_number(board):
     assert [board.folder("salads", seed)[-12:] for seed in (0, 4, 5)] == [
         "salads/fold1", "salads/fold5", "salads/fold1"]
     assert board.folder("planted", 3).endswith("planted")
+
+
+def test_no_seed_is_tested_on_a_fold_that_was_tuned_on(board):
+    for name, one in board.sets.items():
+        folds = [board.folder(name, seed)[-1] for seed in board.seeds_of(name)]
+        if one.folds and name in board.development:
+            assert "2" not in folds and len(set(folds)) == one.folds - 1  # val of fold 1 is fold 2
+        elif one.folds:
+            assert len(set(folds)) == one.folds
+    assert len(board.seeds_of("gtea")) == 6
+    few = search.read(FILE, seeds=[0, 1])
+    assert few.seeds_of("salads") == [0, 2] and few.seeds_of("planted") == [0, 1]
+
+
+def test_a_try_has_two_epochs_whatever_the_file_says():
+    board = search.read(FILE, **search.SMOKE)
+    for row in board.rows:
+        for config in range(board.configurations):
+            for settings in filter(None, board.settings(row, config, 0)):
+                assert settings.plan().epochs <= 2
+
+
+def test_few_videos_are_read_the_same_for_all_and_it_is_said(world):
+    folder, _ = world
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    board = search.on(search.read(folder / "tiny.yaml", read=5), "few", folder / "toy", "planted")
+    frame = search.run(board)
+    assert (frame.read == 5).all() and set(frame.absent_classes) <= set(range(13))
+    jobs = [board.job("few", row, 0, seed) for row in ("Additive", "Mean") for seed in (0, 1)]
+    assert len({tuple(job.drawn(range(8))) for job in jobs}) == 1 and len(jobs[0].drawn(range(8))) == 5
+    assert jobs[0].key != search.replace(jobs[0], read=6).key
+
+
+def test_plain_heads_are_explained_where_the_file_says_so(world):
+    folder, _ = world
+    heads = [{"row": "BIKE", "backbone": "bike", "method": "vanilla"}, TINY["methods"][1]]
+    toy = TINY["sets"]["toy"] | {"explained": 1}
+    frame = search.run(written(folder, TINY | {"methods": heads, "sets": {"toy": toy}}))
+    picks = frame[frame.explainer.notna()]
+    assert set(picks.row) == {"BIKE"} and set(picks.seed) == {0} and picks.readout.isna().all()
+    assert list(picks.explainer) == ["own", "leave_one_out", "random", "l2x", "ail"]
+    assert picks[["selected", "auc", "accuracy"]].notna().all(axis=None)
+    assert leaderboard.cells(frame, "auc").notna().all(axis=None)  # read-outs are not displaced
+    written(folder, TINY)
+
+
+def test_what_cannot_be_run_is_a_row_that_says_why_and_the_others_go_on(world):
+    folder, _ = world
+    toy = open_dataset(folder / "toy")
+    features = store.open_features(toy, "planted")
+    short = folder / "short"
+    short.mkdir()
+    for name in ("dataset.toml", "videos.csv"):
+        (short / name).write_text((folder / "toy" / name).read_text())
+    store.write_features(short / "features" / "planted", features.video_ids, features.x[:, :1],
+                         {**features.meta, "T": 1})
+    sets = {"short": {"encoder": "planted"}, **TINY["sets"]}
+    frame = search.run(written(folder, TINY | {"sets": sets, "seeds": [0]}))
+    lost = frame[frame.dataset == "short"]
+    assert list(lost.row) == ["Additive", "Mean"] and lost.value.isna().all()
+    assert lost.status.str.startswith("not run: T is 1").all()
+    assert frame[frame.dataset == "toy"].value.notna().all()
+    written(folder, TINY)
+
+
+def test_a_worker_of_other_code_refuses(world, monkeypatch):
+    folder, _ = world
+    board = written(folder, TINY)
+    job = board.job("toy", "Mean", 0, 0)
+    monkeypatch.setattr(finals, "lines", lambda job: "done")
+    assert search._final((job.key, job)) == "done"
+    key = fits.key(job.settings, job.data, job.encoder)
+    monkeypatch.setattr(provenance, "sources", lambda *_: {"tfe/khot.py": "edited"})
+    with pytest.raises(StudyError, match="the code or the data changed while the batch ran"):
+        search._final(("before", job))
+    with pytest.raises(StudyError, match="start it again"):
+        search.multiverse._fit((key, job.settings, None, ["val"]), job.data, job.encoder)
 
 
 def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_path):

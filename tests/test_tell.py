@@ -73,6 +73,54 @@ def test_an_honest_mask_tells_nothing_and_holds_the_class():
     assert found["evaluator_selected"] > 0.9 > found["evaluator_random"]
 
 
+class Placed(systems.Vanilla):
+    """It answers by the place of the segment that its mask picks, or by the place that it is shown."""
+
+    def classify(self, x, positions=None):
+        place = self.approximator.mask(x).squeeze(1).argmax(-1) if positions is None else positions[:, 0]
+        return nn.functional.one_hot(place, T)[:, :C].float(), None, None
+
+
+def hidden(found):
+    """As chapter 23 has it: the system's lead on what its mask picks, less its lead on all."""
+    return (found["own_selected"] - found["evaluator_selected"]) - (found["own"] - found["evaluator_all"])
+
+
+def test_what_a_mask_hides_is_no_matter_of_the_evaluators_strength(monkeypatch):
+    x, targets, truth = problem()
+    honest = made("honest")
+    honest.approximator.linear.weight.data = torch.eye(C, F)
+    for weak in (False, True):
+        if weak:  # an evaluator that learnt nothing makes any head look as if it encoded
+            monkeypatch.setattr(tell, "evaluator", lambda _, __, y, ___: (
+                lambda x, mask: 0 * y[:1].expand(len(x), -1)))
+        own = tell.tells(honest, x, targets, TRAIN, TEST, truth, k=1)
+        assert hidden(own) < 0.2 and own["own"] > 0.8
+    assert own["own"] - own["evaluator_selected"] > 0.4  # what was said before
+
+
+def test_a_mask_that_encodes_hides_what_its_system_alone_can_read():
+    x, targets, truth = problem()
+    system = made("encodes")
+    system.__class__ = Placed
+    found = tell.tells(system, x, targets, TRAIN, TEST, truth, k=1)
+    assert found["own"] == found["own_selected"] == 1 and hidden(found) > 0.15
+
+
+def test_where_each_class_has_a_mask_it_is_judged_by_the_segments_of_its_own(monkeypatch):
+    draw = np.random.default_rng(0)
+    targets = (draw.random((N, C)) < 0.5).astype(np.float32)
+    place, x = draw.permuted(np.tile(np.arange(T), (N, 1)), axis=1)[:, :C], draw.normal(size=(N, T, F))
+    for c in range(C):  # each class has a segment, which says whether it is shown
+        x[np.arange(N), place[:, c], c] += 6 * targets[:, c]
+    rows = nn.functional.one_hot(torch.as_tensor(place), T).float()
+    system = systems.build("tfe-plus", "none", C, F, "multilabel", head={"dim": 8}, disentangler={"k": 1})
+    monkeypatch.setattr(tell, "masks", lambda *_: rows)
+    found = tell.tells(system, x.astype(np.float32), targets, TRAIN, TEST, k=1)
+    assert found["evaluator_selected"] > 0.9 > found["evaluator_random"]
+    assert 0 < found["own_selected"] <= 1
+
+
 def test_a_blind_mask_tells_nothing():
     found = told("blind")
     assert found["probe"] < 0.5 and found["evaluator_selected"] < 0.7

@@ -59,7 +59,11 @@ def seeds(text):
 
 def configs(text):
     """The configurations that "37" or "0,3,7" names."""
-    return seeds(text if "," in text else f"{text},")
+    try:
+        return seeds(text if "," in text else f"{text},")
+    except ArgumentTypeError:
+        raise ArgumentTypeError(f"{text[:80]!r}: write one configuration's number, 37, or several "
+                                "different ones, 0,3,7") from None
 
 
 def run(options):

@@ -140,5 +140,6 @@ def means(table):
     shown = table.drop(columns=["seed", *(name for name in table if name.startswith("tiou_0"))])
     lines = shown.groupby(by, sort=False).mean(numeric_only=True).reset_index()
     for judge in [name for name in ("aopcr", "auc") if name in lines and "readout" in by]:
-        lines[f"place by {judge}"] = lines.groupby(["row", "split"])[judge].rank(ascending=False)
+        own = lines[judge].where(lines.aopcr.notna())  # truth and noise are no read-outs of a head
+        lines[f"place by {judge}"] = own.groupby([lines.row, lines.split]).rank(ascending=False)
     return lines

@@ -10,7 +10,10 @@ from book.evidence.summary import MARGINS
 from book.evidence.verdicts import verdict
 
 # Measures of a run beside its metric `value` and `auc`, by their names in a table's measures.
-OF_RUN = {"mask": "attention_auc", "class_weights": "class_attention_auc", "probe_z_n": "probes_probe_z_n"}
+OF_RUN = {"mask": "attention_auc", "class_weights": "class_attention_auc", "probe_z_n": "probes_probe_z_n",
+          "comprehensiveness": "erasure_comprehensiveness", "sufficiency": "erasure_sufficiency"}
+# Looked at after the others had been seen: no margin was fixed for them, and they decide nothing.
+AFTERWARDS = ["mass", "pointing", "comprehensiveness", "sufficiency"]
 
 
 def gathered(runs, measures, read, split="test"):
@@ -20,12 +23,14 @@ def gathered(runs, measures, read, split="test"):
     same runs, as in `results/reliance.csv`.
     """
     by = ["row", "seed"]
-    found = runs[runs.split == split].set_index(by)[["value", "fidelity_auc"]]
+    found = runs[runs.split == split].set_index(by)[["value", "fidelity_auc", "fidelity_mass",
+                                                     "fidelity_pointing"]]
     wide = measures[measures.split == split].pivot(index=by, columns="measure", values="value")
     wide = wide[list(OF_RUN.values())].set_axis(list(OF_RUN), axis=1)
-    own = read[read.split == split].set_index(by).select_dtypes("number").drop(columns="auc")
-    own = own.rename(columns={"fidelity_auc": "auc"}).filter(regex="^(auc_|value_|joint|singly)")
-    return found.rename(columns={"fidelity_auc": "auc"}).join(wide).join(
+    own = read[read.split == split].set_index(by).select_dtypes("number").rename(
+        columns={"auc": "auc_as_it_is"}).filter(regex="^(auc_|value_|joint|singly)")
+    found = found.rename(columns=lambda name: name.removeprefix("fidelity_"))
+    return found.join(wide).join(
         own.apply(lambda column: column * (100 if column.name.startswith("value") else 1)))
 
 
@@ -38,7 +43,8 @@ def changes(table, against):
     lines = []
     for measure in table:
         wide = table[measure].unstack("row")
-        margin = MARGINS["value" if measure.startswith("value") else "fidelity_auc"]
+        margin = None if measure in AFTERWARDS else MARGINS[
+            "value" if measure.startswith("value") else "fidelity_auc"]
         found = [{"row": row, "measure": measure, **pair} for row, base in against.items()
                  if (pair := statistics.paired_by_seed(wide[row], wide[base], margin))]
         corrected = statistics.holm([line["p"] for line in found])

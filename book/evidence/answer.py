@@ -11,12 +11,13 @@ from tfe.errors import StudyError
 HEADS = "MSQNet", "BIKE"
 # What is asked; the two rows whose difference, paired by seed, answers it; the sentence's opening.
 QUESTIONS = {
-    "TFE": ("{}+TFE", "{} trained on", "TFE raised"),
-    "the adversary": ("{}+TFE", "{}+TFE, no adversary", "Its adversary raised"),
+    "TFE": ("{}+TFE", "{} trained on", "With TFE, beside the head trained on for as long"),
+    "the adversary": ("{}+TFE", "{}+TFE, no adversary", "With its adversary, beside TFE without"),
     "-L_N below D": ("{}+TFE, -L_N below D", "{}+TFE",
-                     "Training the layers below D by -L_N as well lowered"),
-    "from scratch": ("{}+TFE from scratch", "{}", "TFE from scratch lowered"),
-    "training on": ("{} trained on", "{}", "Training on without TFE raised")}
+                     "With -L_N below D as well, beside L_S alone there"),
+    "from scratch": ("{}+TFE from scratch", "{}", "With TFE from scratch, at another depth and with -L_N "
+                                                  "below D, beside the plain head"),
+    "training on": ("{} trained on", "{}", "Trained on without TFE, beside before")}
 # Column, name, unit and digits; differences below the margin count as none. Mass reads the same importance
 # of segments as the AUC does, another way: it decides nothing, and is told beside the answer.
 MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {
@@ -44,6 +45,15 @@ def by_seed(runs, split):
     """The measures of a table's runs, seeds down; columns are those of `MEASURES`, then the row."""
     return runs[runs.split == split].pivot_table(
         index="seed", columns="row", values=[column for column, *_ in MEASURES.values()])
+
+
+def each_seed(runs, split="test"):
+    """TFE minus its control, seed by seed: lines of `head`, `measure`, `seed` and `difference`."""
+    wide = by_seed(runs, split)
+    ours, other, _ = QUESTIONS["TFE"]
+    found = {(head, name): wide[column, ours.format(head)] - wide[column, other.format(head)]
+             for column, name, *_ in MEASURES.values() for head in HEADS}
+    return pd.concat(found, names=["head", "measure"]).rename("difference").reset_index()
 
 
 def corrected(lines):
@@ -77,37 +87,25 @@ def differences(wide, ours, other):
 
 
 def sentence(lines, question, prefix=""):
-    """The answer to one of `QUESTIONS` in a sentence: whose measure moved as its opening says, how far.
+    """The answer to one of `QUESTIONS` in a sentence: how each head's measure differs.
 
-    lines: as of `contrasts`; prefix: "" asks about mAP, "auc_" about fidelity.
+    lines: as of `contrasts`; prefix: "" asks about mAP, "auc_" about fidelity, "mass_" about mass.
     """
-    lines = lines[lines.question == question].to_dict("records")
-    opening, measure = QUESTIONS[question][2], MEASURES[prefix][1]
-    wanted = "lower" if opening.endswith("lowered") else "higher"
-    yes = [line["head"] for line in lines if verdict(line, prefix) == wanted]
-    whose = ("both heads'" if len(yes) == len(HEADS) else f"only {yes[0]}'s" if yes
-             else "neither head's" if len(lines) == len(HEADS) else "no head's")
-    became = [_became(line, prefix) for line in lines]
-    if len(set(became)) == 1 < len(lines):
-        clauses = "both " + became[0].replace("shows", "show")
-    else:
-        clauses = " and ".join(f"{line['head']}'s {words}" for line, words in zip(lines, became))
-    return f"{opening} {whose} {measure}: {clauses}."
+    return f"{QUESTIONS[question][2]}: {of_heads(lines[lines.question == question], MEASURES[prefix][1], prefix)}."
 
 
-ROSE = {"higher": "rose by {}", "lower": "fell by {}", "equal": "stayed equal within {}"}
 IS = {"higher": "is higher by {}", "lower": "is lower by {}", "equal": "is equal within {}"}
 
 
-def _became(line, prefix, words=ROSE, unit=None):
-    """What became of one head's measure: "fell by 7.9 points"; `words`, `unit`: another verb or unit."""
+def _differs(line, prefix, unit=None):
+    """How one head's measure differs: "is lower by 7.9 points"; `unit`: another unit."""
     _, _, usual, digits, margin = MEASURES[prefix]
     unit, found = usual if unit is None else unit, verdict(line, prefix)
     if found == "equal":
         size = f"{margin or 0:g} {unit if margin != 1 else 'point'}"
     else:
         size = f"{abs(line[f'{prefix}difference']):.{digits}f} {unit}"
-    return words.get(found, "shows no clear difference").format(size.strip())
+    return IS.get(found, "shows no clear difference").format(size.strip())
 
 
 def paragraph(runs, rate=None, alike=None, split="test"):
@@ -140,7 +138,7 @@ def in_short(asked, equal_rate=None):
             f"on {heads[0]} alone" if len(heads) < len(HEADS) else "on both heads")
 
     again = equal_rate is not None and f", and {raised(equal_rate, 'auc_')} at one learning rate"
-    return (f"In the reading fixed beforehand, TFE raised recognition {raised(asked, '')}. By AUC fidelity ended "
+    return (f"In the default reading, TFE raised recognition {raised(asked, '')}. By AUC fidelity ended "
             f"above the control's {raised(asked, 'auc_')}{again or ''}; by mass {raised(asked, 'mass_')}.")
 
 
@@ -149,7 +147,7 @@ def of_heads(lines, measure, prefix=""):
 
     One word for both where they agree: "mAP is equal within 1 point on both heads".
     """
-    differs = {line["head"]: _became(line, prefix, IS, None if prefix == "" else "")
+    differs = {line["head"]: _differs(line, prefix, None if prefix == "" else "")
                for line in lines.to_dict("records")}
     if len(set(differs.values())) == 1 < len(differs):
         return f"{measure} {differs.popitem()[1]} on both heads"
@@ -160,11 +158,15 @@ def of_heads(lines, measure, prefix=""):
 def kept(runs, lines, split="test"):
     """Where fidelity began, for heads that lose some as they train on: there TFE keeps it and gains none."""
     means = runs[runs.split == split].groupby("row").fidelity_auc.mean()
-    return [f"{head}'s is higher because it lost less: the head had {means[head]:.3f} before; it ended at "
+
+    def those(question, wanted):
+        asked = lines[lines.question == question].to_dict("records")
+        return [line["head"] for line in asked if verdict(line, "auc_") == wanted]
+
+    return [f"{head}'s fidelity is higher because it lost less: the head had {means[head]:.3f} before; it ended at "
             f"{means[f'{head}+TFE']:.3f} with TFE and {means[f'{head} trained on']:.3f} without."
-            for head in lines[lines.question == "training on"].loc[
-                lambda some: [verdict(line, "auc_") == "lower" for line in some.to_dict("records")], "head"]
-            if means[f"{head}+TFE"] < means[head]]
+            for head in those("TFE", "higher")
+            if head in those("training on", "lower") and means[f"{head}+TFE"] < means[head]]
 
 
 def of_rows(lines, measure, prefix=""):
@@ -200,8 +202,9 @@ def caption(runs):
             runs.seed.nunique() < statistics.FEWEST):
         return ""
     lines = contrasts(runs, "test")
-    return "".join(f"{sentence(lines, question, prefix)} " for question in QUESTIONS
-                   if question in set(lines.get("question", ())) for prefix in DECIDING)
+    told = [sentence(lines, question, prefix) for question in QUESTIONS
+            if question in set(lines.get("question", ())) for prefix in DECIDING]
+    return "".join(f"{each} " for each in [*told, *(kept(runs, lines) if told else [])])
 
 
 def write(readme, mark, text):

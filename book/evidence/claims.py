@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from book.evidence.rules import CONFIRMED, NARROWED, REFUTED, RULES, UNTESTED, load
+from book.evidence.rules import CONFIRMED, NARROWED, REFUTED, RULES, UNSEEN, UNTESTED, load
 from data.files.paths import RESULTS
 from data.files.reading import yaml_object
 
@@ -89,7 +89,9 @@ def ledger(folder=RESULTS):
             verdict, words = RULES[entry["rule"]](folder, **entry.get("given", {}))
         except LookupError as error:
             verdict, words = UNTESTED, str(error.args[0])
-        words = reading(folder, entry.get("given", {})) + words
+        of_one = reading(folder, entry.get("given", {}))
+        if of_one and verdict == REFUTED:  # one reading is not every reading
+            verdict = UNSEEN
         rows.append({"id": name, "where": entry["where"], "claim": entry["claim"],
-                     "verdict": verdict, "evidence": f"{entry['shown']}: {words}"})
+                     "verdict": verdict, "evidence": f"{entry['shown']}: {of_one}{words}"})
     return rows + [*costs(folder), *printed(folder)]

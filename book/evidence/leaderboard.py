@@ -20,11 +20,12 @@ MORE = {"aopcr": "AOPCR, in the head's own logits", "auprc": "AUPRC", "ndcg": "N
 # What is ranked, larger is better; all but `value`, the metric in percent, are of a read-out.
 MEASURES = {"value": "recognition", "auc": "AUC", "tiou_map": "tIoU mAP"}
 TELL = ["probe", "probe_permuted", "probe_truth", "evaluator_selected", "evaluator_random",
-        "evaluator_rest", "own"]
+        "evaluator_rest", "evaluator_all", "own", "own_selected"]
+PICKS = ["explainer", "selected", "rest", "accuracy", "chance", "videos"]  # in lines of their own
 COLUMNS = ["dataset", "synthetic", "row", "method", "backbone", "config", "seed", "metric", "value",
-           "status", "readout", "aopcr", "mass", "auc", "pointing", "auprc", "ndcg", "rank_accuracy",
-           *(f"tiou_{at}" for at in detection.TIOU), "tiou_map", "pairs", "skipped_empty",
-           "skipped_full", "unlabelled", *TELL, "seconds", "key"]
+           "absent_classes", "status", "read", "readout", "aopcr", "mass", "auc", "pointing", "auprc", "ndcg",
+           "rank_accuracy", *(f"tiou_{at}" for at in detection.TIOU), "tiou_map", "pairs", "skipped_empty",
+           "skipped_full", "unlabelled", *TELL, *PICKS, "seconds", "key"]
 
 
 def read(path):
@@ -35,15 +36,18 @@ def read(path):
 
 
 def chosen(found, rows):
-    """The configuration of the highest mean metric on val over the sets, `{row: config}`.
+    """The configuration of the best mean rank on val over the sets, among its method's own, `{row: config}`.
 
-    found: `{set: rows of a search}`. One that diverged on a set has no mean; of equal ones the first.
-    A row without a mean is left out.
+    found: `{set: rows of a search}`. Ranks, because a mean of percents is ruled by the set with the
+    widest spread. Equal ones go by the mean metric, then by number. One that diverged on a set is not
+    ranked, and a row without another is left out.
     """
-    means = pd.concat([frame.set_index(["method", "config"]).value.rename(name)
-                       for name, frame in found.items()], axis=1).mean(axis=1, skipna=False).dropna()
-    return {row: int(means[row].sort_index().idxmax()) for row in rows
-            if row in means.index.get_level_values("method")}
+    values = pd.concat([frame.set_index(["method", "config"]).value.rename(name)
+                        for name, frame in found.items()], axis=1).dropna()
+    place = pd.DataFrame({"rank": values.groupby(level="method").rank(ascending=False).mean(axis=1),
+                          "mean": -values.mean(axis=1)}).reset_index()
+    best = place.sort_values(["rank", "mean", "config"]).groupby("method").config.first()
+    return {row: int(best[row]) for row in rows if row in best}
 
 
 def mark(name, synthetic=False):

@@ -26,6 +26,16 @@ def shares(saliency):
     return np.maximum(saliency, 0) / np.where(largest > 0, largest, np.inf)
 
 
+def rescaled(saliency):
+    """Saliency `(..., T)` with 0 at its least value along time and 1 at its largest; 0 where all are equal.
+
+    What is added to a read-out, or multiplies it, moves none of its intervals: read-outs differ in both.
+    """
+    least = saliency.min(axis=-1, keepdims=True)
+    span = saliency.max(axis=-1, keepdims=True) - least
+    return (saliency - least) / np.where(span > 0, span, np.inf)
+
+
 def thresholded(saliency, scores, edges, ids, classes, fraction):
     """The intervals in which saliency reaches a fraction of its largest value, a table.
 

@@ -71,8 +71,9 @@ def _publish_board(name, given):
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
     frame = leaderboard.read(files[0])
+    wanted = {each: set(one.get("seeds") or given["seeds"]) for each, one in given["sets"].items()}
     whole = frame.groupby(["dataset", "row"]).seed.transform(
-        lambda seeds: set(seeds) == set(given["seeds"]))
+        lambda seeds: set(seeds) == wanted.get(seeds.name[0]))
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     write_csv(RESULTS / files[0].name, frame[whole], float_format="%.6g")

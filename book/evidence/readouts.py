@@ -20,14 +20,15 @@ import pandas as pd
 import torch
 from einops import einsum
 
-from book.evidence import detection, ranking
+from book.evidence import detection, localisation, ranking
 from tfe.errors import StudyError
 from tfe.systems import leave_one_out
 
 STEPS = 16  # of the integral: midpoints, where more change no order
 PAIRS = 256  # of a video and a class, whose gradients are taken at a time
 ASKED = 1000  # pairs at most whose order the head is asked about: each costs 72 passes at T = 16
-LIKELIEST = 3  # classes a video that intervals are drawn for
+LIKELIEST = 3  # classes a video, true or not, whose gradients are taken
+SOUGHT = 2  # as many classes as there are labels, times this, get intervals: Charades has seven a video
 
 
 def logits(system, x, places=None):
@@ -82,9 +83,9 @@ READOUTS = {"attention": attention, "mask": mask, "leave_one_out": leave_one_out
             "attention_logit": attention_logit}
 
 
-def likeliest(scores):
+def likeliest(scores, many=LIKELIEST):
     """The classes of the highest scores `(N, C)` of each video, true or not, an array of indices."""
-    return np.argsort(-scores, axis=1, kind="stable")[:, :LIKELIEST]
+    return np.argsort(-scores, axis=1, kind="stable")[:, :many]
 
 
 def read(system, features, targets, batch_size=128):
@@ -155,30 +156,42 @@ def measure(system, features, targets, dataset, ids):
     Columns: readout, aopcr, the measures of `ranking` and counts of pairs that these leave out,
     `tiou_0.1` ... and their mean, `tiou_map`. Pairs are a video and each of its labels; a video
     without a label has none, and `unlabelled` counts those. Without intervals only aopcr is known;
-    it is the mean of ASKED pairs at most, drawn alike for every system.
+    it is the mean of ASKED pairs at most, drawn alike for every system. With them, two lines more say
+    what the head's classes allow: "oracle" reads the true intervals, "random" noise; neither has an aopcr.
     """
     found, truth = read(system, features, targets), dataset.truth(ids, features.shape[1])
     scores, (videos, classes) = found.pop("scores"), np.nonzero(targets)
     if not len(videos):
         raise StudyError(f"{dataset.folder / 'videos.csv'}: no video of this split has a label: "
                          "choose another split")
-    own = {name: saliency[videos, classes] for name, saliency in found.items()}
     asked = np.sort(np.random.default_rng(0).permutation(len(videos))[:ASKED])
-    areas, lines = aopcr(system, features[videos[asked]], classes[asked],
-                         {name: saliency[asked] for name, saliency in own.items()}), []
+    areas = aopcr(system, features[videos[asked]], classes[asked],
+                  {name: saliency[videos, classes][asked] for name, saliency in found.items()})
+    if truth is not None:
+        found |= {"oracle": truth.astype(float), "random": np.random.default_rng(0).random(truth.shape)}
+    best, lines = likeliest(scores, _sought(targets)), []
     for name, saliency in found.items():
-        line = {"readout": name, "aopcr": float(areas[name].mean()),
+        line = {"readout": name, "aopcr": float(areas[name].mean()) if name in areas else np.nan,
                 "unlabelled": int((targets.sum(1) == 0).sum())}
         if truth is not None:
-            line |= ranking.score(own[name], truth[videos, classes])
-            line |= _located(saliency, scores, dataset, ids)
+            line |= ranking.score(saliency[videos, classes], truth[videos, classes])
+            # An action that fills its video has no least and largest segment: truth stays as it is.
+            line |= _located(saliency if name == "oracle" else localisation.rescaled(saliency),
+                             scores, best, dataset, ids)
         lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _located(saliency, scores, dataset, ids):
-    """Localisation by the likeliest classes of each video: `{tiou_...: 0..1}`."""
-    best = likeliest(scores)
+def _sought(targets):
+    """How many likely classes of each video get intervals, so that on no set most true ones are missed."""
+    return max(LIKELIEST, int(np.ceil(SOUGHT * (targets > 0).sum(1).mean())))
+
+
+def _located(saliency, scores, best, dataset, ids):
+    """Localisation by the classes `best` `(N, n)` of each video: `{tiou_...: 0..1}`.
+
+    Gradients give no interval of a class beyond LIKELIEST of which they were not taken.
+    """
     videos, classes = np.repeat(np.arange(len(scores)), best.shape[1]), best.ravel()
     ids = np.asarray(ids)
     found = detection.intervals(

@@ -19,7 +19,7 @@ from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 FEW = f"Of fewer than {statistics.FEWEST} seeds no interval is printed: they do not tell the spread. "
 EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
          "one-sided tests at 5 %. ")
-WORDS = ("\"Rose\", \"fell\": not equal, and the p value, corrected by Holm's rule over these questions and "
+WORDS = ("\"Higher\", \"lower\": not equal, and the p value, corrected by Holm's rule over these questions and "
          "both measures, is below 0.05; an interval is of its line alone. ")
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "

@@ -14,7 +14,7 @@ from torch import nn
 
 from book.evidence.explainers import Reader
 from tfe import metrics
-from tfe.systems import TFE
+from tfe.systems import TFE, Plus
 from tfe.training import seed_everything
 
 WIDTH, STEPS, BATCH, RATE = 64, 300, 32, 3e-3
@@ -45,8 +45,11 @@ def tells(system, features, targets, train, test, truth=None, k=4, seed=0):
     features `(N, T, f)`, targets `(N, C)`; train, test: rows; truth `(N, T)`, where any action is.
     `probe`: of masks alone; `probe_permuted`: of masks that belong to other videos; `probe_truth`:
     of true intervals as masks, which honestly tell what length and place do. `evaluator_selected`,
-    `_random`, `_rest`: of the k segments that the mask holds most, of k others, of all but the k.
-    `own`: the system's own answer. Where a split shows one class alone, its metric says nothing.
+    `_random`, `_rest`, `_all`: of the k segments that the mask holds most, of k others, of all but the
+    k, of every segment. `own`, `own_selected`: the system's own answer, of all segments and of the k at
+    their places. An evaluator is weaker than a system; so what the mask hides is its own lead on the k
+    less that on all. TFE-plus has a mask a class, and so k segments a class, by which that class alone is
+    judged. Where a split shows one class alone, its metric says nothing.
     """
     found = masks(system, features)
     if found is None:
@@ -63,18 +66,30 @@ def tells(system, features, targets, train, test, truth=None, k=4, seed=0):
     said = {name: probed(system.backbone, each, y, train, test, seed)
             for name, each in shown.items()}
     reader = evaluator(system.backbone, x[train], y[train], seed)
-    held = found[test].mean(1)
-    orders = {"selected": held.argsort(dim=1, descending=True, stable=True),
-              "random": torch.as_tensor(shuffled.random(held.shape), **like).argsort(dim=1)}
-    k = min(k, held.shape[1])
-    kept = {name: torch.zeros_like(held).scatter_(1, order[:, :k], 1.0)
+    # Rows of TFE's mask serve every class together; the mean of masks that classes have is none's.
+    held = found[test] if isinstance(system, Plus) else found[test].mean(1, keepdim=True)
+    orders = {"selected": held.argsort(dim=-1, descending=True, stable=True),
+              "random": torch.as_tensor(shuffled.random(held.shape), **like).argsort(dim=-1)}
+    k = min(k, held.shape[-1])
+    kept = {name: torch.zeros_like(held).scatter_(-1, order[..., :k], 1.0)
             for name, order in orders.items()}
-    kept["rest"] = 1 - kept["selected"]
+    kept |= {"rest": 1 - kept["selected"], "all": torch.ones_like(held)}
     with torch.no_grad():
-        for name, mask in kept.items():
-            said[f"evaluator_{name}"] = scored(system.backbone, reader(x[test], mask), y[test])
-        said["own"] = scored(system.backbone, system.classify(system.embed(x[test]))[0], y[test])
-    return said
+        shown, at = system.embed(x[test]), orders["selected"][..., :k].sort(dim=-1).values
+        each = torch.arange(len(at), device=at.device).unsqueeze(1)
+        answers = {f"evaluator_{name}": _by_row(lambda row, mask=mask: reader(x[test], mask[:, row]), mask)
+                   for name, mask in kept.items()}
+        answers["own"] = system.classify(shown)[0]
+        answers["own_selected"] = _by_row(
+            lambda row: system.classify(shown[each, at[:, row]], at[:, row])[0], at)
+        return said | {name: scored(system.backbone, logits, y[test]) for name, logits in answers.items()}
+
+
+def _by_row(answer, rows):
+    """Logits `(N, C)` of segments picked for all classes, or of each class by its own: rows `(N, R, ...)`."""
+    if rows.shape[1] == 1:
+        return answer(0)
+    return torch.stack([answer(c)[:, c] for c in range(rows.shape[1])], dim=1)
 
 
 def probed(backbone, shown, y, train, test, seed=0):

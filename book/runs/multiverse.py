@@ -22,7 +22,7 @@ from pydantic.dataclasses import dataclass
 from book.runs import fits, provenance
 from book.runs.settings import Settings
 from data.common import pool
-from data.files.paths import DATA, LOCAL, RESULTS, write_text
+from data.files.paths import DATA, LOCAL, RESULTS, write_json, write_text
 from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
 from tfe.errors import StudyError
 
@@ -141,7 +141,10 @@ def run(verse, workers=None, configs=None):
 
     Rows are written to `results/local/` as they come, and those that are committed in `results/`
     count as done while their key holds. configs: of the first stage these alone, and no other stage.
+    Raises StudyError where one of them does not exist.
     """
+    if odd := [config for config in configs or () if config >= verse.configurations]:
+        raise StudyError(f"configuration {odd[0]} does not exist: choose of 0 to {verse.configurations - 1}")
     data = str(DATA / verse.dataset)
     done = {(row["key"], row["split"]): {name: row[name] for name in MEASURED}
             for folder in (RESULTS, LOCAL)
@@ -153,7 +156,11 @@ def run(verse, workers=None, configs=None):
         return frame
     jobs += _jobs(verse, "best", best(frame, verse.best), verse.more_seeds, ["val"])
     frame = _complete(verse, jobs, done, data, workers)
-    picked = {row: set(by_rule.values()) for row, by_rule in chosen(verse, frame).items()}
+    by_row, plan = chosen(verse, frame), RESULTS / "plan.md"
+    # Before a split that was held back is read: what was chosen, by which plan, and on what.
+    write_json(LOCAL / f"{verse.table}.json", {
+        "chosen": by_row, "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt()})
+    picked = {row: set(by_rule.values()) for row, by_rule in by_row.items()}
     jobs += _jobs(verse, "final", picked, verse.final_seeds, verse.final_splits)
     return _complete(verse, jobs, done, data, workers)
 
@@ -188,9 +195,16 @@ def _complete(verse, jobs, done, data, workers):
 
 
 def _fit(job, data, encoder):
-    _, settings, begin, splits = job
+    key, settings, begin, splits = job
+    refuse_changed(key, fits.key(settings, data, encoder, begin))
     device = provenance.receipt(settings.device, settings.threads)["device"]
     return [row | {"device": device} for row in fits.fit(settings, data, encoder, splits, begin)[0]]
+
+
+def refuse_changed(key, now):
+    """In a worker, which may have begun after the keys were made: run no other code, no other data."""
+    if key != now:
+        raise StudyError("the code or the data changed while the batch ran: start it again")
 
 
 def read_table(path):

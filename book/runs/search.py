@@ -6,37 +6,42 @@ judged on val. What is best over the development sets is fitted with more seeds 
 here, and read, located and probed on test. A fit that is done is not done again.
 """
 
-import hashlib
-import json
 from dataclasses import field, replace
-from functools import partial
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 from pydantic.dataclasses import dataclass
 
-from book.evidence import leaderboard, readouts, tell
-from book.runs import fits, multiverse, provenance
+from book.evidence import leaderboard
+from book.runs import finals, fits, multiverse, provenance
 from data.common import pool
-from data.files import store
 from data.files.paths import DATA, LOCAL, RESULTS, write_csv, write_json
 from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
 from tfe.errors import StudyError
 
 Axes = dict[Text, Annotated[list, Field(min_length=1)]]  # {"schedule.lr": [...]}, entry lr of schedule
-SMOKE = {"profile": "smoke", "configurations": 2, "seeds": [0]}
+SMOKE = {"profile": "smoke", "configurations": 2, "seeds": [0], "read": 20}
+EPOCHS = "schedule.epochs"  # an axis that a try of the smoke profile leaves to its profile: two
 
 
 @dataclass(frozen=True, config=STRICT)
 class Set:
-    """A dataset: whose features, how many folds, the command that makes it; its folder, if not data/."""
+    """A dataset: whose features, how many folds, the command that makes it; its folder, if not data/.
+
+    Its own `seeds` and number of videos to `read`, if not the board's; of how many seeds L2X and AIL
+    explain the plain heads.
+    """
 
     encoder: Name
     folds: PositiveInt | None = None
+    seeds: Seeds | None = None
+    read: PositiveInt | None = None
+    explained: NonNegativeInt = 0
     made: Text | None = None
     folder: str | None = None
 
@@ -75,12 +80,23 @@ class Board:
     starts: dict[str, dict]
     search: Axes
     methods: Annotated[list[Method], Field(min_length=1)]
+    read: PositiveInt = 200
     profile: str = "default"
     device: str = "cpu"
 
     @property
     def rows(self):
         return [method.row for method in self.methods]
+
+    def seeds_of(self, name):
+        return self.sets[name].seeds or self.seeds
+
+    def job(self, name, row, config, seed):
+        """The `finals.Job` of a cell's seed."""
+        one, (settings, begin) = self.sets[name], self.settings(row, config, seed)
+        plain = settings.method == "vanilla"
+        return finals.Job(settings, begin, self.folder(name, seed), one.encoder, one.read or self.read,
+                          self.draws, plain and seed in self.seeds_of(name)[:one.explained])
 
     def folder(self, name, seed=0):
         """Where a set lies, a path as text: of one with folds, the fold of this seed."""
@@ -91,10 +107,12 @@ class Board:
     def reading(self, name):
         """The search on one set, as `multiverse.run` takes it."""
         usual, axes, methods = {"profile": self.profile, "device": self.device}, {}, []
+        left_out = [EPOCHS] if self.profile == "smoke" else []
         for method in self.methods:
-            own = {f"{method.row}: {axis}": (axis, values) for axis, values in method.search.items()}
+            own = {f"{method.row}: {axis}": (axis, values) for axis, values in method.search.items()
+                   if axis not in left_out}
             shared = {axis: (axis, values) for axis, values in self.search.items()
-                      if axis not in method.search}
+                      if axis not in (*method.search, *left_out)}
             axes |= {key: [_value(axis, value) for value in values]
                      for key, (axis, values) in (shared | own).items()}
             methods.append({"row": method.row, "backbone": method.backbone, "method": method.method,
@@ -109,9 +127,13 @@ class Board:
 
     def settings(self, row, config, seed):
         """`(Settings, those of its start or None)` of a method's configuration."""
-        reading = self.reading(self.development[0])
-        method = next(method for method in reading.methods if method.row == row)
-        return reading.settings(method, config, seed)
+        method = next(method for method in self._tuned.methods if method.row == row)
+        return self._tuned.settings(method, config, seed)
+
+    @cached_property
+    def _tuned(self):
+        """The search that settings are of, on whichever set: its draws are made once."""
+        return self.reading(self.development[0])
 
 
 def _value(axis, value):
@@ -129,6 +151,9 @@ def read(path, **overrides):
     board = checked(Board, given, path)
     if odd := sorted(set(board.development) - set(board.sets)):
         raise StudyError(f"{path}: development names {odd[0]}, which is none of `sets`: add it there")
+    if overrides.get("seeds"):  # a set with seeds of its own has as many of those
+        board = replace(board, sets={name: replace(one, seeds=one.seeds and one.seeds[:len(board.seeds)])
+                                     for name, one in board.sets.items()})
     if len(set(board.rows)) < len(board.rows):
         raise StudyError(f"{path}: two methods have one name: give each a `row` of its own")
     for method in filter(installed, board.methods):
@@ -151,7 +176,7 @@ def installed(method):
 def on(board, name, folder, encoder):
     """The board of one set alone: searched on its val, measured on its test, in a folder of its name."""
     return replace(board, table=f"{name}/{board.table}", development=[name],
-                   sets={name: Set(encoder=encoder, folder=str(folder))})
+                   sets={name: Set(encoder=encoder, folder=str(folder), explained=1)})
 
 
 def run(board, workers=None):
@@ -176,6 +201,7 @@ def run(board, workers=None):
     write_json(LOCAL / f"{board.table}.json", {
         "development": board.development, "configurations": board.configurations,
         "profile": board.profile, "sets": sorted(frame.dataset.unique()),
+        "read": {name: one.read or board.read for name, one in board.sets.items()},
         "chosen": {row: {"config": config, **_drawn(board, row, config)}
                    for row, config in chosen.items()},
         **provenance.receipt(board.device)})
@@ -204,7 +230,8 @@ def _refuse_unsplit(board, name, splits):
 
 def _able(board, method):
     """Whether a method can take the development sets; if not, a line says why."""
-    reason = None if installed(method) else f"it needs the package {method.needs}"
+    reason = None if installed(method) else (
+        f"it needs the package {method.needs}: `pip install {method.needs}`, or '.[peers]' of this folder")
     for name in board.development if reason is None else ():
         for config in range(board.configurations):
             reason = reason or _unfit(board, name, board.settings(method.row, config, 0)[0])
@@ -225,10 +252,9 @@ def _unfit(board, name, settings):
 
 def _drawn(board, row, config):
     """What a method's configuration is, `{axis: value}` in words."""
-    reading = board.reading(board.development[0])
-    method = next(method for method in reading.methods if method.row == row)
+    method = next(method for method in board._tuned.methods if method.row == row)
     return {axis.removeprefix(f"{row}: "): value.value
-            for axis, value in reading.values(method, config).items()}
+            for axis, value in board._tuned.values(method, config).items()}
 
 
 def _finals(board, chosen, workers):
@@ -247,43 +273,24 @@ def _finals(board, chosen, workers):
             if reason := _unfit(board, name, board.settings(row, config, 0)[0]):
                 print(f"{row}: not run: {reason}")
                 continue
-            for seed in board.seeds:
-                settings, begin = board.settings(row, config, seed)
-                job = settings, begin, board.folder(name, seed), board.sets[name].encoder
-                lines.append({"key": _key(*job), "dataset": name, "row": row, "config": config})
+            for seed in board.seeds_of(name):
+                job = board.job(name, row, config, seed)
+                lines.append({"key": job.key, "dataset": name, "row": row, "config": config})
                 waiting |= {} if lines[-1]["key"] in done else {lines[-1]["key"]: job}
     print(f"{board.table}: {len(lines)} final fits, {len(waiting)} to do", flush=True)
 
     def write():
         table = [{**measured, **line} for line in lines for measured in done.get(line["key"], ())]
         write_csv(path, pd.DataFrame(table, columns=leaderboard.COLUMNS), float_format="%.6g")
-    for (key, *_), measured in pool.over_cores(
-            _final, [(key, *job) for key, job in waiting.items()], "finals", "fit", workers):
+    for (key, _), measured in pool.over_cores(_final, waiting.items(), "finals", "fit", workers):
         done[key] = measured
         write()
     write()
     return leaderboard.read(path)
 
 
-def _key(settings, begin, data, encoder):
-    """A final fit's key: that of the fit, and the code that reads it."""
-    code = [provenance.sources(module.__file__) for module in (readouts, tell)]
-    return hashlib.sha256(json.dumps([fits.key(settings, data, encoder, begin), code],
-                                     sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _final(job):
-    """In a worker: fit one system, and read it every way that it has, a row each."""
-    _, settings, begin, data, encoder = job
-    measured, system = fits.fit(settings, data, encoder, ["test"], begin)
-    dataset, stored, targets, truth, rows, _ = fits.opened(data, encoder)
-    ended = {"method": settings.method, "backbone": settings.backbone, "seed": settings.seed,
-             "synthetic": dataset.synthetic, "metric": dataset.metric, **measured[0]}
-    if ended["status"] == "diverged":
-        return [ended]
-    ids, at = np.array(store.open_features(dataset, encoder).video_ids), rows["test"]
-    x = np.array(stored)  # which may be a map of a file that nobody may write
-    shown = None if truth is None else truth.any(axis=1)
-    told = tell.tells(system, x, targets, rows["train"], at, shown) or {}
-    return [{**ended, **told, **line} for line in readouts.measure(
-        system, x[at], targets[at], dataset, list(ids[at])).to_dict("records")]
+def _final(named):
+    """In a worker: the lines of one final fit, by the code that its key names."""
+    key, job = named
+    multiverse.refuse_changed(key, job.key)
+    return finals.lines(job)
