@@ -60,6 +60,7 @@ def test_sets_of_one_generator_count_once():
     found = choice.kinds(wide.drop("planted-rho9"))
     assert list(found.index) == ["planted (synthetic)", "other"]
     assert found.A.iloc[0] == pytest.approx(wide.A.iloc[[0, 1, 4]].mean())
+    assert choice.kind("utd_mhad") == choice.kind("composed")  # the same recordings
     wide.iloc[1, 0] = -np.inf  # one diverged is the whole kind's
     assert choice.kinds(wide).A.iloc[0] == -np.inf
 

@@ -22,7 +22,7 @@ def rows(cells, readout="leave_one_out", **more):
 
 def test_without_a_file_all_is_said_to_be_not_run(tmp_path):
     frame = leaderboard.read(tmp_path / "peers.csv")
-    assert len(leaderboard.missing(frame, ["a", "b"], ["A"], 5)) == 2
+    assert len(leaderboard.missing(frame, {"a": [0], "b": [0]}, ["A"])) == 2
     assert leaderboard.cells(frame, "auc").empty and leaderboard.trusted(frame).empty
     assert leaderboard.told(frame).empty and leaderboard.explainers(frame).empty
     assert leaderboard.endings(frame).empty and leaderboard.seconds(frame).empty
@@ -30,16 +30,16 @@ def test_without_a_file_all_is_said_to_be_not_run(tmp_path):
     assert all(choice.ranks(wide).empty for wide in leaderboard.panels(leaderboard.marked(frame)).values())
     bar = leaderboard.cleared(frame, "TFE-plus")
     assert bar.empty and leaderboard.verdict(bar, "TFE-plus").endswith("not run.")
-    assert "Not run in full" in leaderboard.page(frame, ["a"], ["A"], 5)
+    assert "Not run in full" in leaderboard.page(frame, {"a": [0]}, ["A"])
 
 
 def test_the_page_of_one_set_has_intervals_and_that_of_several_has_ranks():
     cells = {(name, row): ([50 + n, 51 + n, 52 + n], [.6, .6, .6]) for name in "ab"
              for n, row in enumerate(("A", "B", "C"))}
     frame = rows(cells, aopcr=1.0, tiou_map=0.5)
-    page = leaderboard.page(frame, ["a", "b"], ["A", "B", "C"], 3)
+    page = leaderboard.page(frame, dict.fromkeys("ab", [0, 1, 2]), ["A", "B", "C"])
     assert "Mean ranks of recognition" in page and "Not run" not in page
-    alone = leaderboard.page(frame[frame.dataset == "a"], ["a"], ["A", "B", "C"], 3)
+    alone = leaderboard.page(frame[frame.dataset == "a"], {"a": [0, 1, 2]}, ["A", "B", "C"])
     assert "51.0 [48.5, 53.5]" in alone and "Mean ranks" not in alone
 
 
@@ -49,14 +49,13 @@ def test_a_diverged_seed_is_behind_all_others_and_is_counted_and_no_gap():
         wide = leaderboard.cells(frame, measure)
         assert wide.A["a"] == -np.inf and wide.B["a"] == pytest.approx(b)
         assert leaderboard.intervals(frame, measure)["a"]["A"] == "1 of 2 diverged"
-    found = leaderboard.missing(frame, ["a"], ["A", "B", "C"], 2)
+    found = leaderboard.missing(frame, {"a": [0, 1]}, ["A", "B", "C"])
     assert found.to_dict("list") == {"dataset": ["a", "a"], "row": ["A", "C"], "seeds": [2, 0],
                                      "diverged": [1, 0]}
     assert np.isnan(leaderboard.cells(pd.concat([frame, rows({("b", "A"): ([1], [1])})])).B["b"])
     frame.loc[frame.row == "B", "status"] = "runaway"
     assert leaderboard.endings(frame).to_dict("records") == [
-        {"row": "A", "runs": 2, "diverged": 1, "runaway": 0},
-        {"row": "B", "runs": 2, "diverged": 0, "runaway": 2}]
+        {"row": "A", "status": "diverged", "runs": 1, "of": 2}, {"row": "B", "status": "runaway", "runs": 2, "of": 2}]
     assert leaderboard.seconds(frame).to_dict() == {"A": 2, "B": 2}
 
 
@@ -84,14 +83,20 @@ def test_a_measure_is_ranked_by_both_read_outs_and_shown_with_its_interval():
         leaderboard.intervals(frame, "foo")
 
 
-def test_an_explainer_is_no_method():
-    frame = pd.concat([rows({("a", "MSQNet"): ([50], [.6])}),
-                       rows({("a", "MSQNet, L2X"): ([50], [.7])}, "l2x")])
-    assert set(leaderboard.methods(frame).row) == {"MSQNet"}
-    assert leaderboard.explainers(frame).to_dict() == {"a": {"MSQNet, L2X": .7}}
-    frame = pd.concat([frame[frame.row == "MSQNet"].assign(explainer=each) for each in (None, "AIL")])
-    assert len(leaderboard.methods(frame)) == 1
-    assert list(leaderboard.explainers(frame).index) == ["MSQNet, AIL"]
+def test_a_run_that_was_refused_is_no_value_of_its_cell_and_a_gap():
+    frame = rows({("a", "A"): ([50, 51], [.6, .6])})
+    frame.loc[1, ["status", "value", "auc", "readout"]] = ["not run: why", np.nan, np.nan, None]
+    assert all(np.isnan(leaderboard.cells(frame, measure).A["a"]) for measure in ("value", "auc"))
+    assert list(leaderboard.missing(frame, {"a": [0, 1]}, ["A"]).seeds) == [1]
+    assert list(leaderboard.endings(frame).status) == ["not run: why"]
+
+
+def test_who_picks_for_a_head_is_no_method():
+    head = {("a", "MSQNet"): ([50, 50], [.6, .6])}
+    frame = pd.concat([rows(head), rows(head, None, explainer="l2x", accuracy=.7, chance=.2)])
+    assert len(leaderboard.methods(frame)) == 2
+    found = leaderboard.explainers(frame)
+    assert found.explainer.tolist() == ["l2x"] and found.accuracy[0] == pytest.approx(.7)
 
 
 def test_the_choice_is_the_best_mean_rank_and_never_one_that_diverged():
@@ -115,7 +120,8 @@ def by_both(cells, own=None):
 
 
 def bar(frame, seeds=(0, 1, 2)):
-    return leaderboard.cleared(frame, "TFE-plus", seeds).set_index("dataset")
+    wanted = dict.fromkeys(frame.dataset, seeds)
+    return leaderboard.cleared(frame, "TFE-plus", wanted).set_index("dataset")
 
 
 def test_the_bar_asks_for_more_than_every_rival_and_little_less_recognition():
@@ -171,12 +177,10 @@ def test_the_margin_of_a_read_out_has_an_interval_over_kinds_of_sets():
     assert leaderboard.trusted(frame).margin[0] == "+0.300 [+0.052, +0.548] over single"
 
 
-def test_what_a_mask_hides_is_asked_of_the_picked_segments_where_the_file_has_them():
+def test_what_a_mask_hides_is_a_lead_on_the_picked_segments_beyond_that_on_all():
     frame = rows({("a", "A"): ([50], [.6])}, probe=.6, probe_permuted=.5, probe_truth=.7, own=.9,
-                 evaluator_selected=.6)
-    assert leaderboard.told(frame).hidden[0] == pytest.approx(.3) and "better" not in leaderboard.told(frame)
-    found = leaderboard.told(frame.assign(own_selected=.7, evaluator_all=.8))
-    assert found.hidden[0] == pytest.approx(.1) and found.better[0] == pytest.approx(.1)
+                 evaluator_all=.8, own_selected=.9, evaluator_selected=.6)
+    assert leaderboard.told(frame).iloc[0, 1:].tolist() == pytest.approx([.1, .2, .2])
 
 
 @pytest.mark.parametrize("method, tie", [("topk-mil", True), ("dsmil", False), ("bas-net", False)])

@@ -1,7 +1,7 @@
 """Which method to use: methods held against each other over data sets, in numbers and in words.
 
 A table is sets x methods, larger is better: -inf is a cell of which a seed diverged, nan one that was not
-run. Sets of one generator are one kind of set, and count once. Friedman's test asks whether ranks differ
+run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test asks whether ranks differ
 at all. Only where it says so is a method told apart from the first: by Wilcoxon's signed ranks over
 kinds of sets, after Holm. Nemenyi's critical difference (Demsar, JMLR 2006) stands beside, as mean ranks
 of two methods depend on which others are ranked with them (Benavoli et al., JMLR 2016).
@@ -17,13 +17,14 @@ from book.evidence import statistics, verdicts
 from book.evidence.summary import MARGINS
 
 DECIDE = ("recognition", "AUC")  # titles by which a method is advised
+SAME = {"utd_mhad": "composed"}  # joined of those clips
 MOST = 0.25  # of the methods that a set may lack: beyond it the set is unfinished, not they
 COLUMNS = ["row", "rank", "low", "high", "kinds", "p", "behind", "lost", "holm", "told", "each"]
 
 
 def kind(name):
-    """The kind that a set is of: planted videos of any rho are one."""
-    return re.sub(r"-rho\d+", "", str(name))
+    """The kind that a set is of: planted videos of any rho are one, and so are clips as they are and joined."""
+    return re.sub(r"-rho\d+", "", SAME.get(name, str(name)))
 
 
 def complete(wide):

@@ -67,33 +67,27 @@ def _synthetic(frame):
     return frame.synthetic.astype(str) == "True"
 
 
-def _explained(frame):
-    named = frame.row.astype(str).str.contains(", (?:L2X|AIL)")
-    return named | frame.explainer.notna() if "explainer" in frame else named
-
-
 def methods(frame):
-    """The rows of trained methods: explainers of a head (L2X, AIL) recognise nothing of their own."""
-    return frame[~_explained(frame)]
+    """The rows of methods: who picks segments for a trained head (L2X, AIL) recognises nothing of its own."""
+    return frame[frame.explainer.isna()]
 
 
 def explainers(frame):
-    """AUC of what explains a trained head, a line an explainer, a column a set; the mean over seeds."""
-    part = frame[_explained(frame) & frame.auc.notna()]
-    name = part.row + (", " + part.explainer if "explainer" in part else "")
-    return part.assign(row=name).pivot_table("auc", "row", "dataset", sort=False)
+    """How well k segments are picked for trained heads, means over seeds: a line a set, head and picker."""
+    judged = ["accuracy", "chance", "selected", "rest"]
+    return frame[frame.explainer.notna()].astype(dict.fromkeys(judged, float)).groupby(
+        ["dataset", "row", "explainer"], sort=False)[judged].mean().reset_index()
 
 
 def runs(frame, measure="value", readout="leave_one_out"):
-    """The rows that hold a measure, one a run; it is -inf of a run that diverged.
+    """The rows that hold a measure, one a run: -inf of one that diverged, nan of one that was refused.
 
     Raises StudyError for a measure that the table has not.
     """
     if measure not in MEASURES | MORE:
         raise StudyError(f"measure {measure} is none of the leaderboard's: choose among "
                          + ", ".join(MEASURES | MORE))
-    lost = frame.status == "diverged"
-    part = frame if measure == "value" else frame[(frame.readout == readout) | lost]
+    part = frame if measure == "value" else frame[(frame.readout == readout) | frame.readout.isna()]
     part = part.drop_duplicates(["row", "key"])
     return part.assign(**{measure: part[measure].astype(float).mask(part.status == "diverged", -np.inf)})
 
@@ -138,22 +132,23 @@ def seconds(frame):
 
 
 def endings(frame):
-    """Runs that did not end well, `row, runs, diverged, runaway`: methods that have any."""
+    """Runs that did not end well, `row, status, runs, of`: how many, of all of the method's."""
     each = frame.drop_duplicates(["row", "key"])
-    found = pd.DataFrame({"runs": each.groupby("row", sort=False).size(), **{
-        how: (each.status == how).groupby(each.row, sort=False).sum() for how in ("diverged", "runaway")}})
-    return found[found.diverged + found.runaway > 0].rename_axis("row").reset_index()
+    found = each.groupby(["row", "status"], sort=False).size().rename("runs").reset_index()
+    found["of"] = found.row.map(each.groupby("row").size())
+    return found[found.status != "finished"].reset_index(drop=True)
 
 
-def missing(frame, sets, rows, seeds):
-    """What was not run, or diverged: a line a set and method that lacks any of the seeds."""
+def missing(frame, wanted, rows):
+    """What was not run, or diverged: a line a set and method that lacks any of `wanted`, `{set: seeds}`."""
     each = frame.drop_duplicates(["row", "key"])
+    each = each[~each.status.astype(str).str.startswith("not run")]
     lines = []
-    for name in sets:
+    for name, seeds in wanted.items():
         for row in rows:
             cell = each[(each.dataset == name) & (each.row == row)]
             lost = int((cell.status == "diverged").sum())
-            if len(cell) < seeds or lost:
+            if not set(seeds) <= set(cell.seed) or lost:
                 lines.append({"dataset": name, "row": row, "seeds": len(cell), "diverged": lost})
     return pd.DataFrame(lines, columns=["dataset", "row", "seeds", "diverged"])
 
@@ -192,39 +187,35 @@ def told(frame):
     """What masks say of the label, means over runs, a line a method that has one, in 0..1.
 
     `encoded`: what a probe reads off masks beyond masks of other videos; `honest`: the same of true
-    intervals. `hidden`: by how much the system's own answer beats an evaluator's of the k picked segments;
-    where the file has it, its own answer of these alone. `better`, where the file has it: by how much it
-    beats an evaluator's of all segments, and so would on the picked ones.
+    intervals. `hidden`: by how much the system's own answer beats an evaluator's, of the k picked segments
+    more than of all.
     """
     found = frame[frame.probe.notna()].drop_duplicates(["row", "key"])
-    own = found.own_selected if "own_selected" in found and found.own_selected.notna().any() else found.own
     found = found.assign(encoded=found.probe - found.probe_permuted,
                          honest=found.probe_truth - found.probe_permuted,
-                         hidden=own - found.evaluator_selected)
-    columns = ["encoded", "honest", "hidden"]
-    if "evaluator_all" in found and found.evaluator_all.notna().any():
-        found, columns = found.assign(better=found.own - found.evaluator_all), [*columns, "better"]
-    return found.groupby("row", sort=False)[columns].mean().reset_index()
+                         hidden=found.own_selected - found.evaluator_selected - (
+                             found.own - found.evaluator_all))
+    return found.groupby("row", sort=False)[["encoded", "honest", "hidden"]].mean().reset_index()
 
 
-def cleared(frame, ours, seeds=None, margin=1.0, readouts=tuple(READ)):
+def cleared(frame, ours, wanted=None, margin=1.0, readouts=tuple(READ)):
     """Does row `ours` clear the bar: `dataset, synthetic, rivals, unbeaten, whole, met`, a line a set.
 
     The bar: its AUC is above that of *every* rival, each interval clear of zero, and its metric not
     below any by more than `margin` points, by each of `readouts`. Rivals are all methods without TFE;
     `unbeaten` names those, or all, against whom it falls short by any read-out. `whole`: it has a value
-    of each of `seeds`, by default of all that the set has; without them it fails. Sets without it are
+    of each of `wanted`, `{set: seeds}`, by default of all that it has; without them it fails. Sets without it are
     left out.
     """
     lines = []
     for name, part in frame.groupby("dataset", sort=False):
-        rivals, wanted = part.row[~part.method.str.startswith("tfe")].unique(), set(
-            part.seed if seeds is None else seeds)
+        rivals = part.row[~part.method.str.startswith("tfe")].unique()
         runs = part[part.auc.notna() & part.value.notna()].rename(columns={"auc": "fidelity_auc"})
         if ours not in set(part.row) or not runs.row.isin(rivals).any():
             continue
         judged = [runs[runs.readout == readout] for readout in readouts]
-        whole = all(wanted <= set(of.seed[of.row == ours]) for of in judged)
+        seeds = set(wanted[name] if wanted else part.seed)
+        whole = all(seeds <= set(of.seed[of.row == ours]) for of in judged)
         short = rivals
         if whole:
             found = pd.concat([verdicts.bar(of, ours, rivals, margin) for of in judged])
@@ -249,9 +240,9 @@ def verdict(lines, ours, sets=4):
     return "; ".join(words) + f". It asks for {sets}, a real one among them: {met}."
 
 
-def page(frame, sets, rows, seeds):
+def page(frame, wanted, rows):
     """The leaderboard in words: measures by set and method, ranks, and what was not run; Markdown."""
-    lost, frame = missing(frame, sets, rows, seeds), methods(marked(frame))
+    lost, frame = missing(frame, wanted, rows), methods(marked(frame))
     parts = [of_set(frame).to_markdown()] if frame.dataset.nunique() == 1 else []
     for title, wide in panels(frame).items() if not parts else ():
         parts += [f"{title}, means over seeds:", wide.T.to_markdown(floatfmt=".3f")]
