@@ -55,7 +55,8 @@ def test_a_diverged_seed_is_behind_all_others_and_is_counted_and_no_gap():
     assert np.isnan(leaderboard.cells(pd.concat([frame, rows({("b", "A"): ([1], [1])})])).B["b"])
     frame.loc[frame.row == "B", "status"] = "runaway"
     assert leaderboard.endings(frame).to_dict("records") == [
-        {"row": "A", "status": "diverged", "runs": 1, "of": 2}, {"row": "B", "status": "runaway", "runs": 2, "of": 2}]
+        {"row": "A", "status": "diverged", "runs": 1, "of": 2},
+        {"row": "B", "status": "runaway", "runs": 2, "of": 2}]
     assert leaderboard.seconds(frame).to_dict() == {"A": 2, "B": 2}
 
 

@@ -1,8 +1,8 @@
 """Which method to use: methods held against each other over data sets, in numbers and in words.
 
 A table is sets x methods, larger is better: -inf is a cell of which a seed diverged, nan one that was not
-run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test asks whether ranks differ
-at all. Only where it says so is a method told apart from the first: by Wilcoxon's signed ranks over
+run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test
+asks whether ranks differ at all. Only where it says so is a method told apart from the first: by Wilcoxon's signed ranks over
 kinds of sets, after Holm. Nemenyi's critical difference (Demsar, JMLR 2006) stands beside, as mean ranks
 of two methods depend on which others are ranked with them (Benavoli et al., JMLR 2016).
 """
@@ -23,7 +23,7 @@ COLUMNS = ["row", "rank", "low", "high", "kinds", "p", "behind", "lost", "holm",
 
 
 def kind(name):
-    """The kind that a set is of: planted videos of any rho are one, and so are clips as they are and joined."""
+    """The kind that a set is of: planted videos of any rho are one, as are clips alone and joined."""
     return re.sub(r"-rho\d+", "", SAME.get(name, str(name)))
 
 

@@ -204,8 +204,8 @@ def cleared(frame, ours, wanted=None, margin=1.0, readouts=tuple(READ)):
     The bar: its AUC is above that of *every* rival, each interval clear of zero, and its metric not
     below any by more than `margin` points, by each of `readouts`. Rivals are all methods without TFE;
     `unbeaten` names those, or all, against whom it falls short by any read-out. `whole`: it has a value
-    of each of `wanted`, `{set: seeds}`, by default of all that it has; without them it fails. Sets without it are
-    left out.
+    of each of `wanted`, `{set: seeds}`, by default of all that it has; without them it fails. Sets
+    without it are left out.
     """
     lines = []
     for name, part in frame.groupby("dataset", sort=False):
