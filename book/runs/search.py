@@ -9,7 +9,7 @@ here, and read, located and probed on test. A fit that is done is not done again
 import hashlib
 import json
 from dataclasses import field, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -25,6 +25,7 @@ from data.common import pool
 from data.files import store
 from data.files.paths import DATA, LOCAL, RESULTS, write_csv, write_json
 from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
+from tfe import systems
 from tfe.errors import StudyError
 
 Axes = dict[Text, Annotated[list, Field(min_length=1)]]  # {"schedule.lr": [...]}, entry lr of schedule
@@ -63,7 +64,7 @@ class Reading(multiverse.Multiverse):
 
 @dataclass(frozen=True, config=STRICT)
 class Board:
-    """A file of a leaderboard; `starts`: the settings of the vanilla heads where warm starts begin."""
+    """A file of a leaderboard; `starts`: the settings of the heads where warm starts begin."""
 
     table: Text
     draws: Seed
@@ -107,11 +108,15 @@ class Board:
             # Of the other stages of a multiverse there are none.
             "best": 1, "more_seeds": [0], "final_seeds": [0], "final_splits": ["test"]}, name)
 
+    @cached_property
+    def _first(self):
+        """The search on the first set, whose draws are those of all: made once, as each draws anew."""
+        return self.reading(self.development[0])
+
     def settings(self, row, config, seed):
         """`(Settings, those of its start or None)` of a method's configuration."""
-        reading = self.reading(self.development[0])
-        method = next(method for method in reading.methods if method.row == row)
-        return reading.settings(method, config, seed)
+        method = next(method for method in self._first.methods if method.row == row)
+        return self._first.settings(method, config, seed)
 
 
 def _value(axis, value):
@@ -134,10 +139,12 @@ def read(path, **overrides):
     for method in filter(installed, board.methods):
         for config in range(board.configurations):
             try:
-                settings, _ = board.settings(method.row, config, 0)
+                settings, begin = board.settings(method.row, config, 0)
                 settings.plan()
                 with torch.device("meta"):  # takes no memory
-                    settings.build(2, 8, "multilabel")
+                    system = settings.build(2, 8, "multilabel")
+                    if begin:
+                        systems.warm_start(system, begin.build(2, 8, "multilabel").state_dict())
             except Exception as error:  # whatever an unknown option makes a system raise
                 reason = " ".join(str(error).split())[:300] or type(error).__name__
                 raise StudyError(f"{path}: {method.row}, configuration {config}: {reason}") from None
