@@ -229,21 +229,32 @@ def specification(lines, axes, order="value"):
 
 
 def ranks(panels):
-    """Mean ranks with critical differences: `{title: lines of book.evidence.leaderboard.ranks}`.
+    """Ranks over kinds of sets: `{title: lines of book.evidence.choice.ranks}`, a panel a title.
 
-    A panel a title, the best above. Two methods are told apart where their bars do not meet; the band
-    is that of the best. A panel without lines says so.
+    The best above; a point is a kind of set, hollow where synthetic, and a bar half a critical difference
+    to either side of the mean rank. Blue is not told apart from the first, where anything is. A panel
+    without lines says so.
     """
-    most = max(3, *map(len, panels.values()))
-    fig, axes = plt.subplots(2, -(-len(panels) // 2), figsize=(PAGE, 1.4 + 0.36 * most), squeeze=False)
+    most, deep = max(3, *map(len, panels.values())), -(-len(panels) // 2)
+    fig, axes = plt.subplots(deep, 2, figsize=(PAGE, deep * (0.8 + 0.17 * most)), squeeze=False)
+    for ax in axes.flat[len(panels):]:
+        ax.axis("off")
     for ax, (title, lines) in zip(axes.flat, panels.items()):
-        ax.set(title=title, yticks=range(len(lines)), yticklabels=lines.row, ylim=(most - 0.5, -0.5))
+        ax.set_title(title, fontsize=9)
+        ax.set(yticks=range(len(lines)), ylim=(most - 0.5, -0.5))
+        ax.set_yticklabels(lines.row, fontsize=7)
+        ax.tick_params(axis="x", labelsize=8)
         if lines.empty:
-            ax.text(0.5, 0.5, "not run on two sets yet", ha="center", transform=ax.transAxes)
+            ax.text(0.5, 0.5, "not run on two kinds of sets", ha="center", transform=ax.transAxes)
             ax.set_xticks([])
             continue
-        ax.errorbar(lines["rank"], range(len(lines)), xerr=lines["rank"] - lines.low, fmt="o",
-                    markersize=4)
-        ax.axvspan(lines.low[0], lines.high[0], color="grey", alpha=0.15)
-        ax.set_xlabel("mean rank")
+        sure = lines.holm.notna().any()
+        for place, line in enumerate(lines.to_dict("records")):
+            colour = COLOURS["tfe"] if sure and not line["told"] else "grey"
+            ax.plot([line["low"], line["high"]], [place, place], color=colour, linewidth=1)
+            ax.plot(line["rank"], place, "|", color=colour, markersize=9, markeredgewidth=2)
+            for name, rank in line["each"].items():
+                ax.plot(rank, place, "o", color=colour, markersize=3, markeredgewidth=0.6,
+                        markerfacecolor="white" if name.endswith("(synthetic)") else colour)
+        ax.set_xlabel(f"rank on {lines.kinds[0]} kinds of sets, p {lines.p[0]:.2g}", fontsize=8)
     return fig

@@ -1,0 +1,220 @@
+"""Which method to use: methods held against each other over data sets, in numbers and in words.
+
+A table is sets x methods, larger is better: -inf is a cell of which a seed diverged, nan one that was not
+run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test asks whether ranks differ
+at all. Only where it says so is a method told apart from the first: by Wilcoxon's signed ranks over
+kinds of sets, after Holm. Nemenyi's critical difference (Demsar, JMLR 2006) stands beside, as mean ranks
+of two methods depend on which others are ranked with them (Benavoli et al., JMLR 2016).
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from book.evidence import statistics, verdicts
+from book.evidence.summary import MARGINS
+
+DECIDE = ("recognition", "AUC")  # titles by which a method is advised
+SAME = {"utd_mhad": "composed"}  # joined of those clips
+MOST = 0.25  # of the methods that a set may lack: beyond it the set is unfinished, not they
+COLUMNS = ["row", "rank", "low", "high", "kinds", "p", "behind", "lost", "holm", "told", "each"]
+
+
+def kind(name):
+    """The kind that a set is of: planted videos of any rho are one, and so are clips as they are and joined."""
+    return re.sub(r"-rho\d+", "", SAME.get(name, str(name)))
+
+
+def complete(wide):
+    """The sets and methods of a table that can be held together: no cell of theirs was not run."""
+    ran = wide.dropna(axis=1, how="all")
+    return ran[ran.isna().mean(axis=1) <= MOST].dropna(axis=1)
+
+
+def left_out(panels):
+    """Why a set or method is not ranked by tables `{title: sets x methods}`, a line each."""
+    reasons = {}
+    for title, wide in panels.items():
+        kept, ran = complete(wide), wide.dropna(axis=1, how="all")
+        gaps = ran.isna().sum(axis=1)
+        unfinished = [f"{name}: {gaps[name]} of {ran.shape[1]} methods have no value"
+                      for name in ran.index if ran.size and name not in kept.index]
+        absent = [f"{row}: no value on " + ", ".join(kept.index[ran.loc[kept.index, row].isna()])
+                  for row in ran.columns if len(kept) and row not in kept.columns]
+        for line in unfinished + absent:
+            reasons.setdefault(line, []).append(title)
+    return [f"not ranked{'' if len(titles) == len(panels) else ' by ' + '; '.join(titles)}: {line}"
+            for line, titles in reasons.items()]
+
+
+def kinds(wide):
+    """The complete part of a table, the sets of a kind as their mean."""
+    whole = complete(wide)
+    return whole.groupby([kind(name) for name in whole.index], sort=False).mean()
+
+
+def critical_difference(methods, sets, level=0.95):
+    """The difference of mean ranks above which Nemenyi's test tells two of `methods` apart.
+
+    q sqrt(k (k + 1) / (6 N)), q the quantile of the range of k standard normals, over sqrt 2.
+    """
+    q = stats.studentized_range.ppf(level, methods, np.inf) / np.sqrt(2)
+    return float(q * np.sqrt(methods * (methods + 1) / (6 * sets)))
+
+
+def needed(methods, level=0.95):
+    """The fewest kinds of sets at which Wilcoxon's test, after Holm, can tell any method from the first.
+
+    Of n differences of one sign its p is 2^(1 - n), and Holm's rule takes the least of k - 1 times that.
+    """
+    return int(np.floor(np.log2((methods - 1) / (1 - level)))) + 2
+
+
+def against(wide, first):
+    """Holm's p of Wilcoxon's signed ranks of `first` against each other method, a Series.
+
+    wide: kinds x methods. Where one diverged it is behind by more than any other difference.
+    """
+    values = wide.to_numpy()[np.isfinite(wide.to_numpy())]
+    filled = wide.replace(-np.inf, 2 * values.min() - values.max() - 1)
+    gaps = filled.drop(columns=first).rsub(filled[first], axis=0)
+    return pd.Series(statistics.holm([stats.wilcoxon(gap).pvalue if gap.any() else 1.0
+                                      for _, gap in gaps.items()]), gaps.columns)
+
+
+def ranks(wide, level=0.95):
+    """Mean ranks over kinds of sets, the best first, a line a method; none where too little was run.
+
+    low, high: half Nemenyi's critical difference to either side, within 1 and the number of methods. p:
+    Friedman's, of all ranks alike. behind: how far its mean lies below the first's, where neither
+    diverged; lost: on how many kinds it did. told: whether it is told apart from the first, by `holm`,
+    which is nan where Friedman's test does not reject. each: its rank on each kind, a dict. Friedman's
+    test takes two kinds and three methods or more.
+    """
+    wide = kinds(wide)
+    many, methods = wide.shape
+    if many < 2 or methods < 3:
+        return pd.DataFrame(columns=COLUMNS)
+    places = wide.rank(axis=1, ascending=False)
+    finite = wide.replace(-np.inf, np.nan)
+    lines = pd.DataFrame({"rank": places.mean(), "mean": finite.mean(), "lost": finite.isna().sum()})
+    lines = lines.sort_values(["rank", "mean"], ascending=[True, False])
+    half = critical_difference(methods, many, level) / 2
+    with np.errstate(invalid="ignore"):  # where all tie there is no p
+        p = stats.friedmanchisquare(*places.T.to_numpy()).pvalue
+    first = lines.index[0]
+    lines["holm"] = against(wide, first) if p < 1 - level else np.nan
+    return lines.assign(
+        low=(lines["rank"] - half).clip(lower=1), high=(lines["rank"] + half).clip(upper=methods),
+        kinds=many, p=p, behind=finite.rsub(finite[first], axis=0).mean(), told=lines.holm < 1 - level,
+        each=[places[row].to_dict() for row in lines.index]).rename_axis("row").reset_index()[COLUMNS]
+
+
+def standings(panels, scopes, without=()):
+    """`ranks` of tables `{title: sets x methods}` on sets `{words: names}`: `{words: {title: lines}}`."""
+    return {words: {title: ranks(wide.loc[names].drop(columns=without, errors="ignore"))
+                    for title, wide in panels.items()} for words, names in scopes.items()}
+
+
+def margin(title):
+    """What counts as near in a ranking of this title: points of the metric, or of a share."""
+    return MARGINS["value" if title.startswith("recognition") else "fidelity_auc"]
+
+
+def near(lines, margin):
+    """Methods not told apart from the first, behind it by no more than `margin`, that never diverged.
+
+    Not told apart is not enough: few sets tell nothing apart.
+    """
+    found = lines[~lines.told.astype(bool) & (lines.behind <= margin) & (lines.lost == 0)]
+    return list(found.row if len(found) else lines.row[:1])
+
+
+def standing(found, seconds):
+    """Who is first, and from whom that is not told apart: a table of `found`, `{title: ranks}`.
+
+    seconds: of a fit, by method, a Series: `cheapest` is the cheapest of those near the first.
+    """
+    lines = []
+    for title, of in found.items():
+        if of.empty:
+            lines.append({"by": title, "first": "not run on two kinds of sets"})
+            continue
+        close = near(of, margin(title))
+        lines.append({"by": title, "first": of.row[0], "kinds": of.kinds[0], "Friedman's p": f"{of.p[0]:.2g}",
+                      "not told apart from it": _group(of), "near it": ", ".join(close[1:]),
+                      "cheapest": _cheapest(close, seconds)})
+    return pd.DataFrame(lines, columns=["by", "first", "kinds", "Friedman's p", "not told apart from it",
+                                        "near it", "cheapest"]).astype(object).fillna("")
+
+
+def _group(lines, level=0.95):
+    if not lines.p[0] < 1 - level:
+        return "all: Friedman's test does not reject"
+    if lines.kinds[0] < (least := needed(len(lines), level)):
+        return f"all: it takes {least} kinds"
+    return ", ".join(lines.row[1:][~lines.told[1:].astype(bool)]) or "none"
+
+
+def _cheapest(rows, seconds):
+    return min(rows, key=lambda row: seconds.get(row, np.inf))
+
+
+def advice(found, seconds):
+    """Which method to use, one sentence: the cheapest near the first by all of `found`, `{title: ranks}`.
+
+    Recognition and AUC by each read-out decide, and nothing else of `found`.
+    """
+    found = {title: of for title, of in found.items() if title.startswith(DECIDE)}
+    if not found or any(of.empty for of in found.values()):
+        return "no advice: not run on two kinds of sets with three methods"
+    close = {title: near(of, margin(title)) for title, of in found.items()}
+    every = [row for row in next(iter(close.values())) if all(row in rows for rows in close.values())]
+    use = _cheapest(every, seconds) if every else None
+    few = [of.kinds[0] for of in found.values() if of.kinds[0] < needed(len(of))]
+    few = f" ({min(few)} kinds are too few to tell any apart)" if few else ""
+    if not every:
+        return "none is near the first by all: " + "; ".join(
+            f"by {title} use {_cheapest(rows, seconds)}" for title, rows in close.items()) + few
+    others = ", ".join(row for row in every if row != use)
+    return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (
+        f"the cheapest near the first by all; also near: {others}" if others else
+        "it alone is near the first by all") + few
+
+
+def gains(wide, ours, peers):
+    """What each of `ours` gains over the best peer, a line each: `gain`, its ends, and `above`.
+
+    The best peer has the best mean rank among `peers`, the same for all. The gain is a mean over kinds
+    of sets with its t interval, of those on which neither diverged; above: on how many it is the better.
+    """
+    wide, lines = kinds(wide), []
+    peers = [row for row in peers if row in wide]
+    for row in [row for row in ours if row in wide and peers and len(wide)]:
+        best = wide[peers].rank(axis=1, ascending=False).mean().idxmin()
+        both = wide[[row, best]].replace(-np.inf, np.nan).dropna()
+        found = statistics.mean_interval(both[row] - both[best]) if len(both) else [np.nan] * 3
+        lines.append({"row": row, "peer": best, **dict(zip(("gain", "gain_low", "gain_high"), found)),
+                      "above": int((wide[row] > wide[best]).sum()), "lost": int(np.isinf(wide[row]).sum()),
+                      "kinds": len(wide)})
+    return pd.DataFrame(lines, columns=["row", "peer", "gain", "gain_low", "gain_high", "above", "lost",
+                                        "kinds"])
+
+
+def beside(panels, ours, peers):
+    """`gains` of tables `{title: sets x methods}` in words: for each of `ours` that was run a sentence."""
+    said = {}
+    for title, wide in panels.items():
+        for line in gains(wide, ours, peers).to_dict("records") if title.startswith(DECIDE) else ():
+            size = verdicts.interval(line, "gain", "+", 1 if title.startswith("recognition") else 3)
+            said.setdefault(line["row"], []).append(
+                f"{_sign(line)} {title}, {size} against {line['peer']}, above it on {line['above']} of "
+                f"{line['kinds']} kinds" + (f", diverged on {line['lost']}" if line["lost"] else ""))
+    return [f"{row} beside the best peer: {'; '.join(parts)}" for row, parts in said.items()]
+
+
+def _sign(line):
+    return ("gains in" if line["gain_low"] > 0 else "loses in" if line["gain_high"] < 0 else
+            "shows no clear difference in")

@@ -1,0 +1,136 @@
+"""Methods over data sets against closed forms: ranks, who is told apart, and what is advised."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from book import plots
+from book.evidence import choice
+
+SETS = [f"set{n}" for n in range(9)]
+
+
+def table(methods, sets=SETS, step=0.1):
+    """Methods in a clear order: each a step below the one before, on every set."""
+    luck = np.random.default_rng(0).normal(0, 1e-3, (len(sets), methods))
+    return pd.DataFrame(0.9 - step * np.arange(methods) + luck, sets, list("ABCDEFGH")[:methods])
+
+
+def test_the_critical_difference_is_that_of_published_tables():
+    # Demsar 2006, Table 5: q of Nemenyi's test at .05 for 2, 5 and 10 methods.
+    for methods, q in ((2, 1.960), (5, 2.728), (10, 3.164)):
+        found = choice.critical_difference(methods, 14)
+        assert found == pytest.approx(q * np.sqrt(methods * (methods + 1) / 84), abs=2e-3)
+
+
+def test_ranks_share_ties_and_their_bars_end_where_ranks_do():
+    wide = pd.DataFrame({"A": [9, 5, 7], "B": [8, 5, 6], "C": [1, 4, 6.5], "never": [np.nan] * 3})
+    lines = choice.ranks(wide).set_index("row")
+    assert lines["rank"].to_dict() == pytest.approx({"A": 3.5 / 3, "B": 6.5 / 3, "C": 8 / 3})
+    assert (lines.kinds == 3).all() and list(lines.index) == ["A", "B", "C"]
+    friedman = stats.friedmanchisquare([9, 5, 7], [8, 5, 6], [1, 4, 6.5])
+    assert lines.p.iloc[0] == pytest.approx(friedman.pvalue)
+    assert lines.low.min() >= 1 and lines.high.max() <= 3
+
+
+def test_a_missing_cell_costs_its_method_and_an_unfinished_set_itself_and_both_are_said():
+    wide = table(5)
+    wide.loc["set3", "B"] = np.nan
+    wide.loc["begun"] = [0.5, 0.6, np.nan, np.nan, np.nan]
+    assert list(choice.complete(wide)) == list("ACDE") and len(choice.complete(wide)) == 9
+    assert choice.left_out({"AUC": wide}) == ["not ranked: begun: 3 of 5 methods have no value",
+                                              "not ranked: B: no value on set3"]
+    assert choice.left_out({"AUC": wide, "mAP": table(5)})[1] == "not ranked by AUC: B: no value on set3"
+    assert choice.ranks(wide).kinds[0] == 9
+
+
+def test_a_diverged_cell_ranks_last_in_its_set_and_is_never_near():
+    wide = table(4, step=0)
+    wide.loc["set0", "A"] = -np.inf
+    lines = choice.ranks(wide).set_index("row")
+    assert lines.each["A"]["set0"] == 4 and lines.lost["A"] == 1 and np.isfinite(lines.behind["A"])
+    assert "A" not in choice.near(lines.reset_index(), 1)
+
+
+def test_sets_of_one_generator_count_once():
+    wide = table(3, ["planted", "planted-rho0", "planted-rho9", "other"])
+    wide.loc["planted-rho9 (synthetic)"] = 0.0
+    wide = wide.rename({"planted": "planted (synthetic)", "planted-rho0": "planted-rho0 (synthetic)"})
+    found = choice.kinds(wide.drop("planted-rho9"))
+    assert list(found.index) == ["planted (synthetic)", "other"]
+    assert found.A.iloc[0] == pytest.approx(wide.A.iloc[[0, 1, 4]].mean())
+    assert choice.kind("utd_mhad") == choice.kind("composed")  # the same recordings
+    wide.iloc[1, 0] = -np.inf  # one diverged is the whole kind's
+    assert choice.kinds(wide).A.iloc[0] == -np.inf
+
+
+def test_wilcoxon_needs_as_many_kinds_as_its_smallest_p_says():
+    for methods in (3, 8, 13):
+        least = choice.needed(methods)
+        assert (methods - 1) * 2.0 ** (1 - least) < 0.05 <= (methods - 1) * 2.0 ** (2 - least)
+    assert choice.ranks(table(8, SETS[:choice.needed(8)])).told[1:].any()
+    assert not choice.ranks(table(8, SETS[:choice.needed(8) - 1])).told.any()
+
+
+def test_who_is_told_apart_does_not_depend_on_the_pool_of_others():
+    # Two methods apart on all sets stay so when others come and go, where Holm's factor allows.
+    few, many = (choice.ranks(table(n)).set_index("row").holm for n in (3, 6))
+    assert few["C"] / 2 == pytest.approx(2 / 2 ** 9) and many["F"] / 5 == pytest.approx(2 / 2 ** 9)
+
+
+def test_without_friedman_nothing_is_told_apart():
+    luck = pd.DataFrame(np.random.default_rng(1).normal(size=(9, 4)), SETS, list("ABCD"))
+    lines = choice.ranks(luck)
+    assert lines.p[0] > 0.05 and lines.holm.isna().all() and not lines.told.any()
+    stood = choice.standing({"AUC": lines}, pd.Series({"A": 1.0}))
+    assert "does not reject" in stood["not told apart from it"][0]
+
+
+@pytest.mark.parametrize("wide", [pd.DataFrame(), pd.DataFrame({"A": [1.0], "B": [2], "C": [3]}),
+                                  pd.DataFrame({"A": [1.0, 2], "B": [2, 1]})])
+def test_too_little_has_no_rank_and_still_a_figure_and_words(wide):
+    wide.index = [f"set{n}" for n in wide.index]
+    found = {"AUC": choice.ranks(wide)}
+    assert found["AUC"].empty
+    plots.png(plots.ranks(found))
+    assert "not run" in choice.standing(found, pd.Series(dtype=float))["first"][0]
+    assert choice.advice(found, pd.Series(dtype=float)).startswith("no advice")
+
+
+def test_the_advice_is_the_cheapest_near_the_first_by_all():
+    auc = table(4, step=0.1)
+    auc["B"] = auc["A"] - 0.01 * np.array([1, -1] * 4 + [1])  # behind by a hair, not told apart
+    recognition = 100 * table(4, step=0.001)
+    seconds = pd.Series({"A": 30.0, "B": 5, "C": 1, "D": 1})
+    found = {"recognition": choice.ranks(recognition), "AUC": choice.ranks(auc)}
+    assert choice.advice(found, seconds).startswith("use B, 5 s a fit: the cheapest near the first by all; "
+                                                    "also near: A")
+    stood = choice.standing(found, seconds).set_index("by")
+    assert stood.cheapest["AUC"] == "B" and "C" not in stood["not told apart from it"]["AUC"]
+    # A plain method that so few sets cannot tell apart is still not near.
+    few = choice.ranks(auc.iloc[:3])
+    assert not few.told.any() and "C" not in choice.near(few, 0.02)
+    assert "3 kinds are too few" in choice.advice({"AUC": few}, seconds)
+    apart = {"recognition": choice.ranks(100 * table(4)[["D", "C", "B", "A"]].set_axis(list("ABCD"), axis=1)),
+             "AUC": choice.ranks(table(4))}
+    assert choice.advice(apart, seconds) == ("none is near the first by all: by recognition use D; "
+                                             "by AUC use A")
+
+
+def test_what_tfe_gains_or_loses_beside_the_best_peer():
+    wide = table(4).rename(columns={"A": "TFE-plus", "D": "MSQNet+TFE"})
+    wide.loc["set0", "TFE-plus"] = -np.inf
+    lines = choice.gains(wide, ["TFE-plus", "MSQNet+TFE", "absent"], ["B", "C"])
+    assert list(lines.peer) == ["B", "B"] and list(lines.above) == [8, 0] and list(lines.lost) == [1, 0]
+    assert lines.gain.tolist() == pytest.approx([0.1, -0.2], abs=2e-3)
+    one, two = choice.beside({"AUC": wide, "tIoU mAP": wide}, ["TFE-plus", "MSQNet+TFE"], ["B", "C"])
+    assert one.startswith("TFE-plus beside the best peer: gains in AUC, +0.099 [") and "against B" in one
+    assert "diverged on 1" in one and "MSQNet+TFE beside the best peer: loses in AUC" in two
+    assert choice.gains(pd.DataFrame(), ["TFE-plus"], ["B"]).empty
+
+
+def test_standings_are_of_the_sets_and_the_methods_that_are_asked_for():
+    found = choice.standings({"AUC": table(4)}, {"some": SETS[:3], "none": []}, without=["A", "absent"])
+    assert list(found["some"]["AUC"].row) == ["B", "C", "D"] and found["some"]["AUC"].kinds[0] == 3
+    assert found["none"]["AUC"].empty
