@@ -223,7 +223,8 @@ plots.show(fig, "how-many-sets", "The critical difference of mean ranks,"
            " as a share of the distance from first to last: computed, no"
            " run. Above 1 no two methods can be told apart. Dots: the"
            " fewest kinds of sets at which Wilcoxon's test, after Holm, can"
-           " tell any method from the first. Dashed: the kinds, synthetic and"
+           " tell any method from the first. Dashed: the kinds, synthetic"
+           " and"
            " real, that `peers.yaml` names.",
            alt="Three falling curves; with few sets they lie above one.")
 
