@@ -61,7 +61,8 @@ else:
     told = (f"{some} Of {len(by_axis)} axes, {len(sure)} matter after"
             " Holm's rule." + "".join(
                 f" Of `{one.axis}` the best value lies"
-                f" {form.format(one.difference).lstrip('+')} above the worst."
+                f" {form.format(one.difference).lstrip('+')} above the"
+                " worst."
                 for one in sure.itertuples()))
 Markdown(f"**Answer.** {told}")
 
@@ -206,7 +207,8 @@ looks = {"with TFE": "tfe", "plain head": "vanilla",
          "gated MIL": "mean-pool"}
 for ax, name in zip(panels, ("MSQNet", "BIKE")):
     for look, row in zip(looks, (f"{name}+TFE", name, "gated MIL")):
-        part, colour = lines[lines.method == row], plots.COLOURS[looks[look]]
+        part = lines[lines.method == row]
+        colour = plots.COLOURS[looks[look]]
         ax.scatter(part.value, part.fidelity_auc, s=5, color=colour)
         best = frontier.front(part)
         ax.plot(best.value, best.fidelity_auc, color=colour, label=look)
