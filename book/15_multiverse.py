@@ -215,8 +215,8 @@ for ax, name in zip(panels, ("MSQNet", "BIKE")):
     ax.set(title=name, xlabel="mAP")
 panels[0].set_ylabel("fidelity AUC")
 plots.legend(fig)
-plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of all"
-           " configurations so far, one seed each on val of planted"
+plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of"
+           " all configurations so far, one seed each on val of planted"
            " (synthetic), and the front of each method.",
            alt="Two panels of dots, AUC over mAP. The fronts fall to the"
            " right.")
