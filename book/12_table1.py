@@ -288,8 +288,8 @@ for ax, (name, part) in zip(panels, each.groupby("measure", sort=False)):
 plots.legend(fig)
 plots.show(fig, "seeds", "TFE minus the head trained on, a dot a seed, each"
            f" row at its own best rate; {split} split of synthetic videos.",
-           alt="Three panels of dots, two heads each, the seeds that a trial"
-           " had shown in one colour, the others in another.")
+           alt="Three panels of dots, two heads each, the seeds that a"
+           " trial had shown in one colour, the others in another.")
 for part, other in ((runs[runs.seed > 4], "{} trained on"),
                     (runs, "Gated MIL")):  # which has half the epochs
     wide = answer.by_seed(part, split)

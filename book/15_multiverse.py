@@ -58,10 +58,11 @@ some = (f"{run}. In {(gains > 0).sum()} of them the gain is above zero. It"
 if effects.empty:
     told = f"Not known yet: {run}, too few to tell what any axis does."
 else:
-    told = (f"{some} Of {len(by_axis)} axes, {len(sure)} matter after Holm's"
-            " rule." + "".join(
+    told = (f"{some} Of {len(by_axis)} axes, {len(sure)} matter after"
+            " Holm's rule." + "".join(
                 f" Of `{one.axis}` the best value lies"
-                f" {form.format(one.difference).lstrip('+')} above the worst."
+                f" {form.format(one.difference).lstrip('+')} above the"
+                " worst."
                 for one in sure.itertuples()))
 Markdown(f"**Answer.** {told}")
 
@@ -140,7 +141,7 @@ shares.round(3)
 #   \binom{i-1}{n-1} \Big/ \binom{N}{n} \; \text{mAP}_{(i)} .$$
 
 # %%
-fig, panels = plt.subplots(1, 2, figsize=(7, 3), sharey=True)
+fig, panels = plt.subplots(1, 2, figsize=(5.6, 2.2), sharey=True)
 for ax, name in zip(panels, ("MSQNet", "BIKE")):
     mine = lines[lines.method == f"{name}+TFE"]
     begin = mine["start of MSQNet" if name == "MSQNet" else "start"]
@@ -201,19 +202,21 @@ pd.DataFrame(added).T.astype(float).round(3)
 # what no configuration of the same method equals in both measures.
 
 # %%
-fig, panels = plt.subplots(1, 2, figsize=(7, 3.4), sharey=True)
-looks = {"with TFE": "tfe", "plain head": "vanilla", "gated MIL": "mean-pool"}
+fig, panels = plt.subplots(1, 2, figsize=(5.6, 2.6), sharey=True)
+looks = {"with TFE": "tfe", "plain head": "vanilla",
+         "gated MIL": "mean-pool"}
 for ax, name in zip(panels, ("MSQNet", "BIKE")):
     for look, row in zip(looks, (f"{name}+TFE", name, "gated MIL")):
-        part, colour = lines[lines.method == row], plots.COLOURS[looks[look]]
-        ax.scatter(part.value, part.fidelity_auc, s=9, color=colour)
+        part = lines[lines.method == row]
+        colour = plots.COLOURS[looks[look]]
+        ax.scatter(part.value, part.fidelity_auc, s=5, color=colour)
         best = frontier.front(part)
         ax.plot(best.value, best.fidelity_auc, color=colour, label=look)
     ax.set(title=name, xlabel="mAP")
 panels[0].set_ylabel("fidelity AUC")
 plots.legend(fig)
-plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of all"
-           " configurations so far, one seed each on val of planted"
+plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of"
+           " all configurations so far, one seed each on val of planted"
            " (synthetic), and the front of each method.",
            alt="Two panels of dots, AUC over mAP. The fronts fall to the"
            " right.")

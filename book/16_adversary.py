@@ -155,8 +155,9 @@ plots.show(fig, "weights", "What grows with the weight of the adversary:"
 # %%
 control = next(row for row in rows if "trained on" in row)
 ours = f"{head}+TFE, weight 1"
-pd.DataFrame({f"against {base.removeprefix(head + '+TFE, ')}": adversary.words(
-    adversary.changes(table, {ours: base})).loc[ours]
+pd.DataFrame({
+    f"against {base.removeprefix(head + '+TFE, ')}": adversary.words(
+        adversary.changes(table, {ours: base})).loc[ours]
     for base in (without, control)}).T[["auc", "auc_bare",
                                         *adversary.AFTERWARDS]]
 

@@ -304,6 +304,8 @@ def test_nothing_begins_at_a_run_that_has_no_end(waves, data, tmp_path, lost):
 @pytest.mark.parametrize("old, new, said", [
     ("from: BIKE, against", "start: warm, against", "write `from: <row>`, no `start` for a row"),
     ("from: BIKE, against", "from: Cold, against", "row Once .*no salient"),
+    ("backbone: bike, method: tfe, from: BIKE", "backbone: none, method: tfe-plus, from: BIKE",
+     "row Once .*`from` names a head of bike: name one of none"),
     ("backbone: bike, method: tfe, from: BIKE", "backbone: msqnet, method: tfe, from: BIKE",
      "row Once .*`from` names a head of bike: name one of msqnet"),
     ("backbone: bike, method: tfe, from: BIKE", "backbone: text4vis, method: tfe, from: BIKE",
@@ -331,14 +333,18 @@ rows:
   - {{row: BIKE, backbone: bike, method: vanilla}}
   - {{row: TFE, backbone: bike, method: tfe, depth: last, from: BIKE, against: BIKE, measures: [],
      schedule: {{lr: 1.0e-30, weight_decay: 0}}}}
+  - {{row: Gated MIL, backbone: none, method: gated-mil, head: {{attention: class}}, measures: []}}
+  - {{row: TFE-plus, backbone: none, method: tfe-plus, from: Gated MIL, measures: [],
+     disentangler: {{repeats: true}}, schedule: {{lr: 1.0e-30, weight_decay: 0}}}}
 """)
-    head, warm = planned(path, data)
-    assert head.metrics and warm.metrics is None
+    heads = planned(path, data)
+    assert heads[0].metrics and not any(run.metrics for run in heads[1:])
     assert main(["batch", str(path)]) == 0
-    before, after = (np.load(run.folder / "predictions.npz", allow_pickle=False) for run in (head, warm))
-    for name in ("test.scores", "test.leave_one_out"):
-        np.testing.assert_allclose(after[name], before[name], atol=1e-5)
-    assert not {"erasure", "probes"} & warm.metrics["splits"]["test"].keys()
+    for head, warm in (heads[:2], heads[2:]):
+        before, after = (np.load(run.folder / "predictions.npz", allow_pickle=False) for run in (head, warm))
+        for name in ("test.scores", "test.leave_one_out"):
+            np.testing.assert_allclose(after[name], before[name], atol=1e-5)
+        assert not {"erasure", "probes"} & warm.metrics["splits"]["test"].keys()
 
 
 def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path, capsys):

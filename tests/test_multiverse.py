@@ -10,6 +10,7 @@ from book.evidence import multiverse as evidence
 from book.runs import fits, multiverse
 from data.files import reading, store
 from data.files.paths import BOOK
+from data.files.schema import checked
 from tfe.errors import StudyError
 
 FILE = BOOK / "batches" / "multiverse.yaml"
@@ -117,6 +118,23 @@ def test_a_warm_fit_begins_at_the_vanilla_head_of_its_seed(world):
     assert len(begun) and len(list((folder / "starts").glob("*.safetensors"))) == begun.seed.nunique()
 
 
+def test_a_start_is_vanilla_unless_it_names_its_own_method():
+    gated = {"method": "gated-mil", "head": {"attention": "class"}}
+    methods = [{"row": name, "backbone": backbone, "method": name, "axes": ["k"],
+                "settings": {"start": "warm"}} for name, backbone in (
+                    ("tfe-plus", "none"), ("gated-mil", "none"), ("tfe", "none"), ("variant3", "bike"))]
+    verse = checked(multiverse.Multiverse, TINY | {
+        "starts": TINY["starts"] | {"none": gated}, "methods": methods}, "here")
+    plus, peer, tfe, variant = verse.methods
+    for method, begins in ((plus, "gated-mil"), (peer, "gated-mil"), (variant, "vanilla")):
+        settings, begin = verse.settings(method, 0, 7)
+        assert (begin.method, begin.backbone, begin.seed) == (begins, settings.backbone, 7)
+        assert begin.start == "cold" and settings.start == "warm"
+    assert verse.settings(plus, 0, 7)[1].head == {"attention": "class"}
+    with pytest.raises(StudyError, match="tfe cannot begin at gated-mil: start it cold"):
+        verse.settings(tfe, 0, 7)
+
+
 def test_the_rules_of_choice():
     verse = multiverse.read(FILE)
     lines = [(row, config, seed, value, auc)
@@ -136,6 +154,7 @@ def test_the_rules_of_choice():
     ({"axes": TINY["axes"] | {"k": [{"value": "2", "kind": "guessed", "set": {}}]}}, "kind"),
     ({"axes": TINY["axes"] | {"k": [{"value": "2", "kind": "silent", "set": {"kk": 1}}]}}, "kk"),
     ({"starts": {}}, "may begin warm"),
+    ({"starts": {"bike": {"profil": "smoke"}}}, "starts: bike: unknown key 'profil'"),
     ({"configurations": 0}, "configurations"),
     ({"axes": TINY["axes"] | {"rate": [{"value": "0", "kind": "silent",
                                         "set": {"schedule": {"lr": 0.0}}}]}}, "lr")])

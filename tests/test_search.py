@@ -15,6 +15,8 @@ from data.files.paths import BOOK
 from tfe.errors import StudyError
 
 FILE = BOOK / "batches" / "peers.yaml"
+WARM = {"row": "Plus", "backbone": "none", "method": "tfe-plus", "search": {"disentangler.k": [2]},
+        "settings": {"start": "warm", "disentangler": {"repeats": True}}}
 TINY = {
     "table": "tiny", "draws": 1, "configurations": 3, "search_seed": 9, "seeds": [0, 1, 2],
     "development": ["toy"], "profile": "smoke", "starts": {"bike": {}},
@@ -240,6 +242,8 @@ def test_a_set_without_val_is_refused_in_one_line(world, monkeypatch, capsys):
     ({"search": {"head.dimm": [8]}}, "dimm"),
     ({"methods": [TINY["methods"][1], TINY["methods"][1] | {"method": "gated-mil"}]}, "one name"),
     ({"configurations": 0}, "configurations"),
+    ({"methods": [WARM]}, "may begin warm: name the head of backbone none"),
+    ({"methods": [WARM], "starts": {"none": {"method": "gated-mil"}}}, "no disentangler.score.weight"),
     ({"methods": [TINY["methods"][0] | {"method": "no-such"}]}, "no-such")])
 def test_a_file_that_cannot_be_meant_is_refused_in_one_line(tmp_path, change, said):
     with pytest.raises(StudyError, match=said) as error:
@@ -253,6 +257,35 @@ def test_what_a_set_does_not_fit_is_left_out_with_a_reason(world, capsys):
     frame = search.run(written(folder, TINY | {"methods": [TINY["methods"][1], plus]}))
     assert set(frame.row) == {"Mean"} and "Plus: not run: toy: k is 40" in capsys.readouterr().out
     written(folder, TINY)
+
+
+def test_a_row_begins_at_a_head_of_another_method(world):
+    """The head is trained once a seed, and kept; what learns nothing after it answers as it does."""
+    folder, _ = world
+    still = WARM | {"settings": {**WARM["settings"], "schedule": {"lr": 1e-30, "weight_decay": 0.0}},
+                    "search": {"schedule.epochs": [1]}}
+    gated = {"method": "gated-mil", "head": {"attention": "class"}, "schedule": {"lr": 1e-2}}
+    head = {"row": "Head", "backbone": "none", "method": "gated-mil", "search": {"schedule.lr": [1e-2]},
+            "settings": {"head": {"attention": "class"}}}
+    before = len(list((folder / "starts").glob("*")))
+    frame = search.run(written(folder, TINY | {
+        "table": "warm", "configurations": 1, "seeds": [0], "search": {"schedule.betas": [[0.9, 0.999]]},
+        "starts": {"none": gated}, "methods": [head, still]}))
+    wide = frame[frame.readout == "leave_one_out"].set_index("row")
+    assert wide.value["Plus"] == pytest.approx(wide.value["Head"], abs=1e-4)
+    assert wide.auc["Plus"] == pytest.approx(wide.auc["Head"], abs=1e-4)
+    assert len(list((folder / "starts").glob("*"))) == before + 2  # of the search's seed and the final one
+    written(folder, TINY)
+
+
+def test_the_row_of_the_book_begins_at_the_pooling_that_it_is_held_against():
+    board = search.read(FILE)
+    for config in range(board.configurations):
+        settings, begin = board.settings("TFE-plus", config, 3)
+        assert (settings.start, begin.method, begin.head, begin.seed) == (
+            "warm", "gated-mil", {"attention": "class"}, 3)
+        assert settings.disentangler["repeats"] and settings.schedule["epochs"] == 20
+    assert board.settings("TFE-plus, cold", 0, 3)[1] is None
 
 
 def test_a_missing_development_set_says_how_it_is_made(world):

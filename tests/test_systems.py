@@ -220,7 +220,9 @@ def test_a_vanilla_system_is_trained_on_where_it_ended():
     (("tfe", "bike", {}), "vanilla", "bike", {}, "has no backbone.blocks"),
     (("mean-pool", "none", {}), "tfe", "none", {}, "has no backbone.embed"),
     (("mean-pool", "none", {}), "tfe-plus", "none", {}, "has no backbone.embed"),
-    (("gated-mil", "none", {}), "tfe-plus", "none", {}, "has no salient"),
+    (("gated-mil", "none", {}), "tfe-plus", "none", {},
+     r"has no disentangler.score.weight of shape \(4, 64\).*gated-mil with attention: class"),
+    (("tfe-plus", "none", {}), "tfe-plus", "none", {}, "has no disentangler.value"),
     (("vanilla", "bike", {}), "tfe", "bike", {"disentangler": {"residual": False}},
      "needs D's residual.*set residual to true, or start cold")])
 def test_a_warm_start_at_a_head_that_does_not_fit_is_one_line(head, method, backbone, options, said):

@@ -48,13 +48,11 @@ def build(method, backbone, num_classes, feature_dim, task, *, game=None, disent
     _check(method, backbone)
     one_of("depth", depth, ("table4", "last"))
     options = dict(feature_dim=feature_dim, task=task, **(head or {}))
-    if peer := _peer(method):
-        return Vanilla(peer(num_classes, **options))
+    plain = EmbeddedMeanPool if method in GAMES else MeanPool
+    below = ((_peer(method) or POOLINGS.get(method, plain))(num_classes, **options) if backbone == "none" else
+             backbones.build(backbone, num_classes, shallow=method in GAMES and depth == "table4", **options))
     if method not in GAMES:
-        return Vanilla(POOLINGS.get(method, MeanPool)(num_classes, **options) if backbone == "none"
-                       else backbones.build(backbone, num_classes, **options))
-    below = (EmbeddedMeanPool(num_classes, **options) if backbone == "none" else
-             backbones.build(backbone, num_classes, shallow=depth == "table4", **options))
+        return Vanilla(below)
     kind = Plus if method == "tfe-plus" else PlainTFE if method in WITHOUT_TD else TFE
     return kind(below, game=replace(GAMES[method], **(game or {})), **(disentangler or {}))
 
@@ -80,33 +78,31 @@ def _peer(method):
 def warm_start(system, weights):
     """Begin `system` where a vanilla head, of which `weights` is the state, ended its training.
 
-    A vanilla system goes on as it is. TFE keeps the layers below D, and the head as A_S and as A_N
-    alike; D, and adapters, which that head has none of, begin as the identity. At first the system
-    thus answers as that head without the layers that D replaces. Raises StudyError where the head
-    is of another shape.
+    A vanilla system goes on as it is. TFE keeps the layers below D, and the head as A_S and as A_N alike;
+    D, and adapters, which that head has none of, begin as the identity. At first the system thus answers as
+    that head without the layers that D replaces. tfe-plus begins at gated MIL with a weight a class, D at its
+    scores: with `repeats`, or k 1, it answers as that head. StudyError where the head is of another shape.
     """
-    roles = {"backbone": ["backbone"], "approximator": ["approximator", "salient", "non_salient"]}
-    own, given = system.state_dict(), {}
+    plus, own, given = isinstance(system, Plus), system.state_dict(), {}
+    roles = {"backbone": {"backbone"}, "approximator": {*dict(system.named_children())} - {"backbone"}}
     for name, value in weights.items():
         role, _, rest = name.partition(".")
+        rest = rest.removeprefix("linear." * plus)  # of gated attention this layer is A's, all else D's
         given |= {name: value for to in roles.get(role, ()) if (name := f"{to}.{rest}") in own}
-    new = {name for name in own if name.startswith("disentangler.") or ".adapter." in name}
-    odd = [name for name in own if name not in new and (
+    odd = [name for name in own if ".adapter." not in name and (plus or "disentangler." not in name) and (
         name not in given or given[name].shape != own[name].shape)]
     if odd:
         raise StudyError(f"the system cannot begin at that head, which has no {odd[0]} of shape "
-                         f"{tuple(own[odd[0]].shape)}: start from a vanilla run of the same backbone")
+                         f"{tuple(own[odd[0]].shape)}: start from a vanilla run of the same backbone"
+                         + ", gated-mil with attention: class" * plus)
     system.load_state_dict(given, strict=False)
-    silent = []
-    if isinstance(system, TFE):
-        if not getattr(system.disentangler, "residual", True):
-            raise StudyError("a warm start needs D's residual: without it D cannot begin as the "
-                             "identity: set residual to true, or start cold")
-        silent = ["disentangler.f_ds.2", "disentangler.f_dn.2"]  # they answer 0 at first: z = x
+    if not getattr(getattr(system, "disentangler", None), "residual", True):
+        raise StudyError("a warm start needs D's residual: without it D cannot begin as the identity: set "
+                         "residual to true, or start cold")
     for name, parameter in system.named_parameters():
         if ".adapter." in name and name not in given:
             (nn.init.eye_ if parameter.ndim == 2 else nn.init.zeros_)(parameter)
-        elif name.rpartition(".")[0] in silent:
+        elif name.startswith(("disentangler.f_ds.2.", "disentangler.f_dn.2.")):  # 0 at first: z = x
             nn.init.zeros_(parameter)
 
 
@@ -136,9 +132,7 @@ class Vanilla(System):
 
         positions: `(T,)` or `(B, T)`, the segments' places in the video where some are left out.
         """
-        logits, attention = self.approximator(self.backbone.temporal(x, positions),
-                                              self.backbone.context(x))
-        return logits, attention, None
+        return *self.approximator(self.backbone.temporal(x, positions), self.backbone.context(x)), None
 
     def players(self):
         return {"all": trainable(self)}
@@ -185,8 +179,7 @@ class TFE(System):
         owner = "disentangler" if self.game.encoder == "salient" else self.game.encoder
         if owner in players:
             players[owner] += trainable(self.backbone)  # last: `_gradient_of` splits there
-        return {player: parameters for player, parameters in players.items()
-                if getattr(self.game, player) != "frozen"}
+        return {player: own for player, own in players.items() if getattr(self.game, player) != "frozen"}
 
     update = adversarial_update  # one step of Eq. (12)
 

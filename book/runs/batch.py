@@ -43,8 +43,8 @@ MOST = 500_000_000  # parameters of a system: with its optimiser it would not fi
 class Batch:
     """A batch file: its table's name, the data, and rows x grid x seeds of runs.
 
-    A row is a dict: `row`, its name; `against`, the row to compare with; `from`, the row of a vanilla
-    head at whose end, seed by seed, it begins (a warm start); and fields of `Settings`.
+    A row is a dict: `row`, its name; `against`, the row to compare with; `from`, the row of a head (of
+    `tfe.systems.warm_start`) at whose end, seed by seed, it begins; and fields of `Settings`.
     The grid is `{"disentangler.k": [2, 4], ...}`, "a.b" being entry b of the dict a.
     """
 

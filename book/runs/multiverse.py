@@ -55,7 +55,10 @@ class Method:
 
 @dataclass(frozen=True, config=STRICT)
 class Multiverse:
-    """A file of readings; `starts`: the settings of the vanilla heads where warm starts begin."""
+    """A file of readings; `starts`: by backbone, the settings of the heads where warm starts begin.
+
+    A start is a vanilla head, unless it names another `method`.
+    """
 
     table: Name
     dataset: Name
@@ -102,11 +105,19 @@ class Multiverse:
         for value in self.values(method, config).values():
             given = _merged(given, value.set)
         given = {"backbone": method.backbone, "method": method.method, "seed": seed, **given}
-        begin = None
-        if given.get("start") == "warm":
-            begin = Settings(method.backbone, "vanilla", seed=seed,
-                             **self.starts[method.backbone])
+        begin = self._start(method, seed) if given.get("start") == "warm" else None
         return checked(Settings, given, f"{method.row}, configuration {config}"), begin
+
+    def _start(self, method, seed):
+        """The settings of the head where a method begins, with this seed."""
+        if method.backbone not in self.starts:
+            raise StudyError(f"{method.row[:80]} may begin warm: name the head of backbone "
+                             f"{method.backbone[:80]} where it begins in `starts`")
+        given = {"method": "vanilla", **self.starts[method.backbone]}
+        if given["method"] not in ("vanilla", method.method) and method.method != "tfe-plus":
+            raise StudyError(f"{method.row[:80]} cannot begin at {str(given['method'])[:80]}: start it cold")
+        return checked(Settings, {**given, "backbone": method.backbone, "seed": seed},
+                       f"starts: {method.backbone}")
 
 
 def _merged(one, other):
@@ -123,10 +134,6 @@ def read(path):
             if axis not in found.axes:
                 raise StudyError(f"{path}: {method.row[:80]} names the axis {axis[:80]!r}, which is "
                                  f"none: choose of {', '.join(found.axes)}"[:400])
-        if method.backbone not in found.starts and any("start" in value.set for axis in method.axes
-                                                       for value in found.axes[axis]):
-            raise StudyError(f"{path}: {method.row[:80]} may begin warm: name the vanilla head of "
-                             f"{method.backbone[:80]} in `starts`")
         for config in range(found.configurations):
             try:
                 settings, begin = found.settings(method, config, found.seed)

@@ -22,6 +22,7 @@ from book.runs import finals, fits, multiverse, provenance
 from data.common import pool
 from data.files.paths import DATA, LOCAL, RESULTS, write_csv, write_json
 from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
+from tfe import systems
 from tfe.errors import StudyError
 
 Axes = dict[Text, Annotated[list, Field(min_length=1)]]  # {"schedule.lr": [...]}, entry lr of schedule
@@ -68,7 +69,7 @@ class Reading(multiverse.Multiverse):
 
 @dataclass(frozen=True, config=STRICT)
 class Board:
-    """A file of a leaderboard; `starts`: the settings of the vanilla heads where warm starts begin."""
+    """A file of a leaderboard; `starts`: the settings of the heads where warm starts begin."""
 
     table: Text
     draws: Seed
@@ -159,10 +160,12 @@ def read(path, **overrides):
     for method in filter(installed, board.methods):
         for config in range(board.configurations):
             try:
-                settings, _ = board.settings(method.row, config, 0)
+                settings, begin = board.settings(method.row, config, 0)
                 settings.plan()
                 with torch.device("meta"):  # takes no memory
-                    settings.build(2, 8, "multilabel")
+                    system = settings.build(2, 8, "multilabel")
+                    if begin:
+                        systems.warm_start(system, begin.build(2, 8, "multilabel").state_dict())
             except Exception as error:  # whatever an unknown option makes a system raise
                 reason = " ".join(str(error).split())[:300] or type(error).__name__
                 raise StudyError(f"{path}: {method.row}, configuration {config}: {reason}") from None
