@@ -2,9 +2,10 @@
 
 A table is sets x methods, larger is better: -inf is a cell of which a seed diverged, nan one that was not
 run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test
-asks whether ranks differ at all. Only where it says so is a method told apart from the first: by Wilcoxon's signed ranks over
-kinds of sets, after Holm. Nemenyi's critical difference (Demsar, JMLR 2006) stands beside, as mean ranks
-of two methods depend on which others are ranked with them (Benavoli et al., JMLR 2016).
+asks whether ranks differ at all. Only where it says so is a method told apart from the first: by
+Wilcoxon's signed ranks over kinds of sets, after Holm. Nemenyi's critical difference (Demsar, JMLR 2006)
+stands beside, as mean ranks of two methods depend on which others are ranked with them (Benavoli et al.,
+JMLR 2016).
 """
 
 import re
