@@ -133,9 +133,9 @@ shares.round(3)
 # %% [markdown]
 # ## As many tries are not the same chance
 #
-# The plain heads have few axes, and 120 tries see nearly all there is. TFE
-# has sixteen axes or more, and about half of its tries begin cold. So the
-# best of $n$ tries is shown for each $n$, of $N$ that were made:
+# BIKE's plain head has 144 configurations in all and MSQNet's 324, so that 120
+# tries see most of the first and a third of the second. TFE has millions, and
+# about half of its tries begin cold. So the best of $n$ tries is shown for each $n$, of $N$ that were made:
 #
 # $$\mathbb E[\max] = \sum_{i=n}^{N}
 #   \binom{i-1}{n-1} \Big/ \binom{N}{n} \; \text{mAP}_{(i)} .$$

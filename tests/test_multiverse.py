@@ -206,17 +206,9 @@ def test_gains_are_held_against_the_vanilla_head_tuned_alike():
     assert lines[lines.method == "gated MIL"].gain_value.isna().all()
     found = evidence.shares(lines).set_index(["method", "readings"])
     assert found.gaining_value["BIKE+TFE", "all"] == 0 < found.gaining_fidelity_auc["BIKE+TFE", "all"]
-    assert 0 < found.configurations["BIKE+TFE", "printed"] < found.configurations["BIKE+TFE", "all"]
-
-
-def test_what_the_adversary_adds_is_told_from_what_is_drawn_beside_it():
-    verse = multiverse.read(FILE)
-    frame = planned(verse, {"below": {"A": -4.0}, "below without adversary": {"A": -4.0}, "k": {"2": 5.0}})
-    frame.loc[frame.method == "BIKE+TFE", "value"] += 2.0
-    lines = evidence.readings(verse, frame)
-    axes = next(method.axes for method in verse.methods if method.row == "BIKE+TFE")
-    found = evidence.of_adversary(lines, "BIKE+TFE", "BIKE+TFE, no adversary", axes)
-    assert [found[name] for name in ("effect", "low", "high")] == pytest.approx([2.0] * 3)
+    assert 0 < found.configurations["BIKE+TFE", "printed, warm, two phases"] < found.configurations[
+        "BIKE+TFE", "printed"] < found.configurations["BIKE+TFE", "all"]
+    assert ("BIKE", "printed, warm, two phases") not in found.index  # a plain head has no such readings
 
 
 def test_a_reading_is_printed_where_nothing_departs():

@@ -39,12 +39,11 @@ def readings(verse, frame):
 def shares(lines):
     """Of each method's readings: how many, the median gain, and the share that gains; three lines.
 
-    One line for all readings; one for those that are printed; and one for those of them that begin warm
-    and play in two phases, where "silent" is read as the text's other sentences suggest.
+    One line for all readings; one for those that are printed; and, of TFE, one for those of them that begin
+    warm and play in two phases, where "silent" is read as the text's other sentences suggest.
     """
     ours = lines.reindex(columns=["start", "start of MSQNet", "schedule"])
-    strict = lines.printed & (ours[["start", "start of MSQNet"]] != "cold").all(axis=1) & (
-        ours.schedule != "one-pass")
+    strict = lines.printed & ours.iloc[:, :2].eq("warm").any(axis=1) & (ours.schedule != "one-pass")
     found = []
     for method, group in lines.groupby("method", sort=False):
         for name, chosen in (("all", group.printed | True), ("printed", group.printed),
@@ -114,8 +113,9 @@ def by_axis(found):
 def told(verse, lines, rows):
     """What each value of each axis does in the methods `rows`, in words: one line an axis and value.
 
-    lines: of `readings`. A method has no word on an axis that is not its own. An effect is given in mAP points and in AUC, as `effects` has it; a star where
-    its axis does something, after Holm's rule over the axes of that head and measure.
+    lines: of `readings`. A method has no word on an axis that is not its own. An effect is given in mAP
+    points and in AUC, as `effects` has it; a star where its axis does something, after Holm's rule over
+    the axes of that head and measure.
     """
     found = pd.DataFrame([(axis, one.value, one.kind) for axis, values in verse.axes.items()
                           for one in values], columns=["axis", "value", "the text"])
@@ -129,25 +129,11 @@ def told(verse, lines, rows):
     return found
 
 
-def of_adversary(lines, ours, without, axes, measure="value"):
-    """What the adversary adds, all else held: `effect`, `low` and `high` as of `effects`.
-
-    Both draw the axes that they share alike, but not who trains below D: without an adversary D follows
-    L_S, which the two names of that axis call the same.
-    """
-    both = lines[lines.method.isin([ours, without])]
-    both = both.assign(below=both.below.fillna(both["below without adversary"]))
-    found = effects(both, ["method", "below", *(axis for axis in axes if axis != "below"
-                                               and both.groupby("method")[axis].count().min())], measure)
-    line = found[(found.axis == "method") & (found.value == ours)].iloc[0]
-    return {name: 2 * line[name] for name in ("effect", "low", "high")}  # it was to the mean of both
-
-
 def pairs(lines, ours, without):
     """TFE minus TFE without adversary, a configuration at a time: one draw serves both.
 
-    They share all axes but who trains below D, which is drawn for each. Returns a line a measure: `pairs`,
-    their `median`, the share `above` zero, and `p`, of the sign test.
+    They share all axes but who trains below D, which is drawn for each; a few were drawn again, by one of
+    them. Returns a line a measure: `pairs`, their `median`, the share `above` zero, and `p`, of the sign test.
     """
     wide = {measure: lines.pivot(index="config", columns="method", values=measure) for measure in MEASURES}
     found = {}
