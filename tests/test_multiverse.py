@@ -7,6 +7,8 @@ import yaml
 
 from book.__main__ import main
 from book.evidence import multiverse as evidence
+from book.evidence import publish, verify
+from book.evidence.verdicts import verdict
 from book.runs import fits, multiverse
 from data.files import reading, store
 from data.files.paths import BOOK
@@ -110,6 +112,8 @@ def test_one_configuration_by_its_number_alone(world):
     assert set(alone.config) == {1}
     both = frame[(frame.stage == "search") & (frame.config == 1)]
     assert alone.value.tolist() == pytest.approx(both.value.tolist(), rel=1e-5)
+    kept = multiverse.read_table(folder / "local" / "tiny.csv")  # the others are not lost by it
+    assert set(map(tuple, kept[multiverse.CELL].values)) == set(map(tuple, frame[multiverse.CELL].values))
 
 
 def test_a_warm_fit_begins_at_the_vanilla_head_of_its_seed(world):
@@ -267,3 +271,77 @@ def test_what_was_chosen_and_by_which_plan_is_written_before_the_last_stage(worl
     receipt = reading.json_object(world[0] / "local" / "tiny.json")
     assert receipt["chosen"]["BIKE"]["recognition"] in range(3) and len(receipt["plan"]) == 16
     assert receipt["device"] == world[1].device.iloc[0]
+
+
+def test_the_search_is_read_with_its_own_seed_and_its_best_with_others_beside_it():
+    verse = multiverse.read(FILE)
+    frame = planned(verse, {"rate": {"3e-4": -5.0}}, noise=1.0, configs=40)
+    first = frame[frame.method == "BIKE"].nlargest(3, "value")
+    more = pd.concat([first.assign(seed=seed, value=60.0) for seed in verse.more_seeds[:2]]
+                     + [first[:2].assign(seed=verse.more_seeds[2], value=57.0)])
+    both = pd.concat([frame, more])
+    pd.testing.assert_frame_equal(evidence.readings(verse, both), evidence.readings(verse, frame))
+    found = evidence.again(verse, both).set_index("method")
+    assert list(found.index) == ["BIKE"] and found.configurations["BIKE"] == 2  # one lacks a seed
+    assert found.search["BIKE"] == first.value.max() and found.fresh["BIKE"] == pytest.approx(59)
+    assert found.fall["BIKE"] == pytest.approx(first.value[:2].mean() - 59)
+
+
+def finished(verse, gain):
+    """A search whose last stage was run: TFE's mAP lies `gain` above that of its rivals, with some noise."""
+    on_val = planned(verse, {}, configs=2).assign(stage="best")
+    on_val = pd.concat([on_val.assign(seed=seed) for seed in (verse.seed, *verse.more_seeds)])
+    on_val.loc[on_val.config == 1, ["value", "fidelity_auc"]] = 59.5, .9  # the faithful choice
+    draw, last = np.random.default_rng(0), []
+    for method in verse.methods:
+        for config, split, seed in ((c, s, n) for c in (0, 1) for s in verse.final_splits
+                                    for n in verse.final_seeds):
+            value = 50 + (gain if method.row == "BIKE+TFE" else 0) + .1 * draw.normal()
+            last.append({"method": method.row, "config": config, "seed": seed, "split": split,
+                         "value": value, "fidelity_auc": value / 100})
+    return pd.concat([on_val, pd.DataFrame(last).assign(stage="final")])
+
+
+def test_the_last_stage_is_judged_against_what_the_same_rule_chose_of_each_rival():
+    verse = multiverse.read(FILE)
+    frame = finished(verse, 2.0)
+    assert evidence.finals(verse, frame[frame.stage != "final"]).empty
+    found = evidence.finals(verse, frame).set_index(["chosen_by", "row", "against", "split"])
+    for rule, config in (("recognition", 0), ("fidelity", 1)):
+        for rival in ("BIKE", "BIKE+TFE, no adversary"):
+            line = found.loc[rule, "BIKE+TFE", rival, "test"]
+            assert line.config == config and line.seeds == 10 and verdict(line) == "higher"
+            assert line.difference == pytest.approx(2, abs=.2) and line.auc_difference == pytest.approx(.02, abs=.002)
+        assert verdict(found.loc[rule, "BIKE+TFE, no adversary", "BIKE", "shifted"]) == "equal"
+    plain = found.reset_index().query("row == 'gated MIL'")
+    assert len(plain) == 4 and plain.against.isna().all() and plain.difference.isna().all()
+    p = found.p.to_numpy()  # Holm over all of a measure, the least of them times as many as there are
+    assert found.holm.to_numpy()[np.nanargmin(p)] == pytest.approx(np.nanmin(p) * np.isfinite(p).sum())
+
+
+def test_the_rows_so_far_are_published_and_none_is_lost(world, tmp_path, monkeypatch, capsys):
+    folder, frame = world
+    for module, name, place in ((publish, "RESULTS", tmp_path), (publish, "LOCAL", folder / "local"),
+                                (publish, "BOOK", tmp_path)):
+        monkeypatch.setattr(module, name, place)
+    (tmp_path / "batches").mkdir()
+    written(tmp_path / "batches", TINY)
+    assert main(["publish", "tiny"]) == 0
+    made = (folder / "local" / "tiny.csv").read_bytes()
+    assert (tmp_path / "tiny.csv").read_bytes() == made and (tmp_path / "tiny.json").is_file()
+    assert set(pd.read_csv(tmp_path / "tiny_summary.csv").against) == {"BIKE", np.nan}
+    (tmp_path / "tiny.csv").write_bytes(made + made.splitlines()[-1].replace(b"final,21", b"final,22"))
+    assert main(["publish", "tiny"]) == 2 and "lacks 1 rows" in capsys.readouterr().err
+
+
+def test_a_fit_of_the_search_made_again_equals_its_row(world, tmp_path, monkeypatch, capsys):
+    folder, frame = world
+    (tmp_path / "batches").mkdir()
+    written(tmp_path / "batches", TINY)
+    for name, place in (("RESULTS", tmp_path), ("BOOK", tmp_path), ("DATA", multiverse.DATA)):
+        monkeypatch.setattr(verify, name, place)
+    table = tmp_path / "tiny.csv"
+    table.write_bytes((folder / "local" / "tiny.csv").read_bytes())
+    assert verify.tables() == ["tiny"] and main(["report", "--verify", "--seed", "1"]) == 0
+    pd.read_csv(table).assign(value=lambda rows: rows.value + .1).to_csv(table, index=False)
+    assert main(["report", "--verify", "tiny", "--seed", "1"]) == 1 and "DIFFERENT" in capsys.readouterr().out

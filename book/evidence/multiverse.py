@@ -4,24 +4,28 @@ Rows come from `results/multiverse.csv` (`book.runs.multiverse`). A reading is *
 of its axes departs from the text.
 """
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 from scipy import stats
 from scipy.special import gammaln
 
 from book.evidence.statistics import holm
-from book.runs.multiverse import means
+from book.evidence.summary import compared, corrected
+from book.runs.multiverse import chosen, means
 
 MEASURES = ("value", "fidelity_auc")
 
 
 def readings(verse, frame):
-    """One line a method and configuration, mean over its seeds on `val`, with its axes and `printed`.
+    """One line a method and configuration, on `val` with the search's own seed, its axes and `printed`.
 
-    `gain_value` and `gain_fidelity_auc` are differences to the vanilla head of the same backbone,
-    tuned alike: to its configuration of highest mAP. Methods without a backbone have none.
+    `gain_value` and `gain_fidelity_auc` are differences to the vanilla head of the same backbone, tuned
+    alike: to its configuration of highest mAP. Methods without a backbone have none. Further seeds, which
+    the best alone have, are left to `again`.
     """
-    lines = means(frame).reset_index()
+    lines = means(frame[frame.seed == verse.seed]).reset_index()
     vanilla = {method.backbone: lines[lines.method == method.row].nlargest(1, "value")
                for method in verse.methods if method.method == "vanilla"}
     found = []
@@ -161,3 +165,58 @@ def _largest(many, n):
     chance = gammaln(below + 1) - gammaln(np.maximum(below - n + 2, 1)) - gammaln(n)
     whole = gammaln(many + 1) - gammaln(many - n + 1) - gammaln(n + 1)
     return np.where(below >= n - 1, np.exp(chance - whole), 0.0)
+
+
+def again(verse, frame):
+    """The best of the search on further seeds of `val`: how much of their lead was the luck of one seed?
+
+    One line a method: `configurations` that have all seeds; the mAP of the first of them, with the search's
+    own seed (`search`) and in the mean of the others (`fresh`); what all of them lost by it in the mean
+    (`fall`); and Kendall's tau of the two orders (`order`).
+    """
+    on_val, lines = frame[(frame.split == "val") & frame.value.notna()], []
+    for method, part in on_val.groupby("method", sort=False):
+        by_seed = part.pivot_table(index="config", columns="seed", values="value")
+        by_seed = by_seed.reindex(columns=[verse.seed, *verse.more_seeds]).dropna()
+        if len(by_seed):
+            search, fresh = by_seed[verse.seed], by_seed[verse.more_seeds].mean(axis=1)
+            first = search.idxmax()
+            lines.append({"method": method, "configurations": len(by_seed), "search": search[first],
+                          "fresh": fresh[first], "fall": (search - fresh).mean(),
+                          "order": stats.kendalltau(search, fresh).statistic})
+    return pd.DataFrame(lines)
+
+
+def finals(verse, frame):
+    """What the rules chose on `val`, on the splits that were held back: lines as `summary.summary` has them.
+
+    One line a rule (`chosen_by`), row, split and rival (`against`). A row with TFE is held against the plain
+    head of its backbone and against the row without adversary, one without adversary against the plain
+    head: whatever the same rule chose of them. Other rows have no rival. Empty before the last stage.
+    """
+    last, lines = frame[frame.stage == "final"], []
+    by_row = chosen(verse, frame) if len(last) else {}
+    for row, rules in by_row.items():
+        for (rule, config), split in product(rules.items(), verse.final_splits):
+            cell = _cell(last, row, config, split)
+            for rival in _rivals(verse, row) or [None]:
+                other = _cell(last, rival, by_row.get(rival, {}).get(rule), split)
+                if len(cell):
+                    lines.append({"chosen_by": rule, "row": row, "config": config, "against": rival,
+                                  "split": split, "metric": "map", "seeds": cell.value.count(),
+                                  **compared(cell, other)})
+    return corrected(pd.DataFrame(lines))
+
+
+def _cell(last, row, config, split):
+    """The runs of a configuration on a split."""
+    return last[(last.method == row) & (last.config == config) & (last.split == split)]
+
+
+def _rivals(verse, row):
+    """The rows that a row of the search is held against."""
+    mine = next(method for method in verse.methods if method.row == row)
+    plain = [method.row for method in verse.methods if method.backbone == mine.backbone
+             and method.method == "vanilla" and method.row != row]
+    without = f"{row}, no adversary"
+    return plain + [without] * any(method.row == without for method in verse.methods)

@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from book.evidence import answer, leaderboard, phase, recordings, report, standing
+from book.evidence import answer, leaderboard, multiverse, phase, recordings, report, standing
 from book.runs import batch
+from book.runs import multiverse as search
 from data.files import schema, store
 from data.files.dataset import open_dataset
 from data.files.schema import named, read_yaml
@@ -26,6 +27,8 @@ def publish(name):
     path = BOOK / "batches" / f"{named(name)}.yaml"
     if "sets" in read_yaml(path):
         return _publish_board(name, read_yaml(path))
+    if "axes" in read_yaml(path):
+        return _publish_search(name, path)
     sweep = "sweep" in read_yaml(path)
     grid = phase.read(path) if sweep else batch.read(path)
     files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else standing.FILES)]
@@ -81,6 +84,27 @@ def _publish_board(name, given):
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
     return [RESULTS / path.name for path in files]
+
+
+def _publish_search(name, path):
+    """The rows of a search so far: they count as done on any machine. With its last stage, what it says."""
+    verse, made = search.read(path), LOCAL / f"{name}.csv"
+    if not made.is_file():
+        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` first")
+    frame, before = search.read_table(made), search.read_table(RESULTS / made.name)
+    there, here = (pd.MultiIndex.from_frame(each[search.CELL]) for each in (before, frame))
+    if lost := (~there.isin(here)).sum():
+        raise StudyError(f"{made} lacks {lost} rows of {RESULTS / made.name}: run the batch as it stands first")
+    written = [RESULTS / made.name]
+    with atomic(written[0]) as temporary:
+        shutil.copyfile(made, temporary)
+    said = multiverse.finals(verse, frame)
+    if len(said):
+        written += [RESULTS / f"{name}.json", RESULTS / f"{name}_summary.csv"]
+        with atomic(written[1]) as temporary:
+            shutil.copyfile(LOCAL / f"{name}.json", temporary)
+        write_csv(written[2], said, float_format="%.6g")
+    return written
 
 
 def publish_card():

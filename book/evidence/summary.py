@@ -32,16 +32,27 @@ def summary(frame, runs):
             "backbone": cell.backbone.iloc[0], "split": split, "metric": cell.metric.iloc[0],
             "seeds": cell.value.count(), **_game(mine.values()),
             **_collapsed(mine.values(), split, cell.metric.iloc[0]),
-            **_mean(cell, "value", ("value", "low", "high"), 100),
+            **compared(cell, other)})
+        _widen(lines[-1], mine, theirs, split)
+    return corrected(pd.DataFrame(lines))
+
+
+def compared(cell, other):
+    """Means, t intervals and paired differences of one cell's runs to another's, in both measures.
+
+    cell, other: frames with `seed`, `value` and `fidelity_auc`; of an `other` without runs there is no
+    difference.
+    """
+    return {**_mean(cell, "value", ("value", "low", "high"), 100),
             **_mean(cell, "fidelity_auc", ("auc", "auc_low", "auc_high"), 1),
             **_difference(cell, other, "value", ""),
-            **_difference(cell, other, "fidelity_auc", "auc_")})
-        _widen(lines[-1], mine, theirs, split)
-    lines = pd.DataFrame(lines)
-    for p, name in (("p", "holm"), ("auc_p", "auc_holm")):
-        if p in lines:
-            lines[name] = statistics.holm(lines[p])
-    return lines
+            **_difference(cell, other, "fidelity_auc", "auc_")}
+
+
+def corrected(lines):
+    """Lines with `holm` and `auc_holm`: their p values after Holm's rule over all lines of a measure."""
+    return lines.assign(**{name: statistics.holm(lines[p]) for p, name in (("p", "holm"), ("auc_p", "auc_holm"))
+                           if p in lines})
 
 
 def _game(runs):

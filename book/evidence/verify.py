@@ -10,12 +10,12 @@ import pandas as pd
 from scipy import stats
 
 from book.evidence import report
-from book.runs import batch
+from book.runs import batch, fits, multiverse, provenance
 from data.files.dataset import open_dataset
 from data.files.reading import json_object
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
-from data.files.paths import BOOK, RESULTS
+from data.files.paths import BOOK, DATA, RESULTS
 
 SAME = 1e-5  # the share of a value that the six digits of the csv leave open
 COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]
@@ -24,7 +24,7 @@ COMPARED = ["value", "fidelity_auc", "fidelity_mass", "fidelity_pointing"]
 def tables():
     """The committed tables of runs that a batch file can make again."""
     return sorted(path.stem for path in (BOOK / "batches").glob("*.yaml")
-                  if (RESULTS / f"{path.stem}.csv").is_file() and "sweep" not in read_yaml(path))
+                  if (RESULTS / f"{path.stem}.csv").is_file() and not {"sweep", "sets"} & set(read_yaml(path)))
 
 
 def verify(name, seed):
@@ -38,9 +38,30 @@ def verify(name, seed):
     not be surprised by: within their 99% prediction interval. Raises StudyError where the dataset is
     not there, or the run fails.
     """
+    path = BOOK / "batches" / f"{name}.yaml"
+    committed, again, one_engine = (_fit if "axes" in read_yaml(path) else _run)(name, path, seed)
+    keys = ["row", "split", "seed"]
+    compared = [measure for measure in COMPARED if measure in committed]
+    both = again.melt([*keys, "device"], compared, "measure", "again").merge(
+        committed.melt([*keys, "device"], compared, "measure", "committed"), on=[*keys, "measure"])
+    if both.empty:
+        raise StudyError(f"{RESULTS / name}.csv has no run of {again.row[0]}, seed "
+                         f"{again.seed[0]}: run {name}.yaml in full and publish it again")
+    same = (both.device_x == both.device_y) & one_engine
+    spread = (committed.melt(["row", "split"], compared, "measure", "found")
+              .groupby(["row", "split", "measure"]).found.agg(_surprising))
+    other = both.merge(spread.rename("other").reset_index(), on=["row", "split", "measure"]).other
+    rounding = SAME * both.committed.abs() + 1e-6
+    both["allowed"] = np.where(same, rounding, rounding + other)
+    nothing = both.again.isna() & both.committed.isna()  # what neither could measure
+    both["equal"] = nothing | ((both.again - both.committed).abs() <= both["allowed"])
+    return both[[*keys, "measure", "committed", "again", "allowed", "equal"]]
+
+
+def _run(name, path, seed):
+    """A batch's committed rows, those of one run made again, and whether one engine made the features."""
     committed = pd.read_csv(RESULTS / f"{name}.csv")
-    grid = batch.read(BOOK / "batches" / f"{name}.yaml",
-                      seeds=sorted(int(s) for s in committed.seed.unique()))
+    grid = batch.read(path, seeds=sorted(int(s) for s in committed.seed.unique()))
     dataset = open_dataset(grid.folder)
     run = random.Random(seed).choice(batch.plan(grid, dataset, grid.encoder))
     with TemporaryDirectory() as out:
@@ -49,22 +70,21 @@ def verify(name, seed):
             raise StudyError(f"{name}, {run.row}, seed {run.settings.seed}: {reason}")
         again = report.table(name, dataset, [alone], grid.splits)
         made = json_object(RESULTS / f"{name}.json"), alone.stored()["features"]
-    engines = {receipt.get("engine") or "torch" for receipt in made}  # torch alone before it was named
-    keys = ["row", "split", "seed"]
-    both = again.melt([*keys, "device"], COMPARED, "measure", "again").merge(
-        committed.melt([*keys, "device"], COMPARED, "measure", "committed"), on=[*keys, "measure"])
-    if both.empty:
-        raise StudyError(f"{RESULTS / name}.csv has no run of {run.row}, seed "
-                         f"{run.settings.seed}: run {name}.yaml in full and publish it again")
-    same = (both.device_x == both.device_y) & (len(engines) == 1)
-    spread = (committed.melt(["row", "split"], COMPARED, "measure", "found")
-              .groupby(["row", "split", "measure"]).found.agg(_surprising))
-    other = both.merge(spread.rename("other").reset_index(), on=["row", "split", "measure"]).other
-    rounding = SAME * both.committed.abs() + 1e-6
-    both["allowed"] = np.where(same, rounding, rounding + other)
-    nothing = both.again.isna() & both.committed.isna()  # what neither could measure
-    both["equal"] = nothing | ((both.again - both.committed).abs() <= both["allowed"])
-    return both[[*keys, "measure", "committed", "again", "allowed", "equal"]]
+    # torch alone before an engine was named
+    return committed, again, len({receipt.get("engine") or "torch" for receipt in made}) == 1
+
+
+def _fit(name, path, seed):
+    """The same of a search (`multiverse`): a row is there a configuration of a method."""
+    verse = multiverse.read(path)
+    committed = multiverse.read_table(RESULTS / f"{name}.csv")
+    committed["row"] = committed.method + ", configuration " + committed.config.astype(str)
+    one = committed.iloc[random.Random(seed).randrange(len(committed))]
+    method = next(method for method in verse.methods if method.row == one.method)
+    settings, begin = verse.settings(method, one.config, int(one.seed))
+    rows, _ = fits.fit(settings, str(DATA / verse.dataset), verse.encoder, [one.split], begin)
+    device = provenance.receipt(settings.device, settings.threads)["device"]
+    return committed, pd.DataFrame(rows).assign(row=one.row, seed=one.seed, device=device), True
 
 
 def _surprising(values):

@@ -30,6 +30,7 @@ KINDS = ("printed", "silent", "departs")  # what the paper says of a value
 TRIES = 200  # draws until a configuration is as an earlier one: it has few values left
 MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc", "status", "loss_n",
             "uninformed", "seconds", "device"]
+CELL = ["method", "config", "stage", "seed", "split"]
 COLUMNS = ["backbone", "method", "config", "stage", "seed", "split", *MEASURED, "key"]
 
 
@@ -224,12 +225,18 @@ def read_table(path):
 
 
 def _write(verse, lines, done):
-    """Write what of the lines is done to `results/local/`; return it as it is read again."""
+    """Write what of the lines is done to `results/local/`; return it as it is read again.
+
+    Rows of other stages and configurations that are there stay: whoever runs one alone loses none.
+    """
     path = LOCAL / f"{verse.table}.csv"
     frame = pd.DataFrame([line | done[line["key"], line["split"]] for line in lines
                           if (line["key"], line["split"]) in done], columns=[*COLUMNS, *verse.axes])
-    write_text(path, frame.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
-    return read_table(path)  # a resumed search chooses by the same digits
+    there, mine = read_table(path), pd.MultiIndex.from_frame(pd.DataFrame(lines)[CELL])
+    others = there[~pd.MultiIndex.from_frame(there[CELL]).isin(mine)]
+    both = pd.concat([frame, others]) if len(others) else frame
+    write_text(path, both.to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    return read_table(path).head(len(frame))  # a resumed search chooses by the same digits
 
 
 def means(frame):
