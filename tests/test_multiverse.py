@@ -313,6 +313,10 @@ def test_the_last_stage_is_judged_against_what_the_same_rule_chose_of_each_rival
             assert line.config == config and line.seeds == 10 and verdict(line) == "higher"
             assert line.difference == pytest.approx(2, abs=.2) and line.auc_difference == pytest.approx(.02, abs=.002)
         assert verdict(found.loc[rule, "BIKE+TFE, no adversary", "BIKE", "shifted"]) == "equal"
+    told = evidence.said(found.reset_index(), "BIKE+TFE")
+    assert told.startswith("Chosen by recognition, on 10 fresh seeds of `test`, BIKE+TFE is higher than BIKE: +1.9 [+")
+    assert told.count("higher than BIKE+TFE, no adversary") == 2 and "Chosen by fidelity" in told
+    assert evidence.said(evidence.finals(verse, frame[frame.stage != "final"]), "BIKE+TFE") == ""
     plain = found.reset_index().query("row == 'gated MIL'")
     assert len(plain) == 4 and plain.against.isna().all() and plain.difference.isna().all()
     p = found.p.to_numpy()  # Holm over all of a measure, the least of them times as many as there are

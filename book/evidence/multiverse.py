@@ -13,9 +13,12 @@ from scipy.special import gammaln
 
 from book.evidence.statistics import holm
 from book.evidence.summary import compared, corrected
+from book.evidence.verdicts import verdict
 from book.runs.multiverse import chosen, means
 
 MEASURES = ("value", "fidelity_auc")
+THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
+        "no clear difference": "not clearly apart from", "": "not held against"}
 
 
 def readings(verse, frame):
@@ -220,3 +223,17 @@ def _rivals(verse, row):
              and method.method == "vanilla" and method.row != row]
     without = f"{row}, no adversary"
     return plain + [without] * any(method.row == without for method in verse.methods)
+
+
+def said(lines, row, measure="value", split="test"):
+    """What the last stage says of a row on a split, a sentence a rule; "" where it was not run."""
+    lines = lines[(lines.row == row) & (lines.split == split)] if len(lines) else lines
+    prefix, form, unit = ("", "+.1f", " mAP points") if measure == "value" else ("auc_", "+.3f", " AUC")
+    found = []
+    for rule, each in lines.groupby("chosen_by", sort=False) if len(lines) else ():
+        against = "; ".join(
+            f"{THAN[verdict(line, prefix)]} {line['against']}: {line[f'{prefix}difference']:{form}}"
+            f" [{line[f'{prefix}difference_low']:{form}}, {line[f'{prefix}difference_high']:{form}}]{unit}"
+            for line in each.to_dict("records"))
+        found.append(f"Chosen by {rule}, on {each.seeds.min():.0f} fresh seeds of `{split}`, {row} is {against}.")
+    return " ".join(found)
