@@ -4,9 +4,9 @@
 # **Question.** What would you use instead of TFE, and when, to learn *when*
 # from labels of whole videos?
 #
-# TFE is one answer of many. Here all of them read the same features, are
-# tuned as long, and are judged by the same intervals. What is not run is
-# said, cell by cell.
+# TFE is one answer of many. Here all of them read the same features, draw as
+# many configurations, and are judged by the same intervals. What is missing
+# is listed.
 #
 # Three measures are ranked. *Recognition* is mAP or accuracy. *AUC* is the
 # fidelity of [chapter 0](00_question.ipynb). *tIoU mAP* asks whether the
@@ -36,6 +36,7 @@ measures: list = ["value", "auc", "tiou_map", "aopcr"]  # a table each
 readout: str = "leave_one_out"  # a read-out that every method has
 own: str = "attention"  # the second one, each method's own
 ours: str = "TFE-plus"  # the row that is held against all others
+control: str = "Gated MIL trained on"  # it begins where `ours` begins
 
 # %%
 plan = read_yaml(BOOK / "batches" / "peers.yaml")
@@ -44,14 +45,19 @@ wanted = {leaderboard.mark(name): one.get("seeds") or plan["seeds"]
           for name, one in plan["sets"].items()}
 tfe = [method["row"] for method in plan["methods"]
        if method["method"].startswith("tfe")]
-peers = [row for row in rows if row not in tfe]
+rivals = [row for row in rows if row not in tfe]  # of `ours`, by the bar
+beside = plan["beside"]  # shown, not ranked
+ranked_tfe, peers = ([row for row in names if row not in beside]
+                     for names in (tfe, rivals))
 every = leaderboard.marked(leaderboard.read(RESULTS / "peers.csv"))
 frame = leaderboard.methods(every)
-cost = leaderboard.seconds(frame)
-panels = leaderboard.panels(frame, (readout, own))
+starts = leaderboard.begun(plan["methods"], plan["starts"])
+cost = leaderboard.seconds(frame, starts)
+every_panel = leaderboard.panels(frame, (readout, own))
+panels = {title: wide.drop(columns=beside, errors="ignore")
+          for title, wide in every_panel.items()}
 scopes = leaderboard.scopes(frame)
 found = choice.standings(panels, scopes)
-bar = leaderboard.cleared(frame, ours, wanted, readouts=(readout, own))
 lost = leaderboard.missing(frame, wanted, rows)
 cells = len(wanted) * len(rows)
 run = f"{cells - len(lost)} of {cells} cells are run in full"
@@ -67,7 +73,12 @@ def shown(table, digits=3):
 
 answer = [f"**On {words}:** {choice.advice(of, cost)}."
           for words, of in found.items()]
-answer += [f"{line}." for line in choice.beside(panels, tfe, peers)]
+answer += [f"{line}." for line in choice.beside(
+    panels, ranked_tfe, peers)]
+answer += [f"{line}." for line in choice.beside(
+    every_panel, [ours], [control], "the same start trained on")]
+bar = leaderboard.cleared(frame, ours, rivals, wanted,
+                          readouts=(readout, own))
 answer += [leaderboard.verdict(bar, ours)]
 Markdown(f"**Answer.** So far {run}.\n" + "".join(
     f"\n- {line}" for line in answer) if some else
@@ -78,16 +89,24 @@ Markdown(f"**Answer.** So far {run}.\n" + "".join(
 # *Near* means two things at once. A method is not told apart from the first.
 # And its mean lies within 1 point of recognition, or 0.02 of AUC, of the
 # first's. The second is needed, as few sets tell nothing apart. *Seconds* are
-# those of one final fit, on average over sets; those of a warm TFE leave out
-# the head that it begins at.
+# those of one final fit, on average over sets. A row that begins warm also
+# counts a fit of the head where it begins: that of the head's own row.
+#
+# One test counts: on all sets, by recognition and by AUC. All other scopes
+# and measures are description.
 #
 # ## What was run
 #
 # A cell is a method on a set, with all its seeds. The file
 # `book/batches/peers.yaml` names what is wanted. Sets whose recordings are
-# not at hand stay empty, and so do methods whose package is not installed. A
-# set that lacks over a quarter of the methods is unfinished and not ranked.
-# Then a method that lacks another set is not ranked. Nothing leaves unsaid.
+# not at hand stay empty. A set that lacks over a quarter of the methods is
+# unfinished and not ranked. Then a method that lacks another set is not
+# ranked. What is missing is listed here.
+#
+# Two rows are controls: they are tuned and run as all others, and shown, but
+# not ranked. `Gated MIL trained on` begins where `TFE-plus` begins, and trains
+# for as long. It tells a gain of TFE from one of a warm start.
+# `TFE-plus (cold)` says what that start is worth.
 
 # %%
 print(run)
@@ -103,17 +122,21 @@ shown(bad) if len(bad) else print("all that was run ended well")
 # The last table counts runs that did not end well. *Diverged*: the loss was
 # no number. Such a cell ranks last in its set, and is no gap. *Runaway*: the
 # adversary's loss ended above twice that of a guess; its values count. *Not
-# run*: the fit was refused, and why; its cell is a gap.
+# run*: the fit was refused or broke, and why; its cell is a gap.
 #
 # ## An equal budget
 #
 # A method that is tuned longer looks better. So each draws as many
 # configurations, by a written seed, from its rate, its epochs, its weight
-# decay and up to three options of its own; a warm TFE's epochs are fixed. One
-# fit each on `val` of three development sets; the best mean rank, among a
+# decay and up to three options of its own. Each is trained once on `train` of
+# three development sets, and judged on `val`. The best mean rank, among a
 # method's own configurations, is chosen. The choice sees no interval, because
 # whoever learns from labels of whole videos has none. All other sets take
 # these settings.
+#
+# The budget is equal in tries, not in all. A warm row trains for 20 epochs
+# after the 20 of its start, whose settings have a search of their own behind
+# them; its own epochs are fixed. Others may draw 40.
 
 # %%
 print(plan["configurations"], "configurations a method, on val of",
@@ -129,8 +152,9 @@ for row, drawn in chosen.items():
 # %% [markdown]
 # ## Every cell
 #
-# Means over seeds and their 95% t intervals, a table a measure; all but
-# recognition are of the read-out `readout`. *(synthetic)* marks made videos,
+# Means and their 95% t intervals, a table a measure; all but recognition are
+# of the read-out `readout`. They are over seeds; on sets with folds over
+# folds, as seeds on one fold are not independent. *(synthetic)* marks made videos,
 # *(supervised scores)* features that saw the labels of every frame. With
 # `readout` "oracle" or "random" the ends of the scale are shown: true intervals
 # and noise, as far as a head's classes allow. Read down
@@ -149,22 +173,23 @@ for measure in measures:
 # ## Who is first, and where
 #
 # Averages over sets would be ruled by the set with the widest spread. Ranks
-# are not. On each of $N$ kinds of sets the best of $k$ methods has rank 1, and
-# ties share. Planted sets share a generator, and `composed` is joined of the
-# clips of `utd_mhad`: each are one kind, and their mean counts. Friedman's test asks whether the mean ranks $\bar r_j$ differ
-# at all:
+# are not. On each set the best of $k$ methods has rank 1, and ties share.
+# Planted sets share a generator, and `composed` is joined of the clips of
+# `utd_mhad`: each are one kind. Their ranks are averaged and ranked again, so
+# that $N$ kinds count alike. Friedman's test asks whether the mean ranks
+# $\bar r_j$ differ at all:
 #
 # $$\chi^2 = \frac{12N}{k(k+1)} \Big[\sum_j \bar r_j^2
 #   - \frac{k(k+1)^2}{4}\Big].$$
 #
 # Where it does not reject, nothing is compared. Where it does, each method is
-# held against the first by Wilcoxon's signed ranks. Of the differences $d_i$
-# on the kinds of sets it adds the ranks of those above 0,
+# held against the first {cite}`demsar2006`:
 #
-# $$W = \sum_{i:\,d_i > 0} \operatorname{rank} |d_i|,$$
+# $$z = \frac{\bar r_j - \bar r_1}{\mathrm{SE}}, \qquad
+#   \mathrm{SE} = \sqrt{\frac{k(k+1)}{6N}}.$$
 #
-# and Holm's rule corrects $k - 1$ such tests. Whether two methods differ then
-# hangs on these two alone. By mean ranks it hangs on all others in the pool
+# Its $p$ is two-sided, and Holm's rule corrects $k - 1$ such tests. It has a
+# known weakness: whether two methods differ depends on who else is in the pool
 # {cite}`benavoli2016`.
 
 # %%
@@ -178,14 +203,12 @@ if not some:
 # The first is chosen from the same sets, and that favours it a little. So
 # does the choice of the best peer, against whom TFE is held at the top.
 #
-# By Nemenyi's test {cite}`demsar2006` two methods differ where their mean
-# ranks are further apart than the **critical difference**
-#
-# $$\mathrm{CD} = q_\alpha \sqrt{\frac{k(k+1)}{6N}},$$
-#
-# $q_\alpha$ being a quantile of the range of $k$ normal draws, over
-# $\sqrt 2$. It stands beside, in the figure of ranks. All three tests speak
-# of new *sets*, where all chapters before speak of new seeds.
+# Nemenyi's test holds all methods against all others. By it two differ where
+# their mean ranks are further apart than the **critical difference**
+# $\mathrm{CD} = q_\alpha\,\mathrm{SE}$. Here $q_\alpha$ is a quantile of the
+# range of $k$ normal draws, over $\sqrt 2$. It stands beside, in the figure of
+# ranks. All three tests speak of new *sets*, where all chapters before speak of
+# new seeds.
 
 # %%
 draw = np.random.default_rng(0)
@@ -195,36 +218,35 @@ N, k = made_up.shape
 chi = 12 * N / (k * (k + 1)) * ((lines["rank"] ** 2).sum()
                                - k * (k + 1) ** 2 / 4)
 assert np.isclose(stats.chi2.sf(chi, k - 1), lines.p[0])
-# Of N differences of one sign, W is the largest of 2^N: two-sided 2^(1-N).
+# The last has the largest z, which Holm's rule corrects for all k - 1.
+z = np.ptp(lines["rank"]) / np.sqrt(k * (k + 1) / (6 * N))
 last = lines.holm[lines.row == 4].item()
-assert np.isclose(last, 2.0 ** (1 - N) * (k - 1))
+assert np.isclose(last, 2 * stats.norm.sf(z) * (k - 1))
 # Of two methods, the range is that of one normal difference.
 two = choice.critical_difference(2, 1)
 assert np.isclose(two, stats.norm.ppf(0.975), atol=1e-3)
 print(f"chi2 by the formula: {chi:.2f}, p {lines.p[0]:.2g}")
 
 # %% [markdown]
-# How many sets would it take? The more methods, the more tests Holm's rule
-# corrects for, and the more kinds of sets are needed.
+# How many kinds of sets would it take? The more methods, the more tests Holm's
+# rule corrects for.
 
 # %%
 many = np.arange(2, 31)
 fig, ax = plt.subplots(figsize=(5.6, 2.6))
-for k in (3, 8, len(rows)):
-    share = [choice.critical_difference(k, n) / (k - 1) for n in many]
-    line, = ax.plot(many, share, label=f"{k} methods")
-    least = choice.needed(k)
-    ax.plot(least, share[least - 2], "o", color=line.get_color())
+for k in (3, 8, len(rows) - len(beside)):
+    z = stats.norm.isf(0.025 / (k - 1))  # of Holm's first step
+    share = [z * choice.standard_error(k, n) / (k - 1) for n in many]
+    ax.plot(many, share, label=f"{k} methods")
 ax.axvline(len({*map(choice.kind, wanted)}), color="grey", ls="--", lw=1)
-ax.set(xlabel="kinds of data sets", ylabel="CD / (k - 1)",
+ax.set(xlabel="kinds of data sets", ylabel="ranks behind / (k - 1)",
        ylim=(0, 1.5))
 plots.legend(fig)
-plots.show(fig, "how-many-sets", "The critical difference of mean ranks,"
-           " as a share of the distance from first to last: computed, no"
-           " run. Above 1 no two methods can be told apart. Dots: the"
-           " fewest kinds of sets at which Wilcoxon's test, after Holm, can"
-           " tell any method from the first. Dashed: the kinds, synthetic"
-           " and real, that `peers.yaml` names.",
+plots.show(fig, "how-many-sets", "How far a mean rank must lie behind that"
+           " of the first to be told apart from it, in the first step of"
+           " Holm's rule, as a share of the distance from first to last:"
+           " computed, no run. Above 1 no method can be. Dashed: the kinds,"
+           " synthetic and real, that `peers.yaml` names.",
            alt="Three falling curves; with few sets they lie above one.")
 
 # %%
@@ -234,8 +256,8 @@ if some:
                " GTEA have supervised scores. A stroke is the mean, a bar"
                " half a critical difference to either side (95%, Nemenyi),"
                " cut at the ends of the scale. Blue: not told apart from"
-               " the first by Wilcoxon's test after Holm; all grey where"
-               " Friedman's test, of p, does not reject.",
+               " the first by z after Holm; all grey where Friedman's test,"
+               " of p, does not reject.",
                alt="A panel a measure and read-out: methods from best to"
                " worst, each with its ranks, their mean and a bar.")
 else:
@@ -284,7 +306,7 @@ else:
 # `margin`: how far the best read-out lies above the second, with a 95%
 # interval over kinds of sets. `head_margin`: the same by AOPCR, in the head's
 # own logits: compare none with another line's. Both are a little too kind, as
-# the best is chosen on these sets. `agree`: in which share of sets both
+# the best is chosen on these sets. `agree`: on which share of kinds both
 # judges name the same read-out.
 #
 # The second table, where it is run: L2X and AIL pick four segments for a
@@ -304,7 +326,7 @@ display(shown(leaderboard.trusted(frame), 2),
 # the same of true intervals, which place and length give away. `hidden`: by
 # how much the system's own answer beats a reader, taught on random segments,
 # of the segments picked, beyond by how much it does on whole videos. All are
-# differences of the metric, in 0 to 1.
+# differences of the metric, in 0 to 1, with 95% intervals over kinds of sets.
 
 # %%
 shown(leaderboard.told(frame))
@@ -312,17 +334,41 @@ shown(leaderboard.told(frame))
 # %% [markdown]
 # ## The bar for a better TFE
 #
-# Set beforehand: fidelity above *every* method without TFE, each interval
-# over seeds clear of zero, and recognition within one point of each. It is
-# to be met on four sets, a real one among them. A win counts where both
-# read-outs agree, and where every seed of `ours` ended with a value.
-# `unbeaten` names those against whom it falls short by either. This bar is
-# stricter than that of [chapter 21](21_plus.ipynb), which names four rivals
-# and two points. Where it is not met, the lines below say which peer to use,
-# and when.
+# Set beforehand: fidelity above *every* method without TFE, the trained-on
+# control among them, and recognition within one point of each. Each interval,
+# over folds or seeds, must be clear of that line. It is to be met on four kinds
+# of sets, and on every set of a kind. One kind must be real, with features that
+# did not see the labels of frames.
+#
+# A win counts where both read-outs agree, and where every seed of `ours` ended
+# with a value. A rival that lacks a seed is not beaten; one whose every seed
+# diverged is. `unbeaten` names those against whom it falls short by either.
+# This bar is stricter than that of [chapter 21](21_plus.ipynb), which names
+# four rivals and two points. Where it is not met, the lines below say which
+# peer to use, and when.
+#
+# One thing speaks against a win on planted sets. `ours` begins at gated MIL
+# with a weight a class, and that was picked after the *test* split of `planted`
+# had been read. The first lines below print what had been seen, at the rate of
+# chapter 21 and at that where `ours` begins. At neither was it the best in
+# recognition and in fidelity at once. [Chapter 21](21_plus.ipynb) had also shown
+# this pooling, at the first rate, on the test splits of charades-sim, 50 Salads,
+# GTEA and UTKinect. The bar is printed without planted sets as well.
 
 # %%
+for name, row, rate in (("plus", "Gated MIL, a class each", "3e-3"),
+                        ("table1", "Gated MIL", "3e-2")):
+    seen = pd.read_csv(RESULTS / f"{name}_summary.csv")
+    seen = seen[(seen.split == "test") & seen.auc.notna()].set_index(
+        "row")[["value", "auc"]]
+    mine, place = seen.loc[row], seen.rank(ascending=False).loc[row]
+    print(f"seen on planted (synthetic), at {rate}, of {len(seen)} rows:",
+          f"mAP {mine.value:.1f}, place {place.value:.0f};",
+          f"AUC {mine.auc:.3f}, place {place.auc:.0f}")
+planted = choice.kind(leaderboard.mark("planted"))
+without = bar[bar.dataset.map(choice.kind) != planted]
 print(leaderboard.verdict(bar, ours))
+print("Without planted:", leaderboard.verdict(without, ours))
 for words, of in choice.standings(panels, scopes, tfe).items():
     print(f"instead, on {words}:", choice.advice(of, cost))
 shown(bar.set_index("dataset").drop(columns="synthetic"))
@@ -336,14 +382,16 @@ shown(bar.set_index("dataset").drop(columns="synthetic"))
 # therefore said in points and AUC. With so few kinds of sets *not told apart*
 # is no proof of equality. Settings were tuned on three of the sets, whose own
 # ranks are therefore kinder to methods with many options. No fold is tested
-# that was tuned on. 50 Salads and GTEA have supervised frame scores.
+# on which settings were judged; its recordings may have trained a try. 50
+# Salads and GTEA have supervised frame scores.
 #
 # ## Summary
 #
 # - The first lines are the answer, as far as it is run.
 # - Every method is given the same features, the same number of
 #   configurations and the same seeds.
-# - Methods are compared over kinds of sets, and no number of seeds helps.
+# - Methods are compared over kinds of sets: more seeds make a cell surer, and
+#   only more kinds tell methods apart.
 # - A diverged cell ranks last; what was not run is listed by set and method.
 # - A win of TFE counts by both read-outs or not at all.
 # - Your features and your method enter by one command and one line

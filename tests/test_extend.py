@@ -73,7 +73,7 @@ def test_that_method_enters_the_leaderboard_by_its_line(tmp_path, monkeypatch):
     line, = re.findall(r"^  - \{row: Soft maximum.*$", PAGE, re.M)
     given = read_yaml(BOOK / "batches" / "peers.yaml")
     path = tmp_path / "peers.yaml"
-    path.write_text(yaml.safe_dump({**given, "methods": yaml.safe_load(line)}))
+    path.write_text(yaml.safe_dump({**given, "beside": [], "methods": yaml.safe_load(line)}))
     board = search.on(search.read(path, **search.SMOKE), "smoke", DATA / "smoke", "planted")
     monkeypatch.setattr(search, "LOCAL", tmp_path)
     monkeypatch.setattr(search.multiverse, "LOCAL", tmp_path)

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import stats
 
 from book.evidence import choice, leaderboard
+from data.files.paths import BOOK
+from data.files.schema import read_yaml
 from tfe.errors import StudyError
 from tfe.systems import build, leave_one_out
 
@@ -28,7 +31,7 @@ def test_without_a_file_all_is_said_to_be_not_run(tmp_path):
     assert leaderboard.endings(frame).empty and leaderboard.seconds(frame).empty
     assert leaderboard.intervals(frame, "aopcr").empty and not any(leaderboard.scopes(frame).values())
     assert all(choice.ranks(wide).empty for wide in leaderboard.panels(leaderboard.marked(frame)).values())
-    bar = leaderboard.cleared(frame, "TFE-plus")
+    bar = leaderboard.cleared(frame, "TFE-plus", ["A"], {"a": [0]})
     assert bar.empty and leaderboard.verdict(bar, "TFE-plus").endswith("not run.")
     assert "Not run in full" in leaderboard.page(frame, {"a": [0]}, ["A"])
 
@@ -39,6 +42,8 @@ def test_the_page_of_one_set_has_intervals_and_that_of_several_has_ranks():
     frame = rows(cells, aopcr=1.0, tiou_map=0.5)
     page = leaderboard.page(frame, dict.fromkeys("ab", [0, 1, 2]), ["A", "B", "C"])
     assert "Mean ranks of recognition" in page and "Not run" not in page
+    assert "Mean ranks" not in leaderboard.page(
+        frame, dict.fromkeys("ab", [0, 1, 2]), ["A", "B", "C"], ["C"])  # of two methods there are none
     alone = leaderboard.page(frame[frame.dataset == "a"], {"a": [0, 1, 2]}, ["A", "B", "C"])
     assert "51.0 [48.5, 53.5]" in alone and "Mean ranks" not in alone
 
@@ -58,6 +63,30 @@ def test_a_diverged_seed_is_behind_all_others_and_is_counted_and_no_gap():
         {"row": "A", "status": "diverged", "runs": 1, "of": 2},
         {"row": "B", "status": "runaway", "runs": 2, "of": 2}]
     assert leaderboard.seconds(frame).to_dict() == {"A": 2, "B": 2}
+
+
+def test_a_warm_row_costs_the_fit_of_its_start_as_well():
+    frame = rows({(name, row): ([1], [1]) for name in "ab" for row in ("Plus", "Head", "Other")})
+    frame["seconds"] = frame.row.map({"Plus": 3.0, "Head": 10.0, "Other": 5.0})
+    assert leaderboard.seconds(frame, {"Plus": "Head", "Other": "absent"}).to_dict() == {
+        "Plus": 13, "Head": 10, "Other": 5}
+    assert leaderboard.seconds(frame, {"Plus": "Head"}).idxmin() == "Other"
+    plan = read_yaml(BOOK / "batches" / "peers.yaml")
+    assert leaderboard.begun(plan["methods"], plan["starts"]) == {
+        "MSQNet+TFE": "MSQNet", "BIKE+TFE": "BIKE", "TFE-plus": "Gated MIL",
+        "Gated MIL trained on": "Gated MIL"}
+
+
+def test_seeds_on_one_fold_are_one_value_and_lost_seeds_are_counted():
+    frame = rows({("a", "A"): ([50, 52, 60, 70], [.5] * 4), ("a", "B"): ([50, 52, np.nan, 70], [.5] * 4)})
+    frame["fold"] = [1, 1, 2, 3] * 2
+    assert leaderboard.cells(frame).A["a"] == pytest.approx((51 + 60 + 70) / 3)
+    assert leaderboard.cells(frame).B["a"] == -np.inf
+    low, high = stats.t.interval(.95, 2, (51 + 60 + 70) / 3, stats.sem([51, 60, 70]))
+    assert leaderboard.intervals(frame)["a"]["A"] == f"60.3 [{low:.1f}, {high:.1f}]"
+    frame.loc[frame.row == "B", "status"] = ["finished", "finished", "not run: why", "finished"]
+    assert leaderboard.intervals(frame)["a"]["B"].endswith("3 of 4 seeds")
+    assert leaderboard.intervals(frame[frame.value.notna()])["a"]["B"].endswith("3 of 4 seeds")
 
 
 def test_every_synthetic_set_is_named_so_and_so_are_supervised_scores():
@@ -120,18 +149,22 @@ def by_both(cells, own=None):
     return pd.concat([rows(cells, synthetic=False), rows(own or cells, "attention", synthetic=False)])
 
 
-def bar(frame, seeds=(0, 1, 2)):
+def bar(frame, seeds=(0, 1, 2), rivals="AB", **more):
     wanted = dict.fromkeys(frame.dataset, seeds)
-    return leaderboard.cleared(frame, "TFE-plus", wanted).set_index("dataset")
+    rivals = [row for row in rivals if row in set(frame.row)]
+    return leaderboard.cleared(frame, "TFE-plus", rivals, wanted, **more).set_index("dataset")
 
 
 def test_the_bar_asks_for_more_than_every_rival_and_little_less_recognition():
-    found = bar(by_both({
+    frame = by_both({
         ("clear", "TFE-plus"): (70 + LUCK, .9 + LUCK), ("clear", "A"): (70 - LUCK, .8 - LUCK),
         ("clear", "B"): (70.5 - LUCK, .7 - LUCK), ("one", "TFE-plus"): (70 + LUCK, .9 + LUCK),
         ("one", "A"): (70 - LUCK, .8 - LUCK), ("one", "B"): (72 + LUCK, .7 + LUCK),
-        ("without", "A"): (70 + LUCK, .8 + LUCK)}))
+        ("without", "A"): (70 + LUCK, .8 + LUCK)})
+    found = bar(frame)
     assert found.met.to_dict() == {"clear": True, "one": False} and found.unbeaten["one"] == "B"
+    gone = leaderboard.cleared(frame, "TFE-plus", ["A", "B"], {"clear": [0, 1, 2]})
+    assert list(gone.dataset) == ["clear"]  # the file does not name the other set any more
 
 
 def test_a_win_by_one_read_out_alone_is_none():
@@ -139,7 +172,7 @@ def test_a_win_by_one_read_out_alone_is_none():
     own = cells | {("a", "A"): (70 - LUCK, .95 - LUCK)}
     found = bar(by_both(cells, own))
     assert not found.met["a"] and found.unbeaten["a"] == "all"
-    assert leaderboard.cleared(by_both(cells, own), "TFE-plus", readouts=["leave_one_out"]).met.all()
+    assert bar(by_both(cells, own), readouts=["leave_one_out"]).met.all()
 
 
 def test_the_bar_fails_without_all_seeds_and_no_survivor_makes_up_for_it():
@@ -152,13 +185,53 @@ def test_the_bar_fails_without_all_seeds_and_no_survivor_makes_up_for_it():
     assert "on a it lacks seeds" in leaderboard.verdict(found.reset_index(), "TFE-plus")
 
 
-@pytest.mark.parametrize("won, real, said", [(4, 1, "met"), (4, 0, "not met"), (3, 3, "not met")])
-def test_the_bar_takes_four_sets_and_a_real_one(won, real, said):
-    lines = pd.DataFrame({"dataset": [f"planted-rho{n}" for n in range(5)],
-                          "synthetic": [n >= real for n in range(5)], "whole": True,
-                          "met": [n < won for n in range(5)]})
+def test_a_rival_that_was_not_run_in_full_is_not_beaten_and_a_diverged_one_is():
+    ours, low = {("a", "TFE-plus"): (70 + LUCK, .9 + LUCK)}, (70 - LUCK, .8 - LUCK)
+    frame = by_both(ours | {("a", "A"): low})
+    found = leaderboard.cleared(frame, "TFE-plus", ["A", "never"], {"a": [0, 1, 2]})
+    assert not found.met[0] and (found.unbeaten[0], found.lacking[0]) == ("never", "never")
+    assert "on a it cannot win, as seeds are lacking of never" in leaderboard.verdict(found, "TFE-plus")
+    some = pd.concat([frame, rows({("a", "B"): low}), rows({("a", "B"): low}, "attention")[:2]])
+    assert bar(some).lacking["a"] == "B"  # a seed by one read-out
+    gone = pd.concat([frame, rows({("a", "B"): ([np.nan] * 3, [np.nan] * 3)})])
+    found = bar(gone)
+    assert found.met["a"] and (found.diverged["a"], found.lacking["a"]) == ("B", "")
+    assert "diverged of B, which counts as beaten" in leaderboard.verdict(found.reset_index(), "TFE-plus")
+    part = by_both(ours | {("a", "A"): ([70, np.nan, 70], [.8, np.nan, .8])})
+    assert not bar(part).met["a"] and bar(part).lacking["a"] == ""  # two pairs have no interval
+
+
+def test_pairs_of_the_bar_are_folds_where_a_set_has_them():
+    frame = by_both({("a", "TFE-plus"): ([70, 70, 70, 70], [.9, .91, .9, .91]),
+                     ("a", "A"): ([70, 70, 70, 70], [.8, .8, .8, .8])})
+    assert bar(frame, range(4)).met["a"]
+    frame["fold"] = [1, 2, 1, 2] * 4  # two folds have no interval
+    assert not bar(frame, range(4)).met["a"]
+
+
+def judged(won, real=(), scored=()):
+    """Lines of `leaderboard.cleared` of sets of as many kinds, won as `won` says."""
+    names = [f"set{n}{' (supervised scores)' if n in scored else ''}" for n in range(len(won))]
+    names = [f"gtea{name[4:]}" if "(" in name else name for name in names]
+    return pd.DataFrame({"dataset": names, "synthetic": [n not in (*real, *scored) for n in range(len(won))],
+                         "lacking": "", "diverged": "", "whole": True, "met": won})
+
+
+@pytest.mark.parametrize("won, real, scored, said", [
+    ([1, 1, 1, 1, 0], [0], [], "met"), ([1, 1, 1, 1, 0], [4], [], "not met"),
+    ([1, 1, 1, 1, 0], [], [0], "not met"), ([1, 1, 1, 0, 0], [0, 1, 2], [], "not met")])
+def test_the_bar_takes_four_kinds_and_a_real_one_without_supervised_scores(won, real, scored, said):
+    words = leaderboard.verdict(judged(np.array(won, bool), real, scored), "TFE-plus")
+    assert words.endswith(f": {said}.")
+
+
+def test_sets_of_one_generator_are_one_kind_which_is_won_on_all_of_them():
+    lines = judged(np.ones(5, bool), real=[4])
+    lines.dataset = ["planted (synthetic)", *(f"planted-rho{n} (synthetic)" for n in range(3)), "real"]
+    assert leaderboard.verdict(lines, "TFE-plus").startswith("TFE-plus clears the bar on 2 of 2 kinds")
+    lines.loc[1, "met"] = False
     words = leaderboard.verdict(lines, "TFE-plus")
-    assert words.endswith(f": {said}.") and "counted once, on 1" in words
+    assert words.startswith("TFE-plus clears the bar on 1 of 2 kinds") and words.endswith(": not met.")
 
 
 def test_the_two_judges_of_a_read_out():
@@ -171,6 +244,17 @@ def test_the_two_judges_of_a_read_out():
          "head_margin": "+0.050 over single", "agree": 0.5}]
 
 
+def test_read_outs_are_judged_over_kinds_of_sets():
+    """Two planted sets outvote no other kind."""
+    aucs = {"planted": (.8, .9), "planted-rho0": (.8, .9), "b": (.8, .5), "c": (.7, .4)}
+    frame = pd.concat([rows({(name, "A"): ([50], [auc])}, readout, aopcr=aopcr)
+                       for name, both in aucs.items()
+                       for readout, auc, aopcr in zip(("attention", "single"), both, (2.0, 1.0))])
+    found = leaderboard.trusted(frame).iloc[0]
+    assert found.by_intervals == "attention" and found.agree == pytest.approx(2 / 3)
+    assert found.margin.startswith("+0.167 [")
+
+
 def test_the_margin_of_a_read_out_has_an_interval_over_kinds_of_sets():
     frame = pd.concat([rows({(name, "A"): ([50], [auc])}, readout, aopcr=1.0)
                        for name, best in (("a", .8), ("b", .9), ("c", .7))
@@ -179,9 +263,13 @@ def test_the_margin_of_a_read_out_has_an_interval_over_kinds_of_sets():
 
 
 def test_what_a_mask_hides_is_a_lead_on_the_picked_segments_beyond_that_on_all():
-    frame = rows({("a", "A"): ([50], [.6])}, probe=.6, probe_permuted=.5, probe_truth=.7, own=.9,
-                 evaluator_all=.8, own_selected=.9, evaluator_selected=.6)
-    assert leaderboard.told(frame).iloc[0, 1:].tolist() == pytest.approx([.1, .2, .2])
+    frame = pd.concat([rows({(name, "A"): ([50], [.6])}, probe=probe, probe_permuted=.5, probe_truth=truth,
+                            own=.9, evaluator_all=.8, own_selected=.9, evaluator_selected=.6)
+                       for name, probe, truth in (("planted", .5, .7), ("planted-rho0", .7, .7),
+                                                  ("b", .7, .7), ("c", .8, np.nan))])
+    found = leaderboard.told(frame).iloc[0]
+    assert found.encoded == "+0.200 [-0.048, +0.448]"  # three kinds: .1, .2, .3
+    assert found.honest == "+0.200" and found.hidden.startswith("+0.200 [")
 
 
 @pytest.mark.parametrize("method, tie", [("topk-mil", True), ("dsmil", False), ("bas-net", False)])

@@ -64,6 +64,17 @@ def test_every_method_of_the_book_has_the_same_number_of_draws_and_options_of_it
         assert all(any(each in axis for axis in method.axes) for each in (
             "schedule.lr", "schedule.epochs", "schedule.weight_decay")) and len(method.axes) <= 6
     assert sum(m.backbone == "none" and "tfe" not in m.method for m in board.methods) >= 7
+    for method in reading.methods:
+        tries = [str(reading.values(method, config)) for config in range(board.configurations)]
+        assert len(set(tries)) == len(tries)
+
+
+def test_what_was_published_near_1e4_is_tried_there(board):
+    rates = {method.row: method.search.get("schedule.lr", board.search["schedule.lr"])
+             for method in board.methods}
+    for row in ("DSMIL", "BaS-Net", "TransMIL"):
+        assert rates[row] == [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]
+    assert min(rates["Gated MIL"]) == 1e-3
 
 
 def test_draws_are_those_of_the_seed_whatever_the_set(board):
@@ -80,6 +91,8 @@ def test_the_choice_is_searched_on_val_and_measured_on_test_by_every_read_out(wo
     assert set(found.split) == {"val"} and (found.groupby("method").config.nunique() == 3).all()
     best = found.groupby("method").apply(lambda part: part.config[part.value.idxmax()],
                                          include_groups=False)
+    assert set(frame.row[frame.status.str.startswith("not run")]) == {"Odd"}
+    frame = frame[frame.row != "Odd"]
     assert frame.groupby("row").config.first().to_dict() == best.to_dict()
     counts = frame.groupby(["row", "readout"]).seed.agg(list)
     assert all(sorted(seeds) == [0, 1, 2] for seeds in counts)
@@ -104,13 +117,13 @@ def test_an_interruption_loses_the_fit_in_hand_alone(world, monkeypatch):
     folder, frame = world
     path = folder / "local" / "tiny.csv"
     whole = path.read_text()
-    kept = frame[frame.key != frame.key.iloc[-1]]
-    kept.to_csv(path, index=False)
+    last = frame.key[frame.row == "Mean"].iloc[-1]
+    frame[frame.key != last].to_csv(path, index=False)
     made = []
     final = search._final
     monkeypatch.setattr(search, "_final", lambda named: made.append(named[0]) or final(named))
     again = search.run(written(folder, TINY))
-    assert made == [frame.key.iloc[-1]] and len(again) == len(frame)
+    assert made == [last] and len(again) == len(frame)
     path.write_text(whole)
 
 
@@ -177,9 +190,30 @@ def test_what_cannot_be_run_is_a_row_that_says_why_and_the_others_go_on(world):
     sets = {"short": {"encoder": "planted"}, **TINY["sets"]}
     frame = search.run(written(folder, TINY | {"sets": sets, "seeds": [0]}))
     lost = frame[frame.dataset == "short"]
-    assert list(lost.row) == ["Additive", "Mean"] and lost.value.isna().all()
-    assert lost.status.str.startswith("not run: T is 1").all()
-    assert frame[frame.dataset == "toy"].value.notna().all()
+    assert list(lost.row) == ["Additive", "Mean", "Odd"] and lost.value.isna().all()
+    assert lost.status[:2].str.startswith("not run: T is 1").all()
+    assert lost.status.iloc[2].startswith("not run: it needs the package no-such-package")
+    assert frame[(frame.dataset == "toy") & (frame.row != "Odd")].value.notna().all()
+    written(folder, TINY)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no\nmemory"), ValueError("shapes"), IndexError()])
+def test_a_fit_that_breaks_is_a_row_that_says_why_and_is_tried_again(world, monkeypatch, error):
+    folder, _ = world
+    fit = fits.fit
+
+    def broken(settings, *rest):
+        if settings.schedule["lr"] == 1e-4 or rest[2] == ["test"]:
+            raise error
+        return fit(settings, *rest)
+    monkeypatch.setattr(fits, "fit", broken)
+    board = written(folder, TINY | {"table": f"broken{type(error).__name__}", "seeds": [0],
+                                    "methods": TINY["methods"][1:2], "search": {"schedule.lr": [1e-4, 1e-2]}})
+    frame, said = search.run(board), " ".join(str(error).split()) or "IndexError"
+    tried = pd.read_csv(folder / "local" / f"{board.table}_search_toy.csv")
+    assert set(tried.status) == {"finished", f"not run: {said}"} and frame.status.item() == f"not run: {said}"
+    monkeypatch.setattr(fits, "fit", fit)
+    assert set(search.run(board).status) == {"finished"}
     written(folder, TINY)
 
 
@@ -210,7 +244,14 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
                                                                "tiny_search_toy.csv"}
     path.write_text(whole)
     made = pd.read_csv(tmp_path / "tiny.csv")
-    assert set(made.row) == {"Additive"} and set(made.seed) == {0, 1, 2}
+    assert set(made.row) == {"Additive", "Odd"} and set(made.seed) == {0, 1, 2}
+    other = pd.concat([made, made.assign(dataset="gone"), made.assign(dataset="no more", value=1.0)])
+    other.to_csv(tmp_path / "tiny.csv", index=False)
+    frame.to_csv(path, index=False)
+    publish.publish("tiny")
+    path.write_text(whole)
+    assert pd.read_csv(tmp_path / "tiny.csv").dataset.value_counts().to_dict() == {
+        "toy": len(frame), "gone": len(made)}  # what this machine has not stays, what no file names does not
     for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"),
                          ({"profile": "default"}, "profile")):
         plan.write_text(yaml.safe_dump(TINY | change))
@@ -241,7 +282,7 @@ def test_a_set_without_val_is_refused_in_one_line(world, monkeypatch, capsys):
     ({"search": {"schedule.lr": [0.0]}}, "Additive, configuration 0"),
     ({"search": {"head.dimm": [8]}}, "dimm"),
     ({"methods": [TINY["methods"][1], TINY["methods"][1] | {"method": "gated-mil"}]}, "one name"),
-    ({"configurations": 0}, "configurations"),
+    ({"configurations": 0}, "configurations"), ({"beside": ["Men"]}, "beside names Men, which is no row"),
     ({"methods": [WARM]}, "may begin warm: name the head of backbone none"),
     ({"methods": [WARM], "starts": {"none": {"method": "gated-mil"}}}, "no disentangler.score.weight"),
     ({"methods": [TINY["methods"][0] | {"method": "no-such"}]}, "no-such")])
@@ -255,7 +296,10 @@ def test_what_a_set_does_not_fit_is_left_out_with_a_reason(world, capsys):
     folder, _ = world
     plus = {"row": "Plus", "backbone": "none", "method": "tfe-plus", "search": {"disentangler.k": [40]}}
     frame = search.run(written(folder, TINY | {"methods": [TINY["methods"][1], plus]}))
-    assert set(frame.row) == {"Mean"} and "Plus: not run: toy: k is 40" in capsys.readouterr().out
+    assert "Plus: not run: toy: k is 40" in capsys.readouterr().out
+    assert frame.status[frame.row == "Plus"].str.startswith("not run: toy: k is 40").all()
+    assert list(frame.seed[frame.row == "Plus"]) == [0, 1, 2]
+    assert frame.value[frame.row == "Mean"].notna().all()
     written(folder, TINY)
 
 
@@ -285,7 +329,15 @@ def test_the_row_of_the_book_begins_at_the_pooling_that_it_is_held_against():
         assert (settings.start, begin.method, begin.head, begin.seed) == (
             "warm", "gated-mil", {"attention": "class"}, 3)
         assert settings.disentangler["repeats"] and settings.schedule["epochs"] == 20
-    assert board.settings("TFE-plus, cold", 0, 3)[1] is None
+        control, same = board.settings("Gated MIL trained on", config, 3)
+        assert same == begin and control.schedule["epochs"] == 20 and control.method == begin.method
+    assert board.settings("TFE-plus (cold)", 0, 3)[1] is None
+    assert set(board.beside) == {"Gated MIL trained on", "TFE-plus (cold)"}
+
+
+def test_a_row_names_its_fold(board):
+    assert [board.fold("salads", seed) for seed in (0, 4, 5)] == [1, 5, 1]
+    assert board.fold("planted", 3) is None
 
 
 def test_a_missing_development_set_says_how_it_is_made(world):

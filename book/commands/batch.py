@@ -182,7 +182,8 @@ def run_board(options):
     elif options.encoder:
         raise StudyError("--encoder goes with --data: every set of the file names its own")
     frame = search.run(board, options.workers)
-    print(leaderboard.page(frame, {name: board.seeds_of(name) for name in board.sets}, board.rows))
+    wanted = {name: board.seeds_of(name) for name in board.sets}
+    print(leaderboard.page(frame, wanted, board.rows, board.beside))
     print(f"wrote results/local/{board.table}.csv")
 
 

@@ -22,7 +22,7 @@ MEASURES = {"value": "recognition", "auc": "AUC", "tiou_map": "tIoU mAP"}
 TELL = ["probe", "probe_permuted", "probe_truth", "evaluator_selected", "evaluator_random",
         "evaluator_rest", "evaluator_all", "own", "own_selected"]
 PICKS = ["explainer", "selected", "rest", "accuracy", "chance", "videos"]  # in lines of their own
-COLUMNS = ["dataset", "synthetic", "row", "method", "backbone", "config", "seed", "metric", "value",
+COLUMNS = ["dataset", "synthetic", "row", "method", "backbone", "config", "seed", "fold", "metric", "value",
            "absent_classes", "status", "read", "readout", "aopcr", "mass", "auc", "pointing", "auprc", "ndcg",
            "rank_accuracy", *(f"tiou_{at}" for at in detection.TIOU), "tiou_map", "pairs", "skipped_empty",
            "skipped_full", "unlabelled", *TELL, *PICKS, "seconds", "key"]
@@ -82,30 +82,45 @@ def explainers(frame):
 def runs(frame, measure="value", readout="leave_one_out"):
     """The rows that hold a measure, one a run: -inf of one that diverged, nan of one that was refused.
 
-    Raises StudyError for a measure that the table has not.
+    `unit`: what is independent of others, a fold or, on a set without, a seed. Raises StudyError for a
+    measure that the table has not.
     """
     if measure not in MEASURES | MORE:
         raise StudyError(f"measure {measure} is none of the leaderboard's: choose among "
                          + ", ".join(MEASURES | MORE))
     part = frame if measure == "value" else frame[(frame.readout == readout) | frame.readout.isna()]
     part = part.drop_duplicates(["row", "key"])
-    return part.assign(**{measure: part[measure].astype(float).mask(part.status == "diverged", -np.inf)})
+    return part.assign(unit=_unit(part), **{
+        measure: part[measure].astype(float).mask(part.status == "diverged", -np.inf)})
+
+
+def _unit(frame):
+    """Seeds on one fold share their test videos, and most of their training."""
+    return frame.fold.where(frame.fold.notna(), frame.seed)
 
 
 def cells(frame, measure="value", readout="leave_one_out"):
-    """The mean over seeds, sets x methods: -inf where a seed diverged, nan where nothing was run."""
-    return _by_cell(frame, measure, readout, lambda values: values.mean(skipna=False))
+    """The mean over folds or seeds, sets x methods: -inf where a seed diverged, nan where one was not run."""
+    return _by_cell(frame, measure, readout, lambda values, _: (
+        _by_unit(values).mean() if values.notna().all() else np.nan)).astype(float)
 
 
 def intervals(frame, measure="value", readout="leave_one_out"):
-    """The same in words, methods x sets: the mean over seeds and its 95% t interval."""
-    return _by_cell(frame, measure, readout, lambda values: _in_words(values, measure)).T.astype(
-        object).fillna("")
+    """The same in words, methods x sets: the mean over folds or seeds and its 95% t interval."""
+    words = _by_cell(frame, measure, readout, lambda values, seeds: _in_words(values, seeds, measure))
+    return words.T.astype(object).fillna("")
 
 
 def _by_cell(frame, measure, readout, of):
-    wide = runs(frame, measure, readout).groupby(["dataset", "row"], sort=False)[measure].agg(of).unstack()
-    return wide.reindex(index=frame.dataset.unique(), columns=frame.row.unique())
+    """of: takes the values of a cell, a Series by unit, and of how many seeds its set is."""
+    seeds, names, rows = frame.groupby("dataset").seed.nunique(), frame.dataset.unique(), frame.row.unique()
+    found = {cell: of(part.set_index("unit")[measure], seeds[cell[0]])
+             for cell, part in runs(frame, measure, readout).groupby(["dataset", "row"])}
+    return pd.DataFrame({row: {name: found.get((name, row)) for name in names} for row in rows}, names, rows)
+
+
+def _by_unit(values):
+    return values.groupby(level=0).mean()
 
 
 def panels(frame, readouts=tuple(READ)):
@@ -124,11 +139,27 @@ def scopes(frame):
         "sets of one label a video": one, "sets of several labels": ~one}.items()}
 
 
-def seconds(frame):
-    """Seconds of a final fit, the mean over the sets that all methods have, a Series by method."""
+def seconds(frame, starts=()):
+    """Seconds of a final fit, the mean over the sets that all methods have, a Series by method.
+
+    starts: by warm row, the row of the head where it begins, `{row: row}`: on a set that has it, its fit
+    counts as well. A set's are the median over seeds.
+    """
     wide = frame.drop_duplicates(["row", "key"]).astype({"seconds": float}).pivot_table(
-        "seconds", "dataset", "row", sort=False)
+        "seconds", "dataset", "row", "median", sort=False)
+    for row, start in dict(starts).items():
+        if {row, start} <= set(wide):
+            wide[row] += wide[start].fillna(0)
     return wide[wide.isna().mean(axis=1) <= choice.MOST].dropna().mean()
+
+
+def begun(methods, starts):
+    """Where warm rows begin, `{row: row}`, by the `methods` and `starts` of a file: rows of such a head."""
+    heads = {(one["backbone"], one["method"]): one["row"] for one in methods
+             if one.get("settings", {}).get("start") != "warm"}
+    of = {one["row"]: (one["backbone"], starts[one["backbone"]].get("method", "vanilla")) for one in methods
+          if one.get("settings", {}).get("start") == "warm"}
+    return {row: heads[head] for row, head in of.items() if head in heads}
 
 
 def endings(frame):
@@ -156,100 +187,130 @@ def missing(frame, wanted, rows):
 def trusted(frame):
     """The best read-out of each method by either judge, in a line: how sure it is, and whether both agree.
 
-    By AUC against true intervals, and by AOPCR, which asks the head itself: mean ranks over sets, as logits
-    differ in size. `margin`, `head_margin`: over the second, with a 95% t interval over kinds of sets, the
-    latter in the head's own logits. `agree`: the share of sets in which both name the same.
+    By AUC against true intervals, and by AOPCR, which asks the head itself: mean ranks over kinds of sets, as
+    logits differ in size. `margin`, `head_margin`: over the second, with a 95% t interval over kinds, the
+    latter in the head's own logits. `agree`: the share of kinds on which both name the same.
     """
     cell = frame[frame.readout.notna()].groupby(["row", "dataset", "readout"], sort=False)[
         ["auc", "aopcr"]].mean().dropna()
     lines = []
     for row, part in cell.groupby("row", sort=False):
-        means = part.groupby("dataset").rank().groupby("readout", sort=False).mean()
-        best = part.groupby("dataset").idxmax().map(lambda at: at[2])
-        lines.append({"row": row, **_over(part.auc, means.auc, "by_intervals", "margin"),
-                      **_over(part.aopcr, means.aopcr, "by_head", "head_margin"),
-                      "agree": float((best.auc == best.aopcr).mean())})
+        auc, aopcr = (part[judge].droplevel("row").unstack() for judge in ("auc", "aopcr"))
+        same = choice.places(auc).idxmin(axis=1) == choice.places(aopcr).idxmin(axis=1)
+        lines.append({"row": row, **_over(auc, "by_intervals", "margin"),
+                      **_over(aopcr, "by_head", "head_margin"), "agree": float(same.mean())})
     return pd.DataFrame(lines, columns=["row", "by_intervals", "margin", "by_head", "head_margin", "agree"])
 
 
-def _over(values, ranks, best, margin):
+def _over(wide, best, margin):
     """The best read-out by its mean rank, and by how much it is above the second, in words."""
-    first, *others = ranks.sort_values(ascending=False, kind="stable").index
+    first, *others = choice.places(wide).mean().sort_values(kind="stable").index
     if not others:
         return {best: first, margin: ""}
-    wide = choice.kinds(values.droplevel("row").unstack()[[first, others[0]]])
-    found = statistics.mean_interval(wide[first] - wide[others[0]])
-    words = verdicts.interval(dict(zip(("mean", "mean_low", "mean_high"), found)), "mean", "+", 3)
-    return {best: first, margin: f"{words} over {others[0]}"}
+    means = choice.kinds(wide)
+    return {best: first, margin: f"{_signed(means[first] - means[others[0]])} over {others[0]}"}
+
+
+def _signed(values):
+    """The mean of values, one a kind of set, and its 95% t interval, in words; "" of none."""
+    if not len(values := values.dropna()):
+        return ""
+    line = dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(values)))
+    return verdicts.interval(line, "mean", "+", 3)
 
 
 def told(frame):
-    """What masks say of the label, means over runs, a line a method that has one, in 0..1.
+    """What masks say of the label, a line a method that has one: in words, over kinds of sets, in 0..1.
 
     `encoded`: what a probe reads off masks beyond masks of other videos; `honest`: the same of true
     intervals. `hidden`: by how much the system's own answer beats an evaluator's, of the k picked segments
-    more than of all.
+    more than of all. Each is a mean with its 95% t interval.
     """
     found = frame[frame.probe.notna()].drop_duplicates(["row", "key"])
     found = found.assign(encoded=found.probe - found.probe_permuted,
                          honest=found.probe_truth - found.probe_permuted,
                          hidden=found.own_selected - found.evaluator_selected - (
                              found.own - found.evaluator_all))
-    return found.groupby("row", sort=False)[["encoded", "honest", "hidden"]].mean().reset_index()
+    names = ["encoded", "honest", "hidden"]
+    sets = found.groupby(["row", "dataset"], sort=False)[names].mean().reset_index()
+    of = sets.groupby(["row", sets.dataset.map(choice.kind)], sort=False)[names].mean()
+    return pd.DataFrame([{"row": row} | {name: _signed(part[name]) for name in names}
+                         for row, part in of.groupby("row", sort=False)], columns=["row", *names])
 
 
-def cleared(frame, ours, wanted=None, margin=1.0, readouts=tuple(READ)):
-    """Does row `ours` clear the bar: `dataset, synthetic, rivals, unbeaten, whole, met`, a line a set.
+def cleared(frame, ours, rivals, wanted, margin=1.0, readouts=tuple(READ)):
+    """Does row `ours` clear the bar: a line a set of `wanted`, `{set: seeds}`, that has intervals and it.
 
-    The bar: its AUC is above that of *every* rival, each interval clear of zero, and its metric not
-    below any by more than `margin` points, by each of `readouts`. Rivals are all methods without TFE;
-    `unbeaten` names those, or all, against whom it falls short by any read-out. `whole`: it has a value
-    of each of `wanted`, `{set: seeds}`, by default of all that it has; without them it fails. Sets
-    without it are left out.
+    The bar: its AUC is above that of *every* one of `rivals`, each interval clear of zero, and its metric
+    not below any by more than `margin` points, by each of `readouts`; pairs are of folds, or of seeds.
+    `diverged`: rivals of which every seed diverged: they count as beaten. `lacking`: others without a value
+    or a divergence at each seed. `whole`: whether `ours` has a value at each. It is `met` where neither lacks
+    any, and `unbeaten`, against whom it falls short by any read-out, are none.
     """
     lines = []
-    for name, part in frame.groupby("dataset", sort=False):
-        rivals = part.row[~part.method.str.startswith("tfe")].unique()
-        runs = part[part.auc.notna() & part.value.notna()].rename(columns={"auc": "fidelity_auc"})
-        if ours not in set(part.row) or not runs.row.isin(rivals).any():
+    for name, part in frame[frame.dataset.isin(wanted)].groupby("dataset", sort=False):
+        if ours not in set(part.row) or part.auc.isna().all():
             continue
+        seeds, gone = set(wanted[name]), _seeds(part[part.status == "diverged"])
+        runs = part[part.auc.notna() & part.value.notna()].rename(columns={"auc": "fidelity_auc"})
         judged = [runs[runs.readout == readout] for readout in readouts]
-        seeds = set(wanted[name] if wanted else part.seed)
-        whole = all(seeds <= set(of.seed[of.row == ours]) for of in judged)
-        short = rivals
-        if whole:
-            found = pd.concat([verdicts.bar(of, ours, rivals, margin) for of in judged])
-            short = found.against[~found.met.astype(bool)].unique()
+        whole = all(seeds <= _seeds(of).get(ours, set()) for of in judged)
+        beaten = [row for row in rivals if seeds <= gone.get(row, set())]
+        lacking = [row for row in rivals if not all(
+            seeds <= _seeds(of).get(row, set()) | gone.get(row, set()) for of in judged)]
+        held = [row for row in rivals if row not in beaten + lacking] if whole else []
+        short = [line["against"] for of in judged for line in verdicts.bar(
+            of.assign(seed=_unit(of)), ours, held, margin).to_dict("records") if not line["met"]]
+        unbeaten = [row for row in rivals if row in lacking + short or not whole]
         lines.append({"dataset": name, "synthetic": bool(_synthetic(part).any()), "rivals": len(rivals),
-                      "unbeaten": "all" if len(short) == len(rivals) else ", ".join(short),
-                      "whole": whole, "met": not len(short)})
-    return pd.DataFrame(lines, columns=["dataset", "synthetic", "rivals", "unbeaten", "whole", "met"]).astype(
+                      "unbeaten": "all" if len(unbeaten) == len(rivals) else ", ".join(unbeaten),
+                      "lacking": ", ".join(lacking), "diverged": ", ".join(beaten), "whole": whole,
+                      "met": not unbeaten})
+    return pd.DataFrame(lines, columns=["dataset", "synthetic", "rivals", "unbeaten", "lacking", "diverged",
+                                        "whole", "met"]).astype(
         {"synthetic": bool, "whole": bool, "met": bool})
 
 
-def verdict(lines, ours, sets=4):
-    """What `cleared` comes to, in words: the bar asks for `sets` sets, a real one among them."""
+def _seeds(runs):
+    return runs.groupby("row").seed.agg(set).to_dict()
+
+
+def verdict(lines, ours, kinds=4):
+    """What `cleared` comes to, in words: the bar asks for `kinds` kinds of sets, a real one among them.
+
+    A kind is won where each of its sets is. One whose features saw the labels of frames is not real.
+    """
     if lines.empty:
         return f"{ours}: the bar is not run."
-    won = lines[lines.met]
-    real, kinds = int((~won.synthetic).sum()), won.dataset.map(choice.kind).nunique()
-    words = [f"{ours} clears the bar on {len(won)} of {len(lines)} sets, {real} of them real"]
-    words += [f"sets of one generator counted once, on {kinds}"] if kinds < len(won) else []
+    real = ~lines.synthetic & ~lines.dataset.str.startswith(SCORED)
+    each = lines.assign(real=real).groupby(lines.dataset.map(choice.kind))[["met", "real"]].all()
+    won, own = int(each.met.sum()), int((each.met & each.real).sum())
+    words = [f"{ours} clears the bar on {won} of {len(each)} kinds of sets, {own} of them real and without "
+             "supervised scores"]
     words += [f"on {name} it lacks seeds and so fails" for name in lines.dataset[~lines.whole]]
-    met = "met" if len(won) >= sets and real else "not met"
-    return "; ".join(words) + f". It asks for {sets}, a real one among them: {met}."
+    words += [f"on {line.dataset} it cannot win, as seeds are lacking of {line.lacking}"
+              for line in lines[lines.lacking != ""].itertuples()]
+    words += [f"on {line.dataset} every seed diverged of {line.diverged}, which counts as beaten"
+              for line in lines[lines.diverged != ""].itertuples()]
+    met = "met" if won >= kinds and own else "not met"
+    return "; ".join(words) + f". It asks for {kinds}, such a real one among them: {met}."
 
 
-def page(frame, wanted, rows):
-    """The leaderboard in words: measures by set and method, ranks, and what was not run; Markdown."""
-    lost, frame = missing(frame, wanted, rows), methods(marked(frame))
+def page(frame, wanted, rows, beside=()):
+    """The leaderboard in words: measures by set and method, ranks, and what was not run; Markdown.
+
+    beside: rows that are shown and not ranked.
+    """
+    lost, bad, frame = missing(frame, wanted, rows), endings(frame), methods(marked(frame))
     parts = [of_set(frame).to_markdown()] if frame.dataset.nunique() == 1 else []
     for title, wide in panels(frame).items() if not parts else ():
         parts += [f"{title}, means over seeds:", wide.T.to_markdown(floatfmt=".3f")]
+        wide = wide.drop(columns=beside, errors="ignore")
         if len(found := choice.ranks(wide)):
             parts += [f"Mean ranks of {title}:", *choice.left_out({title: wide}),
                       found.drop(columns="each").to_markdown(index=False, floatfmt=".2f")]
     parts += ["Not run in full:", lost.to_markdown(index=False)] if len(lost) else []
+    parts += ["Runs that did not end well:", bad.to_markdown(index=False)] if len(bad) else []
     return "\n\n".join(parts)
 
 
@@ -262,13 +323,14 @@ def of_set(frame):
     return pd.DataFrame(found)
 
 
-def _in_words(values, measure):
+def _in_words(values, seeds, measure):
     if lost := int(np.isinf(values).sum()):
         return f"{lost} of {len(values)} diverged"
-    if (values := values.dropna()).empty:
+    if (there := values.dropna()).empty:
         return ""
-    middle, *ends = statistics.mean_interval(values)
+    middle, *ends = statistics.mean_interval(_by_unit(there))
     if measure != "aopcr":  # all others begin at 0 and end
         ends = np.clip(ends, 0, 100 if measure == "value" else 1)
     line = dict(zip(("mean", "mean_low", "mean_high"), (middle, *ends)))
-    return verdicts.interval(line, "mean", digits=1 if measure == "value" else 3)
+    words = verdicts.interval(line, "mean", digits=1 if measure == "value" else 3)
+    return words if len(there) == seeds else f"{words}, {len(there)} of {seeds} seeds"

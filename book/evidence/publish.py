@@ -64,7 +64,10 @@ def publish(name):
 
 
 def _publish_board(name, given):
-    """A leaderboard's cells that have all their seeds; the chapter calls the others not run."""
+    """A leaderboard's cells that have all their seeds; the chapter calls the others not run.
+
+    What is committed of sets that are not here stays, where the file names them.
+    """
     files = [LOCAL / f"{name}{end}" for end in (
         ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
     for path in files:
@@ -79,7 +82,10 @@ def _publish_board(name, given):
         lambda seeds: set(seeds) == wanted.get(seeds.name[0]))
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
-    write_csv(RESULTS / files[0].name, frame[whole], float_format="%.6g")
+    before = leaderboard.read(RESULTS / files[0].name)
+    stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
+    both = pd.concat([part for part in (frame[whole], stays) if len(part)])
+    write_csv(RESULTS / files[0].name, both, float_format="%.6g")
     for path in files[1:]:
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)

@@ -13,7 +13,6 @@ from book.evidence import explainers, readouts, tell
 from book.runs import fits, provenance
 from book.runs.settings import Settings
 from data.files import store
-from tfe.errors import StudyError
 
 
 @dataclass(frozen=True)
@@ -41,14 +40,23 @@ class Job:
 
 
 def lines(job):
-    """Fit and read: a list of dicts. One of status "not run: ..." for what refuses, and why."""
-    dataset, *_ = fits.opened(job.data, job.encoder)
-    named = {"method": job.settings.method, "backbone": job.settings.backbone,
-             "seed": job.settings.seed, "synthetic": dataset.synthetic, "metric": dataset.metric}
+    """Fit and read: a list of dicts. One of status "not run: ..." for what refuses or breaks, and why."""
     try:
-        return [{**named, **line} for line in _measured(job)]
-    except StudyError as error:  # one cell of many: the others go on
-        return [{**named, "status": f"not run: {' '.join(str(error).split())[:200]}"}]
+        return [_named(job) | line for line in _measured(job)]
+    except (RuntimeError, ValueError, IndexError) as error:  # StudyErrors too: the other cells go on
+        return refused(job, error)
+
+
+def refused(job, reason):
+    """The line of a fit that is not made, and why."""
+    said = " ".join(str(reason).split())[:200] or type(reason).__name__
+    return [_named(job) | {"status": f"not run: {said}"}]
+
+
+def _named(job):
+    dataset, *_ = fits.opened(job.data, job.encoder)
+    return {"method": job.settings.method, "backbone": job.settings.backbone,
+            "seed": job.settings.seed, "synthetic": dataset.synthetic, "metric": dataset.metric}
 
 
 def _measured(job):

@@ -27,6 +27,7 @@ from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yam
 from tfe.errors import StudyError
 
 KINDS = ("printed", "silent", "departs")  # what the paper says of a value
+NOT_RUN = "not run"  # begins the status of a fit that broke, and then says why
 TRIES = 200  # draws until a configuration is as an earlier one: it has few values left
 MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc", "status", "loss_n",
             "uninformed", "seconds", "device"]
@@ -148,7 +149,8 @@ def run(verse, workers=None, configs=None):
     """Run what has not run yet, stage by stage; return the rows as a frame.
 
     Rows are written to `results/local/` as they come, and those that are committed in `results/`
-    count as done while their key holds. configs: of the first stage these alone, and no other stage.
+    count as done while their key holds. A fit that breaks is a row that says why; the next run tries it
+    again. configs: of the first stage these alone, and no other stage.
     Raises StudyError where one of them does not exist.
     """
     if odd := [config for config in configs or () if config >= verse.configurations]:
@@ -156,7 +158,8 @@ def run(verse, workers=None, configs=None):
     data = str(DATA / verse.dataset)
     done = {(row["key"], row["split"]): {name: row[name] for name in MEASURED}
             for folder in (RESULTS, LOCAL)
-            for row in read_table(folder / f"{verse.table}.csv").to_dict("records")}
+            for row in read_table(folder / f"{verse.table}.csv").to_dict("records")
+            if not str(row["status"]).startswith(NOT_RUN)}
     jobs = _jobs(verse, "search", {method.row: configs or range(verse.configurations)
                                    for method in verse.methods}, [verse.seed], ["val"])
     frame = _complete(verse, jobs, done, data, workers)
@@ -206,7 +209,18 @@ def _fit(job, data, encoder):
     key, settings, begin, splits = job
     refuse_changed(key, fits.key(settings, data, encoder, begin))
     device = provenance.receipt(settings.device, settings.threads)["device"]
-    return [row | {"device": device} for row in fits.fit(settings, data, encoder, splits, begin)[0]]
+    try:
+        measured = fits.fit(settings, data, encoder, splits, begin)[0]
+    except StudyError:  # what a user can mend stops the others as well
+        raise
+    except (RuntimeError, ValueError, IndexError) as error:  # one fit of many: the others go on
+        measured = [{"split": split, "status": f"{NOT_RUN}: {one_line(error)}"} for split in splits]
+    return [row | {"device": device} for row in measured]
+
+
+def one_line(error):
+    """What an error says, of any length and lines, for a cell of a table."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 def refuse_changed(key, now):

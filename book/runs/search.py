@@ -69,7 +69,10 @@ class Reading(multiverse.Multiverse):
 
 @dataclass(frozen=True, config=STRICT)
 class Board:
-    """A file of a leaderboard; `starts`: the settings of the heads where warm starts begin."""
+    """A file of a leaderboard; `starts`: the settings of the heads where warm starts begin.
+
+    beside: rows that are run as all others, shown, and not ranked.
+    """
 
     table: Text
     draws: Seed
@@ -81,6 +84,7 @@ class Board:
     starts: dict[str, dict]
     search: Axes
     methods: Annotated[list[Method], Field(min_length=1)]
+    beside: list[Text] = field(default_factory=list)
     read: PositiveInt = 200
     profile: str = "default"
     device: str = "cpu"
@@ -99,11 +103,15 @@ class Board:
         return finals.Job(settings, begin, self.folder(name, seed), one.encoder, one.read or self.read,
                           self.draws, plain and seed in self.seeds_of(name)[:one.explained])
 
+    def fold(self, name, seed):
+        """The fold of a set that a seed is tested on; None where it has none."""
+        folds = self.sets[name].folds
+        return seed % folds + 1 if folds else None
+
     def folder(self, name, seed=0):
         """Where a set lies, a path as text: of one with folds, the fold of this seed."""
-        one = self.sets[name]
-        folder = DATA / (one.folder or name)
-        return str(folder / f"fold{seed % one.folds + 1}" if one.folds else folder)
+        folder, fold = DATA / (self.sets[name].folder or name), self.fold(name, seed)
+        return str(folder / f"fold{fold}" if fold else folder)
 
     def reading(self, name):
         """The search on one set, as `multiverse.run` takes it."""
@@ -152,6 +160,8 @@ def read(path, **overrides):
     board = checked(Board, given, path)
     if odd := sorted(set(board.development) - set(board.sets)):
         raise StudyError(f"{path}: development names {odd[0]}, which is none of `sets`: add it there")
+    if odd := sorted(set(board.beside) - set(board.rows)):
+        raise StudyError(f"{path}: beside names {odd[0]}, which is no row of `methods`: mend its name")
     if overrides.get("seeds"):  # a set with seeds of its own has as many of those
         board = replace(board, sets={name: replace(one, seeds=one.seeds and one.seeds[:len(board.seeds)])
                                      for name, one in board.sets.items()})
@@ -167,8 +177,8 @@ def read(path, **overrides):
                     if begin:
                         systems.warm_start(system, begin.build(2, 8, "multilabel").state_dict())
             except Exception as error:  # whatever an unknown option makes a system raise
-                reason = " ".join(str(error).split())[:300] or type(error).__name__
-                raise StudyError(f"{path}: {method.row}, configuration {config}: {reason}") from None
+                raise StudyError(f"{path}: {method.row}, configuration {config}: "
+                                 f"{multiverse.one_line(error)}") from None
     return board
 
 
@@ -186,21 +196,24 @@ def run(board, workers=None):
     """Search, choose, fit and measure what has not been; return the table, a frame.
 
     Rows go to `results/local/` as they come; those committed in `results/` count as done while their
-    key holds. What cannot be run is left out with a line that says why. Raises StudyError where a
-    development set is not here, or lacks a split.
+    key holds. What cannot be run, or breaks, is a row that says why, and is tried again by the next run.
+    Raises StudyError where a development set is not here, or lacks a split.
     """
     for name in board.development:
         if not here(board, name):
             raise StudyError(f"{board.folder(name)} is no dataset: {_how(board, name)}; every method is "
                              "tuned there")
         _refuse_unsplit(board, name, ("train", "val"))
-    board = replace(board, methods=[method for method in board.methods if _able(board, method)])
-    found = {name: multiverse.run(board.reading(name), workers, list(range(board.configurations)))
+    refused = {method.row: reason for method in board.methods if (reason := _unable(board, method))}
+    able = replace(board, methods=[method for method in board.methods if method.row not in refused])
+    found = {name: multiverse.run(able.reading(name), workers, list(range(board.configurations)))
              for name in board.development}
-    chosen = leaderboard.chosen(found, board.rows)
-    for row in set(board.rows) - set(chosen):
-        print(f"{row}: not run: every configuration diverged on one of the development sets")
-    frame = _finals(board, chosen, workers)
+    chosen = leaderboard.chosen(found, able.rows)
+    refused |= {row: "every configuration diverged or broke on one of the development sets"
+                for row in able.rows if row not in chosen}
+    for row, reason in refused.items():
+        print(f"{row}: not run: {reason}")
+    frame = _finals(board, chosen, refused, workers)
     write_json(LOCAL / f"{board.table}.json", {
         "development": board.development, "configurations": board.configurations,
         "profile": board.profile, "sets": sorted(frame.dataset.unique()),
@@ -231,16 +244,14 @@ def _refuse_unsplit(board, name, splits):
                          "that split")
 
 
-def _able(board, method):
-    """Whether a method can take the development sets; if not, a line says why."""
+def _unable(board, method):
+    """Why a method cannot take the development sets, in words; None where it can."""
     reason = None if installed(method) else (
         f"it needs the package {method.needs}: `pip install {method.needs}`, or '.[peers]' of this folder")
     for name in board.development if reason is None else ():
         for config in range(board.configurations):
             reason = reason or _unfit(board, name, board.settings(method.row, config, 0)[0])
-    if reason:
-        print(f"{method.row}: not run: {reason}")
-    return reason is None
+    return reason
 
 
 def _unfit(board, name, settings):
@@ -249,8 +260,8 @@ def _unfit(board, name, settings):
     try:
         system = settings.build(len(dataset.classes), x.shape[2], dataset.task).train()
         system.classify(system.embed(torch.from_numpy(np.array(x[:2], np.float32))))
-    except (StudyError, RuntimeError) as error:
-        return f"{name}: {' '.join(str(error).split())[:200]}"
+    except (RuntimeError, ValueError, IndexError) as error:
+        return f"{name}: {multiverse.one_line(error)}"
 
 
 def _drawn(board, row, config):
@@ -260,30 +271,37 @@ def _drawn(board, row, config):
             for axis, value in board._tuned.values(method, config).items()}
 
 
-def _finals(board, chosen, workers):
-    """Fit and measure the chosen on every set, and write all rows after each fit."""
+def _finals(board, chosen, refused, workers):
+    """Fit and measure the chosen on every set, and write all rows after each fit.
+
+    refused: `{row: why}`, of those without a choice.
+    """
     path, lines, waiting = LOCAL / f"{board.table}.csv", [], {}
     done = {}
     for folder in (RESULTS, LOCAL):
-        for key, part in leaderboard.read(folder / f"{board.table}.csv").groupby("key"):
+        table = leaderboard.read(folder / f"{board.table}.csv")
+        table = table[~table.status.astype(str).str.startswith(multiverse.NOT_RUN)]
+        for (key, _), part in table.groupby(["key", "row"]):  # two rows may be one fit
             done[key] = part.to_dict("records")
     for name in board.sets:
         if not here(board, name):
             print(f"{name}: not run: its data are not here; {_how(board, name)}")
             continue
         _refuse_unsplit(board, name, ("train", "test"))
-        for row, config in chosen.items():
-            if reason := _unfit(board, name, board.settings(row, config, 0)[0]):
-                print(f"{row}: not run: {reason}")
-                continue
+        for row in board.rows:
+            config = chosen.get(row, 0)
+            reason = refused.get(row) or _unfit(board, name, board.settings(row, config, 0)[0])
             for seed in board.seeds_of(name):
                 job = board.job(name, row, config, seed)
-                lines.append({"key": job.key, "dataset": name, "row": row, "config": config})
-                waiting |= {} if lines[-1]["key"] in done else {lines[-1]["key"]: job}
+                line = {"key": job.key, "dataset": name, "row": row, "config": chosen.get(row),
+                        "fold": board.fold(name, seed)}
+                lines.append((line, finals.refused(job, reason) if reason else None))
+                waiting |= {} if reason or job.key in done else {job.key: job}
     print(f"{board.table}: {len(lines)} final fits, {len(waiting)} to do", flush=True)
 
     def write():
-        table = [{**measured, **line} for line in lines for measured in done.get(line["key"], ())]
+        table = [{**measured, **line} for line, lost in lines
+                 for measured in lost or done.get(line["key"], ())]
         write_csv(path, pd.DataFrame(table, columns=leaderboard.COLUMNS), float_format="%.6g")
     for (key, _), measured in pool.over_cores(_final, waiting.items(), "finals", "fit", workers):
         done[key] = measured
