@@ -5,8 +5,11 @@ import pandas as pd
 import pytest
 import yaml
 
+from book.__main__ import main
+from book.commands import frontier as command
 from book.evidence import frontier as evidence
 from book.runs import batch, fits, frontier
+from data.files import reading
 from data.files.dataset import open_dataset
 from tfe.errors import StudyError
 
@@ -50,6 +53,16 @@ def test_a_row_that_begins_at_a_warm_row_is_refused(planned):
     rows = [*ROWS, {"row": "further", "method": "vanilla", "from": "on", **BIKE}]
     with pytest.raises(StudyError, match="row further begins at on, which begins warm itself"):
         frontier.run("toy", planned(rows))
+
+
+def test_the_command_says_what_the_lines_were_made_on(planned, monkeypatch, tmp_path, capsys):
+    planned(ROWS[:1])
+    monkeypatch.setattr(command, "LOCAL", tmp_path)
+    path = frontier.LOCAL.parent / "toy.yaml"
+    assert main(["frontier", str(path), "--every", "1", "--splits", "val"]) == 0
+    said = reading.json_object(tmp_path / "toy_frontier.json")
+    assert said["device"].startswith("cpu (") and (said["every"], said["splits"]) == (1, ["val"])
+    assert "| ('head', 'val') |" in capsys.readouterr().out
 
 
 def curve(values, aucs, row="plain", seed=0, begin=0):

@@ -2,14 +2,14 @@
 
     python -m book frontier book/batches/table1.yaml
 
-A line a run, epoch and split goes into results/local/<table>_frontier.csv. What is there already is not
-made again.
+A line a run, epoch and split goes into results/local/<table>_frontier.csv, what they ran on into the .json
+beside it. What is there already is not made again.
 """
 
 from book.commands.batch import seeds
-from book.runs import batch, frontier
+from book.runs import batch, frontier, provenance
 from data.files.dataset import SPLITS, open_dataset
-from data.files.paths import LOCAL
+from data.files.paths import LOCAL, write_json
 
 
 def arguments(parser):
@@ -26,6 +26,9 @@ def run(options):
     runs = batch.plan(grid, open_dataset(grid.folder), grid.encoder)
     table = f"{grid.table}_frontier"
     found = frontier.run(table, runs, options.every, options.workers)
+    write_json(LOCAL / f"{table}.json", {
+        "dataset": grid.dataset, "encoder": grid.encoder, "seeds": list(grid.seeds), "every": options.every,
+        "splits": options.splits, **provenance.receipt(grid.device)})
     last = found[found.epoch == found.groupby(["row", "seed"]).epoch.transform("max")]
     print(last.groupby(["row", "split"], sort=False)[frontier.MEASURED].mean().to_markdown(floatfmt=".3f"))
     print(f"wrote {LOCAL / table}.csv")
