@@ -186,7 +186,7 @@ def again(verse, frame):
             first = search.idxmax()
             lines.append({"method": method, "configurations": len(by_seed), "search": search[first],
                           "fresh": fresh[first], "fall": (search - fresh).mean(),
-                          "order": stats.kendalltau(search, fresh).statistic})
+                          "order": stats.kendalltau(search, fresh).statistic if len(by_seed) > 1 else np.nan})
     return pd.DataFrame(lines)
 
 
