@@ -67,7 +67,7 @@ else:
                 f" {form.format(one.difference).lstrip('+')} above the"
                 " worst."
                 for one in sure.itertuples()))
-last = (multiverse.said(final, ours, measure)
+last = (multiverse.said(final, ours)
         or "The last stage, on `test`, is not run yet.")
 Markdown(f"**Answer.** {last} On `val`, one seed each: {told}")
 

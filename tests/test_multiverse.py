@@ -314,9 +314,11 @@ def test_the_last_stage_is_judged_against_what_the_same_rule_chose_of_each_rival
             assert line.difference == pytest.approx(2, abs=.2) and line.auc_difference == pytest.approx(.02, abs=.002)
         assert verdict(found.loc[rule, "BIKE+TFE, no adversary", "BIKE", "shifted"]) == "equal"
     told = evidence.said(found.reset_index(), "BIKE+TFE")
-    assert told.startswith("Chosen by recognition, on 10 fresh seeds of `test`, BIKE+TFE is higher than BIKE: +1.9 [+")
+    assert told.startswith("Chosen by recognition, BIKE+TFE is higher than BIKE in mAP (+1.9 [+")
     assert told.count("higher than BIKE+TFE, no adversary") == 2 and "Chosen by fidelity" in told
+    assert told.count("; 10 fresh seeds.") == 4 and "nothing was chosen" not in told
     assert evidence.said(evidence.finals(verse, frame[frame.stage != "final"]), "BIKE+TFE") == ""
+    assert evidence.finals(verse, frame[(frame.seed != 309) | (frame.method != "gated MIL")]).empty  # not yet
     plain = found.reset_index().query("row == 'gated MIL'")
     assert len(plain) == 4 and plain.against.isna().all() and plain.difference.isna().all()
     p = found.p.to_numpy()  # Holm over all of a measure, the least of them times as many as there are
@@ -361,3 +363,45 @@ def test_the_readme_says_what_the_committed_search_holds():
     assert (f"drew {verse.configurations} readings a head. On `val`, {above['MSQNet+TFE']} of MSQNet's and "
             f"{above['BIKE+TFE']} of BIKE's recognise better than the best plain head") in said
     assert ("is not run on `test` yet" in said) == (rows.stage != "final").all()
+
+
+def test_what_the_last_stage_cannot_say_is_said():
+    verse = multiverse.read(FILE)
+    frame = finished(verse, 2.0)
+    one = frame[(frame.stage == "final") | (frame.config == 0)]  # both rules choose the same: one test, not two
+    found = evidence.finals(verse, one)
+    assert set(found.chosen_by) == {"recognition and fidelity"} and len(found) == len(evidence.finals(verse, frame)) / 2
+    assert evidence.said(found, "BIKE+TFE").count("Chosen by recognition and fidelity") == 2
+    gone = frame.copy()
+    gone.loc[(gone.method == "BIKE") & (gone.stage == "final") & (gone.seed == 300), "value"] = np.nan
+    told = evidence.said(evidence.finals(verse, gone), "BIKE+TFE")
+    assert told.count("is not judged against BIKE: 1 of their runs diverged") == 2
+    weak = frame.copy()
+    weak.loc[(weak.method == "BIKE+TFE, no adversary") & (weak.split == "val"), "value"] -= 9
+    told = evidence.said(evidence.finals(verse, weak), "BIKE+TFE")
+    assert "Chosen by fidelity, BIKE+TFE has no BIKE+TFE, no adversary beside it" in told
+    assert evidence.said(evidence.finals(verse, weak), "BIKE+TFE, no adversary").endswith(
+        "nothing was chosen: no reading of BIKE+TFE, no adversary lies at most one point below the best plain head.")
+
+
+def test_a_rise_of_fidelity_is_qualified_where_recognition_is_not_equal():
+    verse = multiverse.read(FILE)
+    frame = finished(verse, -2.0)
+    frame.loc[(frame.method == "BIKE+TFE") & (frame.stage == "final"), "fidelity_auc"] += .1
+    told = evidence.said(evidence.finals(verse, frame), "BIKE+TFE")
+    assert told.count("lower than BIKE in mAP") == 2
+    assert told.count("higher than it in AUC") == told.count(", where recognition is not equal;") == 4
+
+
+def test_a_choice_once_written_stays(world):
+    folder, _ = world
+    verse, path = written(folder, TINY), folder / "local" / "tiny.json"
+    before = path.read_text()
+    multiverse.run(verse)
+    assert path.read_text() == before
+    try:
+        path.write_text(before.replace('"recognition": ', '"recognition": 9'))
+        with pytest.raises(StudyError, match="tiny.json names another choice than the rows give"):
+            multiverse.run(verse)
+    finally:
+        path.write_text(before)

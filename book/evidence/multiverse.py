@@ -13,12 +13,13 @@ from scipy.special import gammaln
 
 from book.evidence.statistics import holm
 from book.evidence.summary import compared, corrected
-from book.evidence.verdicts import verdict
+from book.evidence.verdicts import interval, verdict
 from book.runs.multiverse import chosen, means
 
 MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
-        "no clear difference": "not clearly apart from", "": "not held against"}
+        "no clear difference": "not clearly apart from"}
+RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
 
 
 def readings(verse, frame):
@@ -193,21 +194,29 @@ def again(verse, frame):
 def finals(verse, frame):
     """What the rules chose on `val`, on the splits that were held back: lines as `summary.summary` has them.
 
-    One line a rule (`chosen_by`), row, split and rival (`against`). A row with TFE is held against the plain
-    head of its backbone and against the row without adversary, one without adversary against the plain
-    head: whatever the same rule chose of them. Other rows have no rival. Empty before the last stage.
+    One line a row, split and rival (`against`), for each choice; `chosen_by` names the rule, or both. A row with
+    TFE is held against the plain head of its backbone and against the row without adversary, one without
+    adversary against the plain head: whatever the same rule chose of them. Other rows have no rival.
+    `diverged`: runs of the row and of its rival that did. Holm's rule runs over all lines of a measure.
+    Empty until the last stage is complete.
     """
-    last, lines = frame[frame.stage == "final"], []
-    by_row = chosen(verse, frame) if len(last) else {}
-    for row, rules in by_row.items():
-        for (rule, config), split in product(rules.items(), verse.final_splits):
-            cell = _cell(last, row, config, split)
+    last, by_row = frame[frame.stage == "final"], chosen(verse, frame)
+    there = set(zip(last.method, last.config, last.seed, last.split))
+    if not by_row or any((row, config, seed, split) not in there for row, rules in by_row.items()
+                         for config, seed, split in product(rules.values(), verse.final_seeds, verse.final_splits)):
+        return pd.DataFrame()
+    rules, lines = {}, []
+    for row, choices in by_row.items():
+        for (rule, config), split in product(choices.items(), verse.final_splits):
             for rival in _rivals(verse, row) or [None]:
-                other = _cell(last, rival, by_row.get(rival, {}).get(rule), split)
-                if len(cell):
-                    lines.append({"chosen_by": rule, "row": row, "config": config, "against": rival,
-                                  "split": split, "metric": "map", "seeds": cell.value.count(),
-                                  **compared(cell, other)})
+                other = by_row.get(rival, {}).get(rule)
+                rules.setdefault((row, config, rival, other, split), []).append(rule)
+    for (row, config, rival, other, split), named in rules.items():
+        mine, theirs = _cell(last, row, config, split), _cell(last, rival, other, split)
+        lines.append({"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
+                      "against_config": other, "split": split, "metric": "map", "seeds": len(mine),
+                      "diverged": int(mine.value.isna().sum() + theirs.value.isna().sum()),
+                      **compared(mine, theirs)})
     return corrected(pd.DataFrame(lines))
 
 
@@ -225,15 +234,25 @@ def _rivals(verse, row):
     return plain + [without] * any(method.row == without for method in verse.methods)
 
 
-def said(lines, row, measure="value", split="test"):
-    """What the last stage says of a row on a split, a sentence a rule; "" where it was not run."""
+def said(lines, row, split="test"):
+    """What the last stage says of a row on a split, a sentence a choice and rival; "" before it is complete.
+
+    A rise of AUC counts where recognition is equal or higher; runs that diverged leave no verdict.
+    """
     lines = lines[(lines.row == row) & (lines.split == split)] if len(lines) else lines
-    prefix, form, unit = ("", "+.1f", " mAP points") if measure == "value" else ("auc_", "+.3f", " AUC")
-    found = []
-    for rule, each in lines.groupby("chosen_by", sort=False) if len(lines) else ():
-        against = "; ".join(
-            f"{THAN[verdict(line, prefix)]} {line['against']}: {line[f'{prefix}difference']:{form}}"
-            f" [{line[f'{prefix}difference_low']:{form}}, {line[f'{prefix}difference_high']:{form}}]{unit}"
-            for line in each.to_dict("records"))
-        found.append(f"Chosen by {rule}, on {each.seeds.min():.0f} fresh seeds of `{split}`, {row} is {against}.")
-    return " ".join(found)
+    found = [_sentence(line) for line in lines.to_dict("records")]
+    missing = [rule for rule in RULES if found and not lines.chosen_by.str.contains(rule).any()]
+    return " ".join(found + [f"By {rule} nothing was chosen: no reading of {row} lies at most one point "
+                             "below the best plain head." for rule in missing])
+
+
+def _sentence(line):
+    begin = f"Chosen by {line['chosen_by']}, {line['row']} "
+    if pd.isna(line["against_config"]):
+        return f"{begin}has no {line['against']} beside it, of which that rule chose nothing."
+    if line["diverged"]:
+        return f"{begin}is not judged against {line['against']}: {line['diverged']} of their runs diverged."
+    value, auc = verdict(line), verdict(line, "auc_")
+    but = ", where recognition is not equal" * (auc == "higher" and value not in ("equal", "higher"))
+    return (f"{begin}is {THAN[value]} {line['against']} in mAP ({interval(line, 'difference', '+')} points) and "
+            f"{THAN[auc]} it in AUC ({interval(line, 'auc_difference', '+', 3)}){but}; {line['seeds']} fresh seeds.")

@@ -79,12 +79,20 @@ def _fit(name, path, seed):
     verse = multiverse.read(path)
     committed = multiverse.read_table(RESULTS / f"{name}.csv")
     committed["row"] = committed.method + ", configuration " + committed.config.astype(str)
-    one = committed.iloc[random.Random(seed).randrange(len(committed))]
+    device = provenance.receipt()["device"]
+    seeds = committed.groupby(["row", "split"]).seed.transform("nunique")
+    told = committed[(committed.device == device) | (seeds > 1)]  # one value made elsewhere has no spread
+    if told.empty:
+        raise StudyError(f"{RESULTS / name}.csv: no row was made on {device}, and none has two seeds: run {path.name}")
+    one = told.iloc[random.Random(seed).randrange(len(told))]
     method = next(method for method in verse.methods if method.row == one.method)
     settings, begin = verse.settings(method, one.config, int(one.seed))
-    rows, _ = fits.fit(settings, str(DATA / verse.dataset), verse.encoder, [one.split], begin)
-    device = provenance.receipt(settings.device, settings.threads)["device"]
-    return committed, pd.DataFrame(rows).assign(row=one.row, seed=one.seed, device=device), True
+    data = str(DATA / verse.dataset)
+    if fits.key(settings, data, verse.encoder, begin) != one.key:
+        raise StudyError(f"{RESULTS / name}.csv, {one.row}: made by other code, or of other features: run {path.name}")
+    rows, _ = fits.fit(settings, data, verse.encoder, [one.split], begin)
+    again = pd.DataFrame(rows, columns=["split", *COMPARED]).assign(row=one.row, seed=one.seed, device=device)
+    return committed, again, True
 
 
 def _surprising(values):

@@ -23,6 +23,7 @@ from book.runs import fits, provenance
 from book.runs.settings import Settings
 from data.common import pool
 from data.files.paths import DATA, LOCAL, RESULTS, write_json, write_text
+from data.files.reading import json_object
 from data.files.schema import STRICT, Name, Seed, Seeds, Text, checked, read_yaml
 from tfe.errors import StudyError
 
@@ -167,13 +168,22 @@ def run(verse, workers=None, configs=None):
         return frame
     jobs += _jobs(verse, "best", best(frame, verse.best), verse.more_seeds, ["val"])
     frame = _complete(verse, jobs, done, data, workers)
-    by_row, plan = chosen(verse, frame), RESULTS / "plan.md"
-    # Before a split that was held back is read: what was chosen, by which plan, and on what.
-    write_json(LOCAL / f"{verse.table}.json", {
-        "chosen": by_row, "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt()})
+    by_row = chosen(verse, frame)
+    write_json(LOCAL / f"{verse.table}.json", _chosen_once(verse, by_row))
     picked = {row: set(by_rule.values()) for row, by_rule in by_row.items()}
     jobs += _jobs(verse, "final", picked, verse.final_seeds, verse.final_splits)
     return _complete(verse, jobs, done, data, workers)
+
+
+def _chosen_once(verse, by_row):
+    """Before a split that was held back is read: what was chosen, by which plan, on what. It stays."""
+    for path in (folder / f"{verse.table}.json" for folder in (RESULTS, LOCAL)):
+        if path.is_file() and (said := json_object(path))["chosen"] != by_row:
+            raise StudyError(f"{path} names another choice than the rows give: begin a search of another name")
+        if path.is_file():
+            return said
+    plan = RESULTS / "plan.md"
+    return {"chosen": by_row, "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt()}
 
 
 def _jobs(verse, stage, configs, seeds, splits):
