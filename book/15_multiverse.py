@@ -17,11 +17,12 @@
 # $$\text{gain}_i = \text{mAP}_i - \max_j \text{mAP}^{\text{plain}}_j .$$
 #
 # The rules of choice were written first, in `results/plan.md`. The space of
-# draws was mended three times while the search ran, on `val` alone (items 4,
-# 19 and 23). Three stages follow each other: all readings with one seed; the
+# draws was mended twice while the search ran, on `val` alone (items 4 and
+# 19). Three stages follow each other: all readings with one seed; the
 # 20 best of each method with three seeds more; and what two rules choose of
 # those, with ten fresh seeds on `test`. The last stage alone sees `test`,
-# which Table 1 has read before. The answer, as far as the stages are run:
+# which Table 1 has read before, and `shifted`, where scenes tell nothing of
+# the action. The answer, as far as the stages are run:
 
 # %%
 import matplotlib.pyplot as plt
@@ -80,14 +81,13 @@ Markdown(f"**Answer.** {last} On `val`, one seed each: {told}")
 done = lines.groupby("method", sort=False).config.nunique()
 print(f"Of {verse.configurations} configurations a method, so far: "
       + "; ".join(f"{name} {n}" for name, n in done.items()))
-own = lines[lines.method == head][f"gain_{measure}"].median()
-Markdown(f"{head} has been searched over {done[head]} different"
-         f" configurations, {ours} over {done[ours]}."
-         f" {(gains > 0).sum()} of {len(found)}"
-         f" readings of {ours} beat the best {head} on val. Their median"
-         f" gain is {form.format(gains.median())}. The plain heads' own"
-         f" median is {form.format(own)}: compare with that, not with"
-         " zero.")
+middle = lines[lines.begins == "warm"].groupby("method")[
+    f"gain_{measure}"].median()
+Markdown(f"{(gains > 0).sum()} of {len(found)} readings of {ours} beat the"
+         f" best of {done[head]} configurations of {head} on val. The median"
+         f" gain of those that begin warm is {form.format(middle[ours])}."
+         " The median of plain heads that go on from a trained one is"
+         f" {form.format(middle[head])}: compare with that.")
 
 # %% [markdown]
 # ## The curve
@@ -147,13 +147,13 @@ shares.round(3)
 # %%
 fig, panels = plt.subplots(1, 2, figsize=(5.6, 2.2), sharey=True)
 for ax, name in zip(panels, ("MSQNet", "BIKE")):
-    mine = lines[lines.method == f"{name}+TFE"]
-    begin = mine["start of MSQNet" if name == "MSQNet" else "start"]
-    for look, part, style in (
-            ("plain head", lines[lines.method == name], "k-"),
-            ("with TFE", mine, "C0-"),
-            ("with TFE, warm", mine[begin == "warm"], "C0--")):
+    for look, row, style in (("plain head", name, "k"),
+                             ("with TFE", f"{name}+TFE", "C0")):
+        part = lines[lines.method == row]
+        warm = part[part.begins == "warm"]
         ax.plot(multiverse.best_of(part.value), style, label=look)
+        ax.plot(multiverse.best_of(warm.value), style, linestyle="--",
+                label=f"{look}, warm")
     ax.set(title=name, xlabel="tries", xscale="log", ylim=(60, None))
 panels[0].set_ylabel("expected best mAP")
 plots.legend(fig)
@@ -185,8 +185,8 @@ display(Markdown(f"Not shown yet: {run}.") if effects.empty
 added = {}
 for name in ("MSQNet", "BIKE"):
     mine = lines[lines.method == f"{name}+TFE"]
-    begin = mine["start of MSQNet" if name == "MSQNet" else "start"]
-    own = mine.config[(begin == "warm") & (mine.adversary == "literal")]
+    own = mine.config[(mine.begins == "warm")
+                      & (mine.adversary == "literal")]
     for part, some in (("all", lines), ("warm and literal",
                                         lines[lines.config.isin(own)])):
         added[name, part] = multiverse.pairs(
@@ -196,8 +196,10 @@ pd.DataFrame(added).T.astype(float).round(3)
 # %% [markdown]
 # [Chapter 16](16_adversary.ipynb) has one reading of BIKE, with ten seeds, in
 # which the adversary raises leave one out. The pairs above average over
-# rates, depths, masks and who trains below $D$. Where they show no such
-# gain, it belongs to that reading.
+# rates, depths, masks and who trains below $D$, who is drawn for each of the
+# two. There no such gain is seen: on BIKE two pairs of three lose mAP by the
+# adversary, and AUC falls a little. The $p$ of these eight tests are not
+# corrected.
 #
 # ## Fidelity at equal recognition
 #
@@ -234,8 +236,10 @@ plots.show(fig, "frontier", "Recognition and fidelity (leave one out) of"
 # %%
 names = [head, ours, f"{ours}, no adversary", "gated MIL"]
 level = lines.value[lines.method == head].max() - 5
-pd.DataFrame([frontier.matched(lines, name, names, level)
-              for name in names]).round(2)
+matched = pd.DataFrame([frontier.matched(lines, name, names, level)
+                        for name in names])
+assert matched.loc[ours, "gated MIL"] == 1
+matched.round(2)
 
 # %% [markdown]
 # ## The best, with further seeds
@@ -255,7 +259,7 @@ more.round(2)
 # ## What was chosen, on the test split
 #
 # Two rules choose, of those with all four seeds: the highest mAP; and the
-# highest AUC within one point of the best plain head. Rows with TFE are held
+# highest AUC among those at most one point below the best plain head. Rows with TFE are held
 # against what the same rule chose of the plain head, and of TFE without its
 # adversary. Differences are paired by seed, Holm's rule runs over all of
 # them, and "=" says that they are equal within the margins fixed beforehand.
@@ -267,14 +271,16 @@ Markdown("Not run yet.") if final.empty else verdicts.readable(
 # %% [markdown]
 # **What it says.** The share of readings that gain, beside that of the plain
 # heads' own; and, where the last stage is run, what TFE gives when both sides
-# were searched as long. [The ledger](26_claims.ipynb) does not read these
-# runs yet.
+# were searched as long. On `val` most readings of TFE lie below a plain head
+# that goes on for as long, and the best lie above it. Gated MIL equals or
+# passes all of TFE's that recognise well, in both measures at once.
+# [The ledger](26_claims.ipynb) does not read these runs yet.
 #
 # **What it does not say.** The curves are of single seeds on `val`, where the
 # best of many is too good by chance: the last stage alone
-# judges what was chosen. The rates of all heads end at 3e-3. On `val`
-# of Table 1, plain BIKE is a little better at 1e-2, so that the best plain
-# BIKE may be too low here, which favours TFE.
+# judges what was chosen. The ten best plain heads of either kind have the
+# highest rate of their axis, 3e-3, and TFE's best do not: the plain heads
+# may be better than they look here. EDGE
 #
 # ## Summary
 #

@@ -27,7 +27,7 @@ def readings(verse, frame):
 
     `gain_value` and `gain_fidelity_auc` are differences to the vanilla head of the same backbone, tuned
     alike: to its configuration of highest mAP. Methods without a backbone have none. Further seeds, which
-    the best alone have, are left to `again`.
+    the best alone have, are left to `again`. `begins`: the value of the method's own axis of the start.
     """
     lines = means(frame[frame.seed == verse.seed]).reset_index()
     vanilla = {method.backbone: lines[lines.method == method.row].nlargest(1, "value")
@@ -40,7 +40,9 @@ def readings(verse, frame):
             gains = {} if best is None or best.empty else {
                 f"gain_{name}": line[name] - best[name].iloc[0] for name in MEASURES}
             found.append({**line, **gains, **{axis: value.value for axis, value in values.items()},
-                          "printed": all(value.kind != "departs" for value in values.values())})
+                          "printed": all(value.kind != "departs" for value in values.values()),
+                          "begins": next((value.value for axis, value in values.items()
+                                          if axis.startswith("start")), None)})
     return pd.DataFrame(found)
 
 
