@@ -1,5 +1,7 @@
 """The multiverse: draws, pairs, stages and choices, on a tiny dataset with two methods."""
 
+from copy import deepcopy
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -408,3 +410,22 @@ def test_a_choice_once_written_stays(world):
             multiverse.run(verse)
     finally:
         path.write_text(before)
+
+
+def test_a_named_configuration_joins_the_best_and_no_curve(fits_apart):
+    faster = {"value": "faster", "kind": "silent", "set": {"schedule": {"lr": 3e-2}}}
+    more = [{"row": "BIKE", "values": {"rate": faster}},
+            {"row": "BIKE+TFE", "values": {"start": "cold", "rate": deepcopy(faster), "k": "2"}}]
+    folder = fits_apart(multiverse)
+    verse = written(folder, TINY | {"table": "more", "more": more})
+    frame = multiverse.run(verse)
+    best = frame[frame.stage == "best"]
+    assert {("BIKE", 3), ("BIKE+TFE", 4)} < set(zip(best.method, best.config)) and len(best) == 4
+    assert best.rate[best.config >= 3].eq("faster").all()
+    assert evidence.readings(verse, frame).config.max() == 2
+    for given, said in (({"rate": "other"}, "rate has no value 'other': choose of slow, fast"),
+                        ({"k": "2", "rate": "slow"}, "has other axes: name its value of k")):
+        with pytest.raises(StudyError, match=said):
+            written(folder, TINY | {"more": [{"row": "BIKE", "values": given}]})
+    with pytest.raises(StudyError, match="more names 'none', which is no row"):
+        written(folder, TINY | {"more": [{"row": "none", "values": {}}]})

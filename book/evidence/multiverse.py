@@ -27,9 +27,9 @@ def readings(verse, frame):
 
     `gain_value` and `gain_fidelity_auc` are differences to the vanilla head of the same backbone, tuned
     alike: to its configuration of highest mAP. Methods without a backbone have none. Further seeds, which
-    the best alone have, are left to `again`. `begins`: the value of the method's own axis of the start.
+    the best alone have, are left to `again`, and so are configurations that were not drawn. `begins`: the value of the method's own axis of the start.
     """
-    lines = means(frame[frame.seed == verse.seed]).reset_index()
+    lines = means(frame[(frame.seed == verse.seed) & (frame.config < verse.configurations)]).reset_index()
     vanilla = {method.backbone: lines[lines.method == method.row].nlargest(1, "value")
                for method in verse.methods if method.method == "vanilla"}
     found = []

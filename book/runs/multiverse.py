@@ -57,10 +57,22 @@ class Method:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Named:
+    """A configuration that joins the drawn ones: its method, and the value of each of its axes.
+
+    A value is named, or given whole where its axis has none of that name.
+    """
+
+    row: Text
+    values: dict[str, Text | Value]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Multiverse:
     """A file of readings; `starts`: by backbone, the settings of the heads where warm starts begin.
 
-    A start is a vanilla head, unless it names another `method`.
+    A start is a vanilla head, unless it names another `method`. `more`: configurations that are not drawn;
+    they are counted on from the drawn ones, and are among the best whatever the search gave.
     """
 
     table: Name
@@ -76,10 +88,29 @@ class Multiverse:
     starts: dict[str, dict]
     axes: Annotated[dict[str, Annotated[list[Value], Field(min_length=1)]], Field(min_length=1)]
     methods: Annotated[list[Method], Field(min_length=1)]
+    more: list[Named] = field(default_factory=list)
 
     def values(self, method, config):
         """The value of each axis of a method in configuration `config`, `{axis: Value}`."""
-        return self._drawn[method.row][config]
+        if config < self.configurations:
+            return self._drawn[method.row][config]
+        named = self.more[config - self.configurations].values
+        if odd := set(named) ^ set(method.axes):
+            raise StudyError(f"more: {method.row[:80]} has other axes: name its value of {sorted(odd)[0][:80]}, "
+                             "or leave it out")
+        return {axis: value if isinstance(value, Value) else self._value(axis, value)
+                for axis, value in named.items()}
+
+    def _value(self, axis, name):
+        by_name = {one.value: one for one in self.axes[axis]}
+        if name not in by_name:
+            raise StudyError(f"more: {axis} has no value {name[:80]!r}: choose of {', '.join(by_name)}, or give it "
+                             "whole")
+        return by_name[name]
+
+    def joined(self, row):
+        """The numbers of a method's configurations in `more`."""
+        return [self.configurations + n for n, one in enumerate(self.more) if one.row == row]
 
     @cached_property
     def _drawn(self):
@@ -132,12 +163,14 @@ def _merged(one, other):
 def read(path):
     """The `Multiverse` of a file. StudyError in one line for what in it is missing or unknown."""
     found = checked(Multiverse, read_yaml(path), path)
+    if odd := {one.row for one in found.more} - {method.row for method in found.methods}:
+        raise StudyError(f"{path}: more names {sorted(odd)[0][:80]!r}, which is no row of `methods`")
     for method in found.methods:
         for axis in method.axes:
             if axis not in found.axes:
                 raise StudyError(f"{path}: {method.row[:80]} names the axis {axis[:80]!r}, which is "
                                  f"none: choose of {', '.join(found.axes)}"[:400])
-        for config in range(found.configurations):
+        for config in [*range(found.configurations), *found.joined(method.row)]:
             try:
                 settings, begin = found.settings(method, config, found.seed)
                 settings.plan()
@@ -161,12 +194,15 @@ def run(verse, workers=None, configs=None):
             for folder in (RESULTS, LOCAL)
             for row in read_table(folder / f"{verse.table}.csv").to_dict("records")
             if not str(row["status"]).startswith(NOT_RUN)}
-    jobs = _jobs(verse, "search", {method.row: configs or range(verse.configurations)
-                                   for method in verse.methods}, [verse.seed], ["val"])
+    every = {method.row: configs or [*range(verse.configurations), *verse.joined(method.row)]
+             for method in verse.methods}
+    jobs = _jobs(verse, "search", every, [verse.seed], ["val"])
     frame = _complete(verse, jobs, done, data, workers)
     if configs:
         return frame
-    jobs += _jobs(verse, "best", best(frame, verse.best), verse.more_seeds, ["val"])
+    first = best(frame[frame.config < verse.configurations], verse.best)
+    first = {row: numbers + verse.joined(row) for row, numbers in first.items()}
+    jobs += _jobs(verse, "best", first, verse.more_seeds, ["val"])
     frame = _complete(verse, jobs, done, data, workers)
     by_row = chosen(verse, frame)
     write_json(LOCAL / f"{verse.table}.json", _chosen_once(verse, by_row))
