@@ -84,8 +84,8 @@ print(f"Of {verse.configurations} configurations a method, so far: "
 middle = lines[lines.begins == "warm"].groupby("method")[
     f"gain_{measure}"].median()
 Markdown(f"{(gains > 0).sum()} of {len(found)} readings of {ours} beat the"
-         f" best of {done[head]} configurations of {head} on val. Of those that"
-         f" begin warm the median gain is {form.format(middle[ours])}."
+         f" best of {done[head]} configurations of {head} on val. Of those"
+         f" that begin warm the median gain is {form.format(middle[ours])}."
          " The median of plain heads that go on from a trained one is"
          f" {form.format(middle[head])}: compare with that.")
 
@@ -111,7 +111,8 @@ plots.show(fig, "readings", f"Readings of {ours} against the best plain"
 # One gain by hand, from the rows as they were written:
 
 # %%
-once = rows[rows.stage == "search"]
+once = rows[(rows.stage == "search")
+            & (rows.config < verse.configurations)]
 first = once[(once.method == ours) & (once.config == 0)].value.item()
 by_hand = first - once[once.method == head].value.max()
 reading = found.set_index("config").loc[0]

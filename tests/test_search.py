@@ -158,7 +158,8 @@ def test_few_videos_are_read_the_same_for_all_and_it_is_said(world):
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     board = search.on(search.read(folder / "tiny.yaml", read=5), "few", folder / "toy", "planted")
     frame = search.run(board)
-    assert (frame.read == 5).all() and set(frame.absent_classes) <= set(range(13))
+    made = frame[frame.row != "Odd"]  # which is not run, so that nothing of it is read
+    assert (made.read == 5).all() and set(made.absent_classes) <= set(range(13))
     jobs = [board.job("few", row, 0, seed) for row in ("Additive", "Mean") for seed in (0, 1)]
     assert len({tuple(job.drawn(range(8))) for job in jobs}) == 1 and len(jobs[0].drawn(range(8))) == 5
     assert jobs[0].key != search.replace(jobs[0], read=6).key
