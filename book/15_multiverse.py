@@ -140,7 +140,8 @@ shares.round(3)
 #
 # BIKE's plain head has 144 configurations in all and MSQNet's 324, so that 120
 # tries see most of the first and a third of the second. TFE has millions, and
-# about half of its tries begin cold. So the best of $n$ tries is shown for each $n$, of $N$ that were made:
+# about half of its tries begin cold. So the best of $n$ tries is shown for
+# each $n$, of $N$ that were made:
 #
 # $$\mathbb E[\max] = \sum_{i=n}^{N}
 #   \binom{i-1}{n-1} \Big/ \binom{N}{n} \; \text{mAP}_{(i)} .$$
@@ -268,10 +269,11 @@ more.round(2)
 # ## What was chosen, on the test split
 #
 # Two rules choose, of those with all four seeds: the highest mAP; and the
-# highest AUC among those at most one point below the best plain head. Rows with TFE are held
-# against what the same rule chose of the plain head, and of TFE without its
-# adversary. Differences are paired by seed, Holm's rule runs over all of
-# them, and "=" says that they are equal within the margins fixed beforehand.
+# highest AUC among those at most one point below the best plain head. Rows
+# with TFE are held against what the same rule chose of the plain head, and of
+# TFE without its adversary. Differences are paired by seed, Holm's rule runs
+# over all of them, and "=" says that they are equal within the margins fixed
+# beforehand.
 
 # %%
 Markdown("Not run yet.") if final.empty else verdicts.readable(

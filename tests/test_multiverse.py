@@ -364,8 +364,8 @@ def test_the_readme_says_what_the_committed_search_holds():
     said = (ROOT / "README.md").read_text()
     gated = [(lines.value[lines.method == "gated MIL"] > lines.value[lines.method == head].max()).sum()
              for head in ("MSQNet", "BIKE")]
-    assert (f"drew {verse.configurations} readings a head. On `val`, one seed each, {above['MSQNet+TFE']} of MSQNet's "
-            f"and {above['BIKE+TFE']} of BIKE's recognise better than the best of as many plain heads; of gated "
+    assert (f"drew {verse.configurations} readings a head. On `val` of the synthetic videos, one seed each, "
+            f"{above['MSQNet+TFE']} of MSQNet's and {above['BIKE+TFE']} of BIKE's recognise better than the best of as many plain heads; of gated "
             f"MIL's, {gated[0]} and {gated[1]} do.") in said
     assert ("is not run on `test` yet" in said) == (rows.stage != "final").all()
 

@@ -75,7 +75,10 @@ def _run(name, path, seed):
 
 
 def _fit(name, path, seed):
-    """The same of a search (`multiverse`): a row is there a configuration of a method."""
+    """The same of a search (`multiverse`): a row is there a configuration of a method.
+
+    Its features are by the same engine: the key, which names what they are made of, must hold.
+    """
     verse = multiverse.read(path)
     committed = multiverse.read_table(RESULTS / f"{name}.csv")
     committed["row"] = committed.method + ", configuration " + committed.config.astype(str)
