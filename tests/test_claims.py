@@ -48,6 +48,19 @@ def test_a_difference_within_the_margin_tells_nothing_apart(tmp_path):
     assert rules.raises(folder, "toy", ["a"])[0] == "not reproduced here"
 
 
+@pytest.mark.parametrize("value, auc, diverged, verdict", [
+    ((1, 2), (.1, .2), 0, "confirmed"), ((-2, -1), (.1, .2), 0, "not reproduced here"),
+    ((-2, 1), (.1, .2), 0, "not reproduced here"), ((-2, -1), (-.2, -.1), 0, "refuted"),
+    ((1, 2), (.1, .2), 1, "not reproduced here")])
+def test_a_rise_may_be_asked_for_at_equal_recognition(tmp_path, value, auc, diverged, verdict):
+    path = lines(tmp_path, a=value) / "toy_summary.csv"
+    own = pd.read_csv(lines(tmp_path, "auc", a=auc) / "auc_summary.csv").filter(regex="difference|holm")
+    pd.read_csv(path).assign(diverged=diverged).join(own.add_prefix("auc_")).to_csv(path, index=False)
+    found, words = rules.raises(tmp_path, "toy", ["a"], prefix="auc_", level=True)
+    assert found == verdict
+    assert ("where recognition is not equal" in words) == (auc[0] > 0 > value[0])
+
+
 def test_a_reading_may_stand_in_a_table_of_its_own(tmp_path):
     lines(tmp_path, **{row.format("BIKE"): (-2, -1) for row in rules.READINGS.values()})
     lines(tmp_path, "own", a=(-1, 1))

@@ -9,7 +9,7 @@ import yaml
 
 from book.__main__ import main
 from book.evidence import multiverse as evidence
-from book.evidence import publish, verify
+from book.evidence import publish, rules, verify
 from book.evidence.verdicts import verdict
 from book.runs import fits, multiverse
 from data.files import reading, store
@@ -337,7 +337,11 @@ def test_the_rows_so_far_are_published_and_none_is_lost(world, tmp_path, monkeyp
     assert main(["publish", "tiny"]) == 0
     made = (folder / "local" / "tiny.csv").read_bytes()
     assert (tmp_path / "tiny.csv").read_bytes() == made and (tmp_path / "tiny.json").is_file()
-    assert set(pd.read_csv(tmp_path / "tiny_summary.csv").against) == {"BIKE", np.nan}
+    summary, runs = (pd.read_csv(tmp_path / f"tiny_final{end}.csv") for end in ("_summary", ""))
+    assert set(summary.row) == set(runs.row) and not summary.duplicated(["row", "split"]).any()
+    assert set(summary.against) == {"BIKE, by recognition", "BIKE, by fidelity", np.nan}
+    line = summary[(summary.row == "BIKE+TFE, by recognition") & (summary.split == "test")].iloc[0]
+    assert rules.differences(tmp_path, "tiny_final", line.row).mean() == pytest.approx(line.difference, rel=1e-4)
     (tmp_path / "tiny.csv").write_bytes(made + made.splitlines()[-1].replace(b"final,21", b"final,22"))
     assert main(["publish", "tiny"]) == 2 and "lacks 1 rows" in capsys.readouterr().err
 

@@ -222,6 +222,24 @@ def finals(verse, frame):
     return corrected(pd.DataFrame(lines))
 
 
+def as_table(verse, frame):
+    """The last stage in the form of other tables: `(its runs, its summary)`, for the rules of the ledger.
+
+    A row is a method and the rule that chose of it, held against what that rule chose of the plain head of its
+    backbone. Both are empty until the stage is complete.
+    """
+    lines = finals(verse, frame)
+    if lines.empty:
+        return lines, lines
+    plain = [method.row for method in verse.methods if method.method == "vanilla"]
+    lines = lines[lines.against.isna() | lines.against.isin(plain)]
+    lines = lines.assign(rule=lines.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
+    picked = lines[["method", "config", "rule"]].drop_duplicates()
+    runs = picked.merge(frame[frame.stage == "final"], on=["method", "config"])
+    return tuple(table.assign(row=table.method + ", by " + table.rule).drop(columns="rule")
+                 for table in (runs, lines.assign(against=lines.against + ", by " + lines.rule)))
+
+
 def _cell(last, row, config, split):
     """The runs of a configuration on a split."""
     return last[(last.method == row) & (last.config == config) & (last.split == split)]

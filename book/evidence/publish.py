@@ -104,12 +104,13 @@ def _publish_search(name, path):
     written = [RESULTS / made.name]
     with atomic(written[0]) as temporary:
         shutil.copyfile(made, temporary)
-    said = multiverse.finals(verse, frame)
-    if len(said):
-        written += [RESULTS / f"{name}.json", RESULTS / f"{name}_summary.csv"]
+    runs, summary = multiverse.as_table(verse, frame)
+    if len(runs):
+        written += [RESULTS / f"{name}{end}" for end in (".json", "_final.csv", "_final_summary.csv")]
         with atomic(written[1]) as temporary:
             shutil.copyfile(LOCAL / f"{name}.json", temporary)
-        write_csv(written[2], said, float_format="%.6g")
+        write_csv(written[2], runs, float_format="%.6g")
+        write_csv(written[3], summary, float_format="%.6g")
     return written
 
 

@@ -25,6 +25,7 @@ READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N b
 DEPENDENCE = ["probes_dependence", "probes_dependence_permuted"]
 MADE_BY = {"annotations": "make annotations LISTS=DIR", "theorems": "make theorems",
            "table4": "make reproduce-table4",
+           "multiverse_final": "python -m book batch book/batches/multiverse.yaml",
            **{name: f"make reproduce-real DATASET={name}" for name in SETS}}
 
 
@@ -66,8 +67,10 @@ def judged(line, prefix="", wanted=1):
     """The verdict on a summary's difference: what `book.evidence.verdicts.verdict` calls it, as wanted.
 
     Equal within the margins fixed beforehand (results/plan.md) is no effect, for all that its sign be
-    certain; beyond them Holm's correction decides.
+    certain; beyond them Holm's correction decides. Where a run diverged nothing is told.
     """
+    if line.get("diverged", 0):
+        return UNSEEN
     signs = {"higher": wanted, "lower": -wanted}
     return {1: CONFIRMED, -1: REFUTED}.get(signs.get(verdict(line, prefix)), UNSEEN)
 
@@ -81,11 +84,12 @@ def compared(ours, other, wanted=1, digits=2, margin=None):
         + ", equal" * bool(pair.get("equal")))
 
 
-def raises(folder, name, rows, prefix="", wanted=1):
+def raises(folder, name, rows, prefix="", wanted=1, level=False):
     """The claim that each of `rows` differs from its baseline in the wanted direction.
 
     Confirmed where all are, narrowed where some are, refuted where none is and one shows the contrary,
-    and not reproduced here where the seeds tell nothing apart.
+    and not reproduced here where the seeds tell nothing apart. level: what is wanted counts only where the
+    metric is equal or higher.
     """
     lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
     verdicts, words = [], []
@@ -94,16 +98,19 @@ def raises(folder, name, rows, prefix="", wanted=1):
             raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
         line = lines.loc[row]
         middle, low, high = (line[f"{prefix}difference{end}"] for end in ("", "_low", "_high"))
-        verdicts.append(judged(line, prefix, wanted))
+        found = judged(line, prefix, wanted)
+        behind = level and found == CONFIRMED and verdict(line) not in ("equal", "higher")
+        verdicts.append(UNSEEN if behind else found)
         words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]"
-                     + ", equal" * (line.get(f"{prefix}equal") in (True, 1)))
+                     + ", equal" * (line.get(f"{prefix}equal") in (True, 1))
+                     + ", where recognition is not equal" * behind)
     return together(verdicts), "; ".join(words)
 
 
 def against(folder, name, row):
     """The row that `row` of a table is held against."""
     held = load(folder, name, "_summary").set_index("row").against
-    if row not in held or pd.isna(held[row]).any():
+    if row not in held or held[[row]].isna().any():
         raise LookupError(f"{name}_summary.csv holds {row!r} against nothing")
     return held[[row]].iloc[0]
 
