@@ -90,7 +90,7 @@ def test_three_stages_and_their_seeds(world):
 
 def test_what_is_done_is_not_done_again_and_the_table_says_the_same(world, monkeypatch):
     folder, frame = world
-    monkeypatch.setattr(multiverse, "_fit", lambda job, **_: pytest.fail("a fit was done again"))
+    monkeypatch.setattr(multiverse, "fit", lambda job, **_: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(multiverse.run(written(folder, TINY)), frame)
 
 

@@ -105,7 +105,7 @@ def test_the_choice_is_searched_on_val_and_measured_on_test_by_every_read_out(wo
 
 def test_a_rerun_makes_nothing_and_says_what_is_left_out(world, monkeypatch, capsys):
     folder, frame = world
-    for module, name in ((search, "_final"), (search.multiverse, "_fit")):
+    for module, name in ((search, "_final"), (search.multiverse, "fit")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
     said = capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_a_worker_of_other_code_refuses(world, monkeypatch):
     with pytest.raises(StudyError, match="the code or the data changed while the batch ran"):
         search._final(("before", job))
     with pytest.raises(StudyError, match="start it again"):
-        search.multiverse._fit((key, job.settings, None, ["val"]), job.data, job.encoder)
+        search.multiverse.fit((key, job.settings, None, ["val"]), job.data, job.encoder)
 
 
 def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_path):

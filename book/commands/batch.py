@@ -68,7 +68,7 @@ def configs(text):
 
 def run(options):
     given = read_yaml(options.file)
-    for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("sets", run_board)):
+    for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("of", run_worlds), ("sets", run_board)):
         if entry in given:
             return other(options)
     if options.config is not None:
@@ -163,6 +163,18 @@ def run_multiverse(options):
     verse = multiverse.read(options.file)
     frame = multiverse.run(verse, options.workers, options.config)
     print(multiverse.means(frame).reset_index().to_markdown(index=False, floatfmt=".3f"))
+
+
+def run_worlds(options):
+    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
+    from book.evidence import verdicts
+    from book.evidence import worlds as evidence
+    from book.runs import worlds
+
+    places = worlds.read(options.file)
+    lines = evidence.table(places, worlds.run(places, options.workers))
+    if len(lines):
+        print(verdicts.readable(lines.assign(split=lines.dataset), "metric").to_markdown())
 
 
 def run_board(options):

@@ -194,32 +194,44 @@ def again(verse, frame):
 
 
 def finals(verse, frame):
-    """What the rules chose on `val`, on the splits that were held back: lines as `summary.summary` has them.
+    """What the rules chose on `val`, on the splits that were held back: lines of `held`, corrected.
+
+    Holm's rule runs over all lines of a measure. Empty until the last stage is complete.
+    """
+    last, by_row = frame[frame.stage == "final"], chosen(verse, frame)
+    if not by_row or not complete(last, by_row, verse.final_seeds, verse.final_splits):
+        return pd.DataFrame()
+    return corrected(held(verse, by_row, last))
+
+
+def complete(runs, by_row, seeds, splits):
+    """Whether each choice of `{method: {rule: config}}` has all its runs."""
+    there = set(zip(runs.method, runs.config, runs.seed, runs.split))
+    return all((row, config, seed, split) in there for row, rules in by_row.items()
+               for config, seed, split in product(rules.values(), seeds, splits))
+
+
+def held(verse, by_row, runs):
+    """What the rules chose, `{method: {rule: config}}`, held against its rivals: lines as `summary.summary` has them.
 
     One line a row, split and rival (`against`), for each choice; `chosen_by` names the rule, or both. A row with
     TFE is held against the plain head of its backbone and against the row without adversary, one without
     adversary against the plain head: whatever the same rule chose of them. Other rows have no rival.
-    `diverged`: runs of the row and of its rival that did. Holm's rule runs over all lines of a measure.
-    Empty until the last stage is complete.
+    `diverged`: runs of the row and of its rival that did.
     """
-    last, by_row = frame[frame.stage == "final"], chosen(verse, frame)
-    there = set(zip(last.method, last.config, last.seed, last.split))
-    if not by_row or any((row, config, seed, split) not in there for row, rules in by_row.items()
-                         for config, seed, split in product(rules.values(), verse.final_seeds, verse.final_splits)):
-        return pd.DataFrame()
     rules, lines = {}, []
     for row, choices in by_row.items():
-        for (rule, config), split in product(choices.items(), verse.final_splits):
+        for (rule, config), split in product(choices.items(), runs.split.unique()):
             for rival in _rivals(verse, row) or [None]:
                 other = by_row.get(rival, {}).get(rule)
                 rules.setdefault((row, config, rival, other, split), []).append(rule)
     for (row, config, rival, other, split), named in rules.items():
-        mine, theirs = _cell(last, row, config, split), _cell(last, rival, other, split)
+        mine, theirs = _cell(runs, row, config, split), _cell(runs, rival, other, split)
         lines.append({"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
                       "against_config": other, "split": split, "metric": "map", "seeds": len(mine),
                       "diverged": int(mine.value.isna().sum() + theirs.value.isna().sum()),
                       **compared(mine, theirs)})
-    return corrected(pd.DataFrame(lines))
+    return pd.DataFrame(lines)
 
 
 def as_table(verse, frame):

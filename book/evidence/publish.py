@@ -6,7 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from book.evidence import answer, leaderboard, multiverse, phase, recordings, report, standing
-from book.runs import batch
+from book.runs import batch, worlds
 from book.runs import multiverse as search
 from data.files import schema, store
 from data.files.dataset import open_dataset
@@ -25,6 +25,8 @@ def publish(name):
     missing or incomplete, or not of the dataset, encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{named(name)}.yaml"
+    if "of" in read_yaml(path):
+        return _publish_worlds(worlds.read(path))
     if "sets" in read_yaml(path):
         return _publish_board(name, read_yaml(path))
     if "axes" in read_yaml(path):
@@ -90,6 +92,18 @@ def _publish_board(name, given):
         with atomic(RESULTS / path.name) as temporary:
             shutil.copyfile(path, temporary)
     return [RESULTS / path.name for path in files]
+
+
+def _publish_worlds(places):
+    """The rows so far of what a search chose, on the sets that were here; those of other sets of the file stay."""
+    name = f"{places.table}.csv"
+    if not (LOCAL / name).is_file():
+        raise StudyError(f"{LOCAL / name} is missing: run `python -m book batch {BOOK.name}/batches/"
+                         f"{places.table}.yaml` first")
+    frame, before = (worlds.read_table(folder / name) for folder in (LOCAL, RESULTS))
+    stays = before[before.dataset.isin(places.sets) & ~before.dataset.isin(frame.dataset)]
+    write_csv(RESULTS / name, pd.concat([part for part in (frame, stays) if len(part)]), float_format="%.6g")
+    return [RESULTS / name]
 
 
 def _publish_search(name, path):

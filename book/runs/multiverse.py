@@ -243,7 +243,7 @@ def _complete(verse, jobs, done, data, workers):
         if any((key, split) not in done for split in splits):
             waiting[key] = (settings, begin, tuple(splits))
     print(f"{verse.table}: {len(jobs)} fits, {len(waiting)} to do", flush=True)
-    one = partial(_fit, data=data, encoder=verse.encoder)
+    one = partial(fit, data=data, encoder=verse.encoder)
     fitted = pool.over_cores(one, [(key, *job) for key, job in waiting.items()], "fits", "fit", workers)
     for (key, *_), measured in fitted:
         done |= {(key, row["split"]): row for row in measured}
@@ -251,7 +251,8 @@ def _complete(verse, jobs, done, data, workers):
     return _write(verse, lines, done)
 
 
-def _fit(job, data, encoder):
+def fit(job, data, encoder):
+    """In a worker: the rows of one fit, `(key, settings, start, splits)`, by the code that its key names."""
     key, settings, begin, splits = job
     refuse_changed(key, fits.key(settings, data, encoder, begin))
     device = provenance.receipt(settings.device, settings.threads)["device"]

@@ -67,8 +67,25 @@ class Reading(multiverse.Multiverse):
     dataset: str
 
 
+class Places:
+    """Where the `sets` of a file lie, and which of its `seeds` each takes."""
+
+    def seeds_of(self, name):
+        return self.sets[name].seeds or self.seeds
+
+    def fold(self, name, seed):
+        """The fold of a set that a seed is tested on; None where it has none."""
+        folds = self.sets[name].folds
+        return seed % folds + 1 if folds else None
+
+    def folder(self, name, seed=0):
+        """Where a set lies, a path as text: of one with folds, the fold of this seed."""
+        folder, fold = DATA / (self.sets[name].folder or name), self.fold(name, seed)
+        return str(folder / f"fold{fold}" if fold else folder)
+
+
 @dataclass(frozen=True, config=STRICT)
-class Board:
+class Board(Places):
     """A file of a leaderboard; `starts`: the settings of the heads where warm starts begin.
 
     beside: rows that are run as all others, shown, and not ranked.
@@ -93,25 +110,12 @@ class Board:
     def rows(self):
         return [method.row for method in self.methods]
 
-    def seeds_of(self, name):
-        return self.sets[name].seeds or self.seeds
-
     def job(self, name, row, config, seed):
         """The `finals.Job` of a cell's seed."""
         one, (settings, begin) = self.sets[name], self.settings(row, config, seed)
         plain = settings.method == "vanilla"
         return finals.Job(settings, begin, self.folder(name, seed), one.encoder, one.read or self.read,
                           self.draws, plain and seed in self.seeds_of(name)[:one.explained])
-
-    def fold(self, name, seed):
-        """The fold of a set that a seed is tested on; None where it has none."""
-        folds = self.sets[name].folds
-        return seed % folds + 1 if folds else None
-
-    def folder(self, name, seed=0):
-        """Where a set lies, a path as text: of one with folds, the fold of this seed."""
-        folder, fold = DATA / (self.sets[name].folder or name), self.fold(name, seed)
-        return str(folder / f"fold{fold}" if fold else folder)
 
     def reading(self, name):
         """The search on one set, as `multiverse.run` takes it."""
@@ -201,7 +205,7 @@ def run(board, workers=None):
     """
     for name in board.development:
         if not here(board, name):
-            raise StudyError(f"{board.folder(name)} is no dataset: {_how(board, name)}; every method is "
+            raise StudyError(f"{board.folder(name)} is no dataset: {how(board, name)}; every method is "
                              "tuned there")
         _refuse_unsplit(board, name, ("train", "val"))
     refused = {method.row: reason for method in board.methods if (reason := _unable(board, method))}
@@ -230,7 +234,7 @@ def here(board, name):
                for fold in range(board.sets[name].folds or 1))
 
 
-def _how(board, name):
+def how(board, name):
     made = board.sets[name].made
     return f"`{made}` makes it" if made else "give its folder"
 
@@ -285,7 +289,7 @@ def _finals(board, chosen, refused, workers):
             done[key] = part.to_dict("records")
     for name in board.sets:
         if not here(board, name):
-            print(f"{name}: not run: its data are not here; {_how(board, name)}")
+            print(f"{name}: not run: its data are not here; {how(board, name)}")
             continue
         _refuse_unsplit(board, name, ("train", "test"))
         for row in board.rows:

@@ -1,0 +1,96 @@
+"""What a search chose, elsewhere: trained anew on other sets, where nothing is tuned, and measured on test."""
+
+from typing import Annotated
+
+import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from book.runs import fits, multiverse
+from book.runs.search import Places, Set, here, how
+from data.common import pool
+from data.files.paths import BOOK, LOCAL, RESULTS, write_csv
+from data.files.reading import json_object
+from data.files.schema import STRICT, Name, Seeds, checked, read_yaml
+from tfe.errors import StudyError
+
+SPLIT = "test"
+COLUMNS = ["dataset", "synthetic", "metric", "fold", "backbone", "method", "config", "seed", "split",
+           *multiverse.MEASURED, "key"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Worlds(Places):
+    """A file of sets; `of`: the search whose choices go there."""
+
+    table: Name
+    of: Name
+    seeds: Seeds
+    sets: Annotated[dict[Name, Set], Field(min_length=1)]
+
+    @property
+    def search(self):
+        return multiverse.read(BOOK / "batches" / f"{self.of}.yaml")
+
+    @property
+    def chosen(self):
+        """What the search chose, `{method: {rule: configuration}}`."""
+        for folder in (RESULTS, LOCAL):
+            if (path := folder / f"{self.of}.json").is_file():
+                return json_object(path)["chosen"]
+        raise StudyError(f"{self.of}.json is missing: run `python -m book batch "
+                         f"{BOOK.name}/batches/{self.of}.yaml` until it has chosen")
+
+
+def read(path):
+    """The `Worlds` of a file. StudyError in one line for what in it is missing or unknown."""
+    return checked(Worlds, read_yaml(path), path)
+
+
+def run(worlds, workers=None):
+    """Fit what has not been, set by set, and return the rows as a frame.
+
+    Rows go to `results/local/` as they come; those committed in `results/` count as done while their key
+    holds. A set that is not here is named and left out; a fit that breaks is a row that says why.
+    """
+    verse, chosen, lines, waiting = worlds.search, worlds.chosen, [], {}
+    path = LOCAL / f"{worlds.table}.csv"
+    done = {row["key"]: {name: row[name] for name in multiverse.MEASURED}
+            for folder in (RESULTS, LOCAL) for row in read_table(folder / path.name).to_dict("records")
+            if not str(row["status"]).startswith(multiverse.NOT_RUN)}
+    for name, one in worlds.sets.items():
+        if not here(worlds, name):
+            print(f"{name}: not run: its data are not here; {how(worlds, name)}")
+            continue
+        for method, config, seed in ((method, config, seed) for method in verse.methods
+                                     for config in sorted({*chosen[method.row].values()})
+                                     for seed in worlds.seeds_of(name)):
+            settings, begin = verse.settings(method, config, seed)
+            data = worlds.folder(name, seed)
+            dataset, key = fits.opened(data, one.encoder)[0], fits.key(settings, data, one.encoder, begin)
+            lines.append({"dataset": name, "synthetic": dataset.synthetic, "metric": dataset.metric,
+                          "fold": worlds.fold(name, seed), "backbone": method.backbone,
+                          "method": method.row, "config": config, "seed": seed, "key": key})
+            if key not in done:
+                waiting[key] = (settings, begin, data, one.encoder)
+    print(f"{worlds.table}: {len(lines)} fits, {len(waiting)} to do", flush=True)
+
+    def write():
+        table = [{"split": SPLIT, **line, **done[line["key"]]} for line in lines if line["key"] in done]
+        write_csv(path, pd.DataFrame(table, columns=COLUMNS), float_format="%.6g")
+    for (key, *_), (measured,) in pool.over_cores(
+            _fitted, [(key, *job) for key, job in waiting.items()], "worlds", "fit", workers):
+        done[key] = measured
+        write()
+    write()
+    return read_table(path)
+
+
+def _fitted(job):
+    key, settings, begin, data, encoder = job
+    return multiverse.fit((key, settings, begin, (SPLIT,)), data, encoder)
+
+
+def read_table(path):
+    """The rows as they were written, a frame; none where there is no file."""
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS)
