@@ -208,8 +208,8 @@ def specification(lines, axes, order="value"):
     """
     lines = lines.sort_values(f"gain_{order}").reset_index(drop=True)
     ticks = [(axis, value) for axis in axes for value in sorted(lines[axis].dropna().unique())]
-    fig, (*gains, grid) = plt.subplots(3, figsize=(PAGE, 3 + 0.13 * len(ticks)), sharex=True,
-                                       height_ratios=[1.4, 1.4, 0.13 * len(ticks)])
+    fig, (*gains, grid) = plt.subplots(3, figsize=(PAGE, 3 + 0.12 * len(ticks)), sharex=True,
+                                       height_ratios=[1.4, 1.4, 0.12 * len(ticks)])
     labels = {"value": "mAP points", "fidelity_auc": "AUC"}
     for printed, name, colour in ((False, "departs from the text", "grey"),
                                   (True, "printed", COLOURS["tfe"])):

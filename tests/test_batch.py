@@ -18,7 +18,7 @@ import torch
 from book.evidence import publish
 from book.commands import batch as command
 from book.evidence import phase, report, standing, statistics, summary
-from book.runs import batch, multiverse, products, search
+from book.runs import batch, multiverse, products, search, worlds
 from data.files import paths, store
 from data.files.dataset import open_dataset
 from data.files.schema import read_yaml
@@ -688,6 +688,9 @@ def test_every_row_of_the_batch_on_silence_is_an_open_question():
 def test_the_batch_files_of_the_book_are_sound(path):
     if "axes" in read_yaml(path):
         grid = multiverse.read(path)
+    elif "of" in read_yaml(path):
+        grid = worlds.read(path)
+        assert grid.search.table == grid.of
     elif "sets" in read_yaml(path):
         grid = search.read(path)
     elif "sweep" in read_yaml(path):

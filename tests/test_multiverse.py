@@ -371,7 +371,26 @@ def test_the_readme_says_what_the_committed_search_holds():
     assert (f"drew {verse.configurations} readings a head. On `val` of the synthetic videos, one seed each, "
             f"{above['MSQNet+TFE']} of MSQNet's and {above['BIKE+TFE']} of BIKE's recognise better than the best of as many plain heads; of gated "
             f"MIL's, {gated[0]} and {gated[1]} do.") in said
-    assert ("is not run on `test` yet" in said) == (rows.stage != "final").all()
+    final = evidence.finals(verse, rows)
+    told = evidence.answered(verse, final, evidence.longer(verse, rows, *evidence.longer_search()))
+    assert len(final) and f"\n{told}\n<!-- /searched -->" in said
+
+
+def test_what_was_chosen_with_tfe_is_held_against_the_plain_head_of_another_search():
+    verse, (other, _) = multiverse.read(FILE), evidence.longer_search()
+    frame = finished(verse, 2.0)
+    more = frame[(frame.method == "BIKE") & (frame.config == 0)].copy()
+    more.loc[more.stage == "final", "value"] += 2
+    lines = evidence.longer(verse, frame, other, more)
+    assert set(lines.split) == {"test", "shifted"} and set(lines.row) == {"BIKE+TFE"} == set(lines.row)
+    assert {verdict(line) for line in lines.to_dict("records")} == {"equal"}
+    told = evidence.answered(verse, evidence.finals(verse, frame), lines)
+    assert "BIKE+TFE is higher than BIKE in mAP" in told and "Gated MIL has mAP 50.0 and AUC 0.500" in told
+    assert told.endswith("Beside a plain head of more epochs: Chosen by recognition, BIKE+TFE is equal to BIKE "
+                         + told[told.rindex("in mAP"):])
+    assert evidence.longer(verse, frame, other, more[more.seed != 300]).empty
+    assert evidence.longer(verse, frame[frame.stage != "final"], other, more).empty
+    assert evidence.answered(verse, evidence.finals(verse, frame[frame.stage != "final"])) == ""
 
 
 def test_what_the_last_stage_cannot_say_is_said():

@@ -14,7 +14,8 @@ from scipy.special import gammaln
 from book.evidence.statistics import holm
 from book.evidence.summary import compared, corrected
 from book.evidence.verdicts import interval, verdict
-from book.runs.multiverse import chosen, means
+from book.runs.multiverse import chosen, means, read, read_table
+from data.files.paths import BOOK, RESULTS
 
 MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
@@ -234,6 +235,47 @@ def held(verse, by_row, runs):
     return pd.DataFrame(lines)
 
 
+def longer_search():
+    """The committed search of a plain head with more epochs: `(its file, its rows)`."""
+    return (read(BOOK / "batches" / "multiverse_longer.yaml"), read_table(RESULTS / "multiverse_longer.csv"))
+
+
+def longer(verse, frame, other, more):
+    """What `finals` chose by recognition of the rows with TFE, against the plain head that another search chose.
+
+    other, more: that search, whose methods are plain heads, and its rows (results/plan.md, item 34). Lines of
+    `held`, corrected over them alone; empty until both searches are complete.
+    """
+    plain, ours = chosen(other, more), chosen(verse, frame)
+    last, runs = (each[each.stage == "final"] for each in (more, frame))
+    if not plain or finals(verse, frame).empty or not complete(last, plain, other.final_seeds, other.final_splits):
+        return pd.DataFrame()
+    picked = plain | {f"{row}+TFE": ours[f"{row}+TFE"] for row in plain}
+    lines = held(verse, {row: {"recognition": rules["recognition"]} for row, rules in picked.items()},
+                 pd.concat([last, runs[~runs.method.isin(plain)]]))
+    return corrected(lines[lines.against.isin(plain)])
+
+
+def answered(verse, lines, more=(), split="test"):
+    """The last stage for a reader in a hurry: each choice with TFE beside the plain head, and gated MIL.
+
+    more: lines of `longer`, if that search was run.
+    """
+    if lines.empty:
+        return ""
+    plain = [method.row for method in verse.methods if method.method == "vanilla"]
+    beside = lines[(lines.row == "gated MIL") & (lines.split == split)].nlargest(1, "value")
+    return " ".join([
+        f"Then all sides were searched as long, {verse.configurations} configurations each on `val`, and judged on "
+        f"fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
+        *(said(lines[lines.against.isin(plain)], f"{row}+TFE", split) for row in plain),
+        *(f"Gated MIL has mAP {line.value:.1f} and AUC {line.auc:.3f}, where these have "
+          + " and ".join(f"{best.value:.1f} and {best.auc:.3f}" for best in (
+              lines[(lines.row == f"{row}+TFE") & (lines.split == split)].nlargest(1, "value").iloc[0]
+              for row in plain)) + "." for line in beside.itertuples()),
+        *(f"Beside a plain head of more epochs: {said(more, row, split)}" for row in (set(more.row) if len(more) else ()))])
+
+
 def as_table(verse, frame):
     """The last stage in the form of other tables: `(its runs, its summary)`, for the rules of the ledger.
 
@@ -285,6 +327,8 @@ def _sentence(line):
     if line["diverged"]:
         return f"{begin}is not judged against {line['against']}: {line['diverged']} of their runs diverged."
     value, auc = verdict(line), verdict(line, "auc_")
+    points, area = (interval(line, name, "+", digits).removesuffix(" =")
+                    for name, digits in (("difference", 1), ("auc_difference", 3)))
     but = ", where recognition is not equal" * (auc == "higher" and value not in ("equal", "higher"))
-    return (f"{begin}is {THAN[value]} {line['against']} in mAP ({interval(line, 'difference', '+')} points) and "
-            f"{THAN[auc]} it in AUC ({interval(line, 'auc_difference', '+', 3)}){but}; {line['seeds']} fresh seeds.")
+    return (f"{begin}is {THAN[value]} {line['against']} in mAP ({points} points) and "
+            f"{THAN[auc]} it in AUC ({area}){but}; {line['seeds']} fresh seeds.")

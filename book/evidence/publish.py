@@ -125,6 +125,9 @@ def _publish_search(name, path):
             shutil.copyfile(LOCAL / f"{name}.json", temporary)
         write_csv(written[2], runs, float_format="%.6g")
         write_csv(written[3], summary, float_format="%.6g")
+    if name == "multiverse":
+        answer.write(ROOT / "README.md", "searched", multiverse.answered(
+            verse, multiverse.finals(verse, frame), multiverse.longer(verse, frame, *multiverse.longer_search())))
     return written
 
 
