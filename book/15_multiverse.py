@@ -17,8 +17,8 @@
 # $$\text{gain}_i = \text{mAP}_i - \max_j \text{mAP}^{\text{plain}}_j .$$
 #
 # The rules of choice were written first, in `results/plan.md`. The space of
-# draws was mended twice while the search ran, on `val` alone (items 4 and
-# 19). Three stages follow each other: all readings with one seed; the
+# draws was mended while the search ran, on `val` alone (items 4, 19, 23 and
+# 31). Three stages follow each other: all readings with one seed; the
 # 20 best of each method with three seeds more; and what two rules choose of
 # those, with ten fresh seeds on `test`. The last stage alone sees `test`,
 # which Table 1 has read before, and `shifted`, where scenes tell nothing of
@@ -249,13 +249,17 @@ matched.round(2)
 #
 # The best plain heads have the highest rate of their axis. So 30 more of each
 # were drawn one rate further, on `val` (item 31 of the plan). Where their best
-# is more than a point better, its three best join the twenty.
+# is more than a point better, its three best join the twenty. BIKE's missed
+# that bar, which a head had set that then fell to 77.6 on further seeds.
 
 # %%
 further = read_table(RESULTS / "multiverse_edge.csv").groupby("method")
 for name, best in further.value.max().items():
     before = lines.value[lines.method == name].max()
-    print(f"{name} at 1e-2: best {best:.1f}, {best - before:+.1f} mAP")
+    took = final.config[final.row == name].iloc[0]
+    first = lines.value[(lines.method == name) & (lines.config == took)]
+    print(f"{name} at 1e-2: best {best:.1f}, {best - before:+.1f} mAP to the"
+          f" best of that seed, {best - first.item():+.1f} to the chosen")
 more = multiverse.again(verse, rows)
 display(Markdown(f"Of {verse.best} configurations of each method, so far:"
                  if len(more) else "Not run yet."))
@@ -277,33 +281,44 @@ Markdown("Not run yet.") if final.empty else verdicts.readable(
         row=final.row + ", by " + final.chosen_by), "mAP")
 
 # %% [markdown]
-# On `shifted` and in the [ledger](26_claims.ipynb) the same choices are
-# judged again. All that was chosen with TFE has both critics train the layers
-# below $D$, three updates of them for one of $D$. That is 60 epochs' worth,
-# where the plain heads' axis ends at 40. Is the gain on BIKE one of updates?
-# Asked after `test` was read (item 34): a plain BIKE with 60 epochs, 18
-# configurations, chosen on `val` by the mean of four seeds.
+# ## Is the rival the best plain BIKE?
+#
+# Asked after `test` was read (items 34 and 35). What was chosen of MSQNet+TFE
+# and BIKE+TFE has both critics train the layers below $D$, three updates of
+# them for one of $D$. And BIKE's rival was chosen among few: 16 of plain
+# BIKE's 20 places went to cold heads that fell on further seeds, and 1e-2 was
+# held back by one of them. So plain BIKE was searched again with 60 epochs, and
+# warm with rates up to 3e-2; each choice, by four seeds of `val`, got the ten
+# seeds. The chosen BIKE+TFE was run at weight 0 too, all else alike.
 
 # %%
-more = multiverse.longer(verse, rows, *multiverse.longer_search())
-display(Markdown("On `shifted`: " + (multiverse.said(final, ours, "shifted")
-                                     or "not run yet.")))
-Markdown("Beside a plain BIKE of 60 epochs: " + (
-    multiverse.said(more, "BIKE+TFE") or "not run yet."))
+more = multiverse.further(verse, rows, multiverse.asked_since())
+parts = [multiverse.said(each, "BIKE+TFE", rules=())
+         for _, each in more.groupby("against", sort=False)
+         ] if len(more) else ["Not run yet."]
+Markdown("\n".join(f"- {part}" for part in [*parts, "On `shifted`: " + (
+    multiverse.said(final, ours, "shifted") or "not run yet.")]))
 
 # %% [markdown]
-# **What it says.** The share of readings that gain, beside that of the plain
-# heads' own; and, where the last stage is run, what TFE gives when both sides
-# were searched as long. On `val` most readings of TFE lie below a plain head
-# that goes on for as long, and the best lie above it. Gated MIL equals or
-# passes all of TFE's that recognise well, in both measures at once.
-# [The ledger](26_claims.ipynb) does not read these runs yet.
+# **What it says.** One seed on `val` flatters both sides. On fresh seeds,
+# MSQNet+TFE is not clearly apart in mAP from the plain MSQNet that was chosen
+# alike, and it is less faithful. BIKE+TFE passes the plain BIKE of the same
+# search in mAP and in AUC, and departs from the text in four values. Beside a
+# warm plain BIKE that was searched whole, the gain in mAP is not clear any
+# more. In AUC it depends on the plain head: above the one of the highest mAP,
+# equal to the more faithful one. So how well the *plain* head is tuned decides
+# as much as TFE does. Beside TFE without its adversary, mAP is not clearly apart
+# on either head, and AUC is lower. In the BIKE+TFE that was chosen $L_{\mathcal N}$
+# ends at .015, where an uninformed critic has .445: $z_N$ holds the label.
+# Gated MIL, chosen by recognition, has higher means than all of them in mAP.
 #
-# **What it does not say.** The curves are of single seeds on `val`, where the
-# best of many is too good by chance: the last stage alone
-# judges what was chosen. The ten best plain heads of either kind have the
-# highest rate of their axis, 3e-3, and TFE's best do not: the plain heads
-# are a little better than the curves show.
+# **What it does not say.** Tries were equal, cost was not: TFE's took three
+# times the seconds of the plain heads', and the chosen BIKE+TFE twelve times
+# those of the plain BIKE. No plain head has its parameters. Of 61 printed
+# readings of BIKE+TFE none passes the best plain BIKE on `val`. The rivals of the
+# last section were asked for when `test` had been read, and BIKE alone got
+# them, MSQNet not; they make BIKE's tries more than TFE's. Intervals are over
+# seeds on these videos (synthetic); those that share a seed share little else.
 #
 # ## Summary
 #

@@ -241,34 +241,6 @@ Markdown(f"In recognition, {(lines.high < 0).sum()} of the {len(lines)}"
          " Smaller gains could hardly have been seen.")
 
 # %% [markdown]
-# ## Begun warm, elsewhere
-#
-# The runs above are of the older reading. [Chapter 15](15_multiverse.ipynb)
-# searched 120 readings a head on `planted`; all that it chose begins warm.
-# Here what it chose is trained anew on other sets, five seeds each, and
-# nothing is tuned there, on either side (item 33 of the plan). Each is held
-# against the plain head that the same rule chose, and Holm's rule runs over
-# all sets. AUC counts where recognition is equal or higher.
-
-# %%
-places = worlds.read(BOOK / "batches" / "worlds.yaml")
-lines_of = elsewhere.table(places, worlds.read_table(RESULTS / "worlds.csv"))
-there = elsewhere.here(places, worlds.read_table(RESULTS / "worlds.csv"))
-told = []
-for head in ("MSQNet", "BIKE"):
-    for rule in ("recognition", "fidelity"):
-        mine = lines_of[lines_of.chosen_by.str.contains(rule)]
-        told.append({"row": f"{head}+TFE", "chosen by": rule} | {
-            f"{name} {word}": ", ".join(sets) for name, prefix in (
-                ("recognition", ""), ("AUC", "auc_"))
-            for word, sets in elsewhere.counted(
-                mine, f"{head}+TFE", head, prefix).items()})
-missing = [name for name in places.sets if name not in there]
-display(Markdown(f"Of {len(places.sets)} sets, {len(there)} are run."
-                 + f" Not run: {', '.join(missing)}." * bool(missing)))
-pd.DataFrame(told).set_index(["row", "chosen by"]).T
-
-# %% [markdown]
 # **What it says.** From scratch, TFE is less faithful than the head it
 # replaces at every point, under either adversary. Every one of these losses
 # outlives the correction. In recognition no difference does, either way:

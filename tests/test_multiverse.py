@@ -1,6 +1,7 @@
 """The multiverse: draws, pairs, stages and choices, on a tiny dataset with two methods."""
 
 from copy import deepcopy
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -371,26 +372,50 @@ def test_the_readme_says_what_the_committed_search_holds():
     assert (f"drew {verse.configurations} readings a head. On `val` of the synthetic videos, one seed each, "
             f"{above['MSQNet+TFE']} of MSQNet's and {above['BIKE+TFE']} of BIKE's recognise better than the best of as many plain heads; of gated "
             f"MIL's, {gated[0]} and {gated[1]} do.") in said
-    final = evidence.finals(verse, rows)
-    told = evidence.answered(verse, final, evidence.longer(verse, rows, *evidence.longer_search()))
-    assert len(final) and f"\n{told}\n<!-- /searched -->" in said
+    told = evidence.answered(verse, rows, evidence.asked_since())
+    assert told and f"\n{told}\n<!-- /searched -->" in said
 
 
-def test_what_was_chosen_with_tfe_is_held_against_the_plain_head_of_another_search():
-    verse, (other, _) = multiverse.read(FILE), evidence.longer_search()
+def test_what_was_chosen_with_tfe_is_held_against_rivals_that_were_asked_for_since():
+    verse, others = multiverse.read(FILE), evidence.asked_since()
     frame = finished(verse, 2.0)
-    more = frame[(frame.method == "BIKE") & (frame.config == 0)].copy()
-    more.loc[more.stage == "final", "value"] += 2
-    lines = evidence.longer(verse, frame, other, more)
-    assert set(lines.split) == {"test", "shifted"} and set(lines.row) == {"BIKE+TFE"} == set(lines.row)
-    assert {verdict(line) for line in lines.to_dict("records")} == {"equal"}
-    told = evidence.answered(verse, evidence.finals(verse, frame), lines)
-    assert "BIKE+TFE is higher than BIKE in mAP" in told and "Gated MIL has mAP 50.0 and AUC 0.500" in told
-    assert told.endswith("Beside a plain head of more epochs: Chosen by recognition, BIKE+TFE is equal to BIKE "
-                         + told[told.rindex("in mAP"):])
-    assert evidence.longer(verse, frame, other, more[more.seed != 300]).empty
-    assert evidence.longer(verse, frame[frame.stage != "final"], other, more).empty
-    assert evidence.answered(verse, evidence.finals(verse, frame[frame.stage != "final"])) == ""
+
+    def rows(name, gain):
+        other = others[name][0]
+        more = frame[frame.method == "BIKE"].assign(method=other.methods[0].row)
+        more.loc[more.stage == "final", "value"] += gain
+        return other, more
+
+    weak, strong = evidence.PLAIN
+    twin, = set(evidence.FURTHER) - set(evidence.PLAIN)
+    given = {weak: rows(weak, 0), strong: rows(strong, 2), twin: rows(twin, 5)}
+    given[strong][1].loc[given[strong][1].stage != "final", "value"] += 1  # the better one on val
+    lines = evidence.further(verse, frame, given)
+    assert set(lines.row) == {"BIKE+TFE"} and len(lines) == 4 * len(given)
+    said = {line["against"]: verdict(line) for line in lines.to_dict("records") if line["split"] == "test"}
+    assert evidence.said(lines, "BIKE+TFE", rules=()).count("Chosen by fidelity") == len(given)
+    assert said == {weak: "higher", strong: "equal", twin: "lower"}
+    together = pd.concat([evidence.finals(verse, frame), lines]).p
+    assert lines.holm.min() == pytest.approx(lines.p.min() * together.notna().sum())
+    told = evidence.answered(verse, frame, given)
+    assert "BIKE+TFE is higher than BIKE in mAP" in told and f"BIKE+TFE is equal to {strong} in mAP" in told
+    assert f"BIKE+TFE is lower than {twin}" in told and weak not in told
+    assert "gated MIL 50.0 and 0.500" in told and "of BIKE+TFE's by recognition" in told
+    summary = evidence.as_table(verse, frame, given)[1]
+    assert f"BIKE+TFE, by fidelity, beside {strong}" in set(summary.row) and not summary.duplicated(["row", "split"]).any()
+    lost = {name: (other, table[table.seed != 300]) for name, (other, table) in given.items()}
+    assert evidence.further(verse, frame, lost).empty
+    early = frame[frame.stage != "final"]
+    assert evidence.further(verse, early, given).empty and evidence.answered(verse, early, given) == ""
+
+
+def test_the_twin_differs_from_what_was_chosen_in_its_weight_alone():
+    verse, (twin, _) = multiverse.read(FILE), evidence.asked_since()["itself at weight 0"]
+    method, config = next(one for one in verse.methods if one.row == "BIKE+TFE"), 61
+    assert reading.json_object(RESULTS / "multiverse.json")["chosen"]["BIKE+TFE"]["recognition"] == config
+    (mine, begin), (other, none) = verse.settings(method, config, 300), twin.settings(twin.methods[0], 0, 300)
+    assert other.game == mine.game | {"weight": 0.0} and replace(other, game=mine.game) == mine
+    assert begin is None and none is None
 
 
 def test_what_the_last_stage_cannot_say_is_said():

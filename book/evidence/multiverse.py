@@ -20,6 +20,9 @@ from data.files.paths import BOOK, RESULTS
 MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
         "no clear difference": "not clearly apart from"}
+# Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34 and 35).
+PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE, searched whole": "multiverse_warm"}
+FURTHER = PLAIN | {"itself at weight 0": "multiverse_twin"}
 RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
 
 
@@ -229,58 +232,83 @@ def held(verse, by_row, runs):
     for (row, config, rival, other, split), named in rules.items():
         mine, theirs = _cell(runs, row, config, split), _cell(runs, rival, other, split)
         lines.append({"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
-                      "against_config": other, "split": split, "metric": "map", "seeds": len(mine),
-                      "diverged": int(mine.value.isna().sum() + theirs.value.isna().sum()),
-                      **compared(mine, theirs)})
+                      "against_config": other, "split": split, **_beside(mine, theirs)})
     return pd.DataFrame(lines)
 
 
-def longer_search():
-    """The committed search of a plain head with more epochs: `(its file, its rows)`."""
-    return (read(BOOK / "batches" / "multiverse_longer.yaml"), read_table(RESULTS / "multiverse_longer.csv"))
+def _beside(mine, theirs):
+    """The runs of a cell beside those of its rival."""
+    return {"metric": "map", "seeds": len(mine),
+            "diverged": int(mine.value.isna().sum() + theirs.value.isna().sum()), **compared(mine, theirs)}
 
 
-def longer(verse, frame, other, more):
-    """What `finals` chose by recognition of the rows with TFE, against the plain head that another search chose.
+def asked_since():
+    """The committed searches of `FURTHER`, `{rival: (its file, its rows)}`."""
+    return {rival: (read(BOOK / "batches" / f"{name}.yaml"), read_table(RESULTS / f"{name}.csv"))
+            for rival, name in FURTHER.items()}
 
-    other, more: that search, whose methods are plain heads, and its rows (results/plan.md, item 34). Lines of
-    `held`, corrected over them alone; empty until both searches are complete.
+
+def further(verse, frame, others):
+    """What `finals` chose of a head with TFE, beside rivals that were asked for afterwards: rule by rule.
+
+    others: as of `asked_since`, searches of one method each. Lines as of `held`, with `on_val`, the mean mAP there of
+    the rival that was chosen by recognition; Holm's rule runs over the lines of `finals` and these together. Of
+    searches that are not complete there is no line.
     """
-    plain, ours = chosen(other, more), chosen(verse, frame)
-    last, runs = (each[each.stage == "final"] for each in (more, frame))
-    if not plain or finals(verse, frame).empty or not complete(last, plain, other.final_seeds, other.final_splits):
-        return pd.DataFrame()
-    picked = plain | {f"{row}+TFE": ours[f"{row}+TFE"] for row in plain}
-    lines = held(verse, {row: {"recognition": rules["recognition"]} for row, rules in picked.items()},
-                 pd.concat([last, runs[~runs.method.isin(plain)]]))
-    return corrected(lines[lines.against.isin(plain)])
+    first, ours, lines = finals(verse, frame), chosen(verse, frame), []
+    if first.empty:
+        return first
+    last = frame[frame.stage == "final"]
+    for name, (other, rows) in others.items():
+        picked, runs = chosen(other, rows), rows[rows.stage == "final"]
+        if not picked or not complete(runs, picked, other.final_seeds, other.final_splits):
+            continue
+        (theirs, rules), = picked.items()
+        row = next(one.row for one in verse.methods if one.method == "tfe" and one.backbone == other.methods[0].backbone)
+        on_val, pairs = means(rows).loc[(theirs, rules["recognition"]), "value"], {}
+        for rule in set(rules) & set(ours[row]):
+            pairs.setdefault((ours[row][rule], rules[rule]), []).append(rule)
+        lines += [{"chosen_by": " and ".join(sorted(named, key=RULES.index)), "row": row, "config": config,
+                   "against": name, "against_config": rival, "split": split, "on_val": on_val,
+                   **_beside(_cell(last, row, config, split), _cell(runs, theirs, rival, split))}
+                  for (config, rival), named in pairs.items() for split in other.final_splits]
+    return corrected(pd.concat([first, pd.DataFrame(lines)], ignore_index=True))[len(first):]
 
 
-def answered(verse, lines, more=(), split="test"):
-    """The last stage for a reader in a hurry: each choice with TFE beside the plain head, and gated MIL.
-
-    more: lines of `longer`, if that search was run.
-    """
+def answered(verse, frame, others, split="test"):
+    """The last stage for a reader in a hurry: each choice with TFE beside the plain head, its rivals, and gated MIL."""
+    lines = finals(verse, frame)
     if lines.empty:
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
-    beside = lines[(lines.row == "gated MIL") & (lines.split == split)].nlargest(1, "value")
-    return " ".join([
-        f"Then all sides were searched as long, {verse.configurations} configurations each on `val`, and judged on "
-        f"fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
+    more = further(verse, frame, others)
+    rivals = more[more.against.isin(PLAIN)] if len(more) else more
+    named = [rivals[rivals.on_val == rivals.on_val.max()], more[~more.against.isin(PLAIN)]] if len(more) else []
+    best = {row: lines[(lines.row == row) & (lines.split == split)].nlargest(1, "value").iloc[0]
+            for row in ("gated MIL", *(f"{row}+TFE" for row in plain))}
+    return " ".join(filter(None, [
+        f"Then all sides had as many tries, {verse.configurations} configurations on `val`; what two rules chose was "
+        f"judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
         *(said(lines[lines.against.isin(plain)], f"{row}+TFE", split) for row in plain),
-        *(f"Gated MIL has mAP {line.value:.1f} and AUC {line.auc:.3f}, where these have "
-          + " and ".join(f"{best.value:.1f} and {best.auc:.3f}" for best in (
-              lines[(lines.row == f"{row}+TFE") & (lines.split == split)].nlargest(1, "value").iloc[0]
-              for row in plain)) + "." for line in beside.itertuples()),
-        *(f"Beside a plain head of more epochs: {said(more, row, split)}" for row in (set(more.row) if len(more) else ()))])
+        *(said(each, row, split, rules=()) for each in named for row in dict.fromkeys(each.row)),
+        "Values that depart from the text: " + ", ".join(departures(verse, lines, plain)) + ".",
+        "By mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
+                                            for row, line in best.items()) + "."]))
 
 
-def as_table(verse, frame):
+def departures(verse, lines, plain):
+    """In how many values what was chosen with TFE departs from the text, in words, a choice each."""
+    methods = {method.row: method for method in verse.methods}
+    for (row, config), part in lines[lines.row.isin([f"{row}+TFE" for row in plain])].groupby(["row", "config"]):
+        count = sum(value.kind == "departs" for value in verse.values(methods[row], config).values())
+        yield f"{count or 'none'} of {row}'s by {part.chosen_by.iloc[0]}"
+
+
+def as_table(verse, frame, others):
     """The last stage in the form of other tables: `(its runs, its summary)`, for the rules of the ledger.
 
     A row is a method and the rule that chose of it, held against what that rule chose of the plain head of its
-    backbone. Both are empty until the stage is complete.
+    backbone; the summary has a row a rival of `further` too. Both are empty until the stage is complete.
     """
     lines = finals(verse, frame)
     if lines.empty:
@@ -290,8 +318,15 @@ def as_table(verse, frame):
     lines = lines.assign(rule=lines.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
     picked = lines[["method", "config", "rule"]].drop_duplicates()
     runs = picked.merge(frame[frame.stage == "final"], on=["method", "config"])
-    return tuple(table.assign(row=table.method + ", by " + table.rule).drop(columns="rule")
-                 for table in (runs, lines.assign(against=lines.against + ", by " + lines.rule)))
+    more = further(verse, frame, others)
+    if len(more):
+        more = more.assign(rule=more.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
+    runs, lines, more = (table.assign(row=table.method + ", by " + table.rule) if len(table) else table
+                         for table in (runs, lines, more))
+    lines = lines.assign(against=lines.against + ", by " + lines.rule)
+    if len(more):
+        lines = pd.concat([lines, more.assign(row=more.row + ", beside " + more.against)])
+    return runs.drop(columns="rule"), lines.drop(columns="rule")
 
 
 def _cell(last, row, config, split):
@@ -308,14 +343,15 @@ def _rivals(verse, row):
     return plain + [without] * any(method.row == without for method in verse.methods)
 
 
-def said(lines, row, split="test"):
+def said(lines, row, split="test", rules=RULES):
     """What the last stage says of a row on a split, a sentence a choice and rival; "" before it is complete.
 
+    A rule of `rules` that chose nothing is named.
     A rise of AUC counts where recognition is equal or higher; runs that diverged leave no verdict.
     """
     lines = lines[(lines.row == row) & (lines.split == split)] if len(lines) else lines
     found = [_sentence(line) for line in lines.to_dict("records")]
-    missing = [rule for rule in RULES if found and not lines.chosen_by.str.contains(rule).any()]
+    missing = [rule for rule in rules if found and not lines.chosen_by.str.contains(rule).any()]
     return " ".join(found + [f"By {rule} nothing was chosen: no reading of {row} lies at most one point "
                              "below the best plain head." for rule in missing])
 

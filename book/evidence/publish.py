@@ -118,16 +118,18 @@ def _publish_search(name, path):
     written = [RESULTS / made.name]
     with atomic(written[0]) as temporary:
         shutil.copyfile(made, temporary)
-    runs, summary = multiverse.as_table(verse, frame)
+    others = multiverse.asked_since() if name == "multiverse" else {}
+    runs, summary = multiverse.as_table(verse, frame, others)
     if len(runs):
-        written += [RESULTS / f"{name}{end}" for end in (".json", "_final.csv", "_final_summary.csv")]
-        with atomic(written[1]) as temporary:
+        written.append(RESULTS / f"{name}.json")
+        with atomic(written[-1]) as temporary:
             shutil.copyfile(LOCAL / f"{name}.json", temporary)
-        write_csv(written[2], runs, float_format="%.6g")
-        write_csv(written[3], summary, float_format="%.6g")
+    for end, table in (("_final", runs), ("_final_summary", summary)):
+        if len(table) and name not in multiverse.FURTHER.values():  # those are lines of the first search's summary
+            written.append(RESULTS / f"{name}{end}.csv")
+            write_csv(written[-1], table, float_format="%.6g")
     if name == "multiverse":
-        answer.write(ROOT / "README.md", "searched", multiverse.answered(
-            verse, multiverse.finals(verse, frame), multiverse.longer(verse, frame, *multiverse.longer_search())))
+        answer.write(ROOT / "README.md", "searched", multiverse.answered(verse, frame, others))
     return written
 
 
