@@ -143,7 +143,7 @@ shares.round(3)
 #   \binom{i-1}{n-1} \Big/ \binom{N}{n} \; \text{mAP}_{(i)} .$$
 
 # %%
-fig, panels = plt.subplots(1, 2, figsize=(5.6, 2.2), sharey=True)
+fig, panels = plt.subplots(1, 2, figsize=(4.8, 2.0), sharey=True)
 for ax, name in zip(panels, ("MSQNet", "BIKE")):
     for look, row, style in (("plain head", name, "k"),
                              ("with TFE", f"{name}+TFE", "C0")):
@@ -206,7 +206,7 @@ pd.DataFrame(added).T.astype(float).round(3)
 # what no configuration of the same method equals in both measures.
 
 # %%
-fig, panels = plt.subplots(1, 2, figsize=(5.6, 2.6), sharey=True)
+fig, panels = plt.subplots(1, 2, figsize=(4.8, 2.2), sharey=True)
 looks = {"with TFE": "tfe", "plain head": "vanilla",
          "gated MIL": "mean-pool"}
 for ax, name in zip(panels, ("MSQNet", "BIKE")):

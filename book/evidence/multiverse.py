@@ -266,9 +266,9 @@ def further(verse, frame, others):
         (theirs, rules), = picked.items()
         row = next(one.row for one in verse.methods if one.method == "tfe" and one.backbone == other.methods[0].backbone)
         on_val, pairs = means(rows).loc[(theirs, rules["recognition"]), "value"], {}
-        for rule in set(rules) & set(ours[row]):
+        for rule in (rule for rule in RULES if rule in rules and rule in ours[row]):
             pairs.setdefault((ours[row][rule], rules[rule]), []).append(rule)
-        lines += [{"chosen_by": " and ".join(sorted(named, key=RULES.index)), "row": row, "config": config,
+        lines += [{"chosen_by": " and ".join(named), "row": row, "config": config,
                    "against": name, "against_config": rival, "split": split, "on_val": on_val,
                    **_beside(_cell(last, row, config, split), _cell(runs, theirs, rival, split))}
                   for (config, rival), named in pairs.items() for split in other.final_splits]
