@@ -77,10 +77,13 @@ def status():
         if "device" not in receipt or not runs.is_file():
             continue
         runs = pd.read_csv(runs)
-        once = (runs.drop_duplicates(["row", "seed"]) if "row" in runs  # a fit is measured on several
+        # A fit is measured on several splits; a search names its fits by their keys.
+        once = (runs.drop_duplicates(["row", "seed"]) if "row" in runs
+                else runs.drop_duplicates("key") if "config" in runs
                 else runs[runs.split == runs.split.iloc[0]])
         minutes = f"{once.seconds.sum() / 60:.1f}" if "seconds" in once else "not recorded"
-        no_video = "encoder" not in runs or runs.encoder.iloc[0] in ("planted", "simulated")
+        encoder = runs.encoder.iloc[0] if "encoder" in runs else receipt.get("encoder")
+        no_video = encoder in (None, "planted", "simulated")
         lines.append({"batch": path.stem, "dataset": receipt["dataset"],
                       "data": "real" if not receipt.get("synthetic") else
                               f"synthetic {'features' if no_video else 'videos'}",

@@ -21,7 +21,7 @@ MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
         "no clear difference": "not clearly apart from"}
 # Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34 and 35).
-PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE, searched whole": "multiverse_warm"}
+PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE searched whole": "multiverse_warm"}
 FURTHER = PLAIN | {"itself at weight 0": "multiverse_twin"}
 RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
 
@@ -281,19 +281,35 @@ def answered(verse, frame, others, split="test"):
     if lines.empty:
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
-    more = further(verse, frame, others)
+    lines, more = (each[each.split == split] if len(each) else each for each in (lines, further(verse, frame, others)))
+    alike = lines[lines.against.isin(plain) & lines.row.isin([f"{row}+TFE" for row in plain])]
     rivals = more[more.against.isin(PLAIN)] if len(more) else more
     named = [rivals[rivals.on_val == rivals.on_val.max()], more[~more.against.isin(PLAIN)]] if len(more) else []
-    best = {row: lines[(lines.row == row) & (lines.split == split)].nlargest(1, "value").iloc[0]
+    best = {row: lines[lines.row == row].nlargest(1, "value").iloc[0]
             for row in ("gated MIL", *(f"{row}+TFE" for row in plain))}
     return " ".join(filter(None, [
         f"Then all sides had as many tries, {verse.configurations} configurations on `val`; what two rules chose was "
         f"judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
-        *(said(lines[lines.against.isin(plain)], f"{row}+TFE", split) for row in plain),
-        *(said(each, row, split, rules=()) for each in named for row in dict.fromkeys(each.row)),
+        f"Beside the plain head of its search, TFE is higher in mAP {_where(alike)}.",
+        *(f"Beside {rival}, which was asked for afterwards, it is higher {_where(part)}."
+          for each in named for rival, part in each.groupby("against", sort=False)),
+        *(_briefly(line) for line in pd.concat([alike, *named]).to_dict("records")),
         "Values that depart from the text: " + ", ".join(departures(verse, lines, plain)) + ".",
         "By mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
                                             for row, line in best.items()) + "."]))
+
+
+def _where(lines):
+    """Of which choices mAP is higher, in words."""
+    found = [f"{line['row']} by {line['chosen_by']}" for line in lines.to_dict("records")
+             if not line["diverged"] and verdict(line) == "higher"]
+    return f"in {len(found)} of {len(lines)} choices" + f" ({'; '.join(found)})" * bool(found)
+
+
+def _briefly(line):
+    told = [f"{name} {interval(line, f'{prefix}difference', '+', digits).removesuffix(' =')}, {verdict(line, prefix)}"
+            for name, prefix, digits in (("mAP", "", 1), ("AUC", "auc_", 3))]
+    return f"{line['row']} by {line['chosen_by']}, beside {line['against']}: " + "; ".join(told) + "."
 
 
 def departures(verse, lines, plain):

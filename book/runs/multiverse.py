@@ -205,13 +205,13 @@ def run(verse, workers=None, configs=None):
     jobs += _jobs(verse, "best", first, verse.more_seeds, ["val"])
     frame = _complete(verse, jobs, done, data, workers)
     by_row = chosen(verse, frame)
-    write_json(LOCAL / f"{verse.table}.json", _chosen_once(verse, by_row))
+    write_json(LOCAL / f"{verse.table}.json", _chosen_once(verse, by_row, fits.opened(data, verse.encoder)[0].synthetic))
     picked = {row: set(by_rule.values()) for row, by_rule in by_row.items()}
     jobs += _jobs(verse, "final", picked, verse.final_seeds, verse.final_splits)
     return _complete(verse, jobs, done, data, workers)
 
 
-def _chosen_once(verse, by_row):
+def _chosen_once(verse, by_row, synthetic):
     """Before a split that was held back is read: what was chosen, by which plan, on what. It stays."""
     for path in (folder / f"{verse.table}.json" for folder in (RESULTS, LOCAL)):
         if path.is_file() and (said := json_object(path))["chosen"] != by_row:
@@ -219,7 +219,8 @@ def _chosen_once(verse, by_row):
         if path.is_file():
             return said
     plan = RESULTS / "plan.md"
-    return {"chosen": by_row, "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt()}
+    return {"chosen": by_row, "plan": provenance.digest(plan) if plan.is_file() else None, "dataset": verse.dataset,
+            "encoder": verse.encoder, "synthetic": synthetic, **provenance.receipt()}
 
 
 def _jobs(verse, stage, configs, seeds, splits):
