@@ -85,7 +85,7 @@ def status():
         encoder = runs.encoder.iloc[0] if "encoder" in runs else receipt.get("encoder")
         no_video = encoder in (None, "planted", "simulated")
         lines.append({"batch": path.stem, "dataset": receipt["dataset"],
-                      "data": "real" if not receipt.get("synthetic") else
+                      "data": "real" if not receipt["synthetic"] else
                               f"synthetic {'features' if no_video else 'videos'}",
                       "runs": len(once), "training, minutes": minutes,
                       "device": receipt["device"].split(" (")[0], "commit": receipt["commit"]})

@@ -23,12 +23,13 @@ def arguments(parser):
 
 def run(options):
     grid = batch.read(options.file, seeds=options.seeds, splits=options.splits)
-    runs = batch.plan(grid, open_dataset(grid.folder), grid.encoder)
+    dataset = open_dataset(grid.folder)
+    runs = batch.plan(grid, dataset, grid.encoder)
     table = f"{grid.table}_frontier"
     found = frontier.run(table, runs, options.every, options.workers)
     write_json(LOCAL / f"{table}.json", {
-        "dataset": grid.dataset, "encoder": grid.encoder, "seeds": list(grid.seeds), "every": options.every,
-        "splits": options.splits, **provenance.receipt(grid.device)})
+        "dataset": grid.dataset, "encoder": grid.encoder, "synthetic": dataset.synthetic,
+        "seeds": list(grid.seeds), "every": options.every, "splits": options.splits, **provenance.receipt(grid.device)})
     last = found[found.epoch == found.groupby(["row", "seed"]).epoch.transform("max")]
     print(last.groupby(["row", "split"], sort=False)[frontier.MEASURED].mean().to_markdown(floatfmt=".3f"))
     print(f"wrote {LOCAL / table}.csv")
