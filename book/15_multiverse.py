@@ -258,7 +258,7 @@ for name, best in further.value.max().items():
     before = lines.value[lines.method == name].max()
     took = final.config[final.row == name].iloc[0]
     first = lines.value[(lines.method == name) & (lines.config == took)]
-    print(f"{name} at 1e-2: best {best:.1f}, {best - before:+.1f} mAP to the"
+    print(f"{name} at 1e-2: {best:.1f}; {best - before:+.1f} mAP to the"
           f" best of that seed, {best - first.item():+.1f} to the chosen")
 more = multiverse.again(verse, rows)
 display(Markdown(f"Of {verse.best} configurations of each method, so far:"
@@ -276,9 +276,14 @@ more.round(2)
 # beforehand.
 
 # %%
-Markdown("Not run yet.") if final.empty else verdicts.readable(
-    final[final.split == "test"].assign(
-        row=final.row + ", by " + final.chosen_by), "mAP")
+on_test = final[final.split == "test"]
+alone = [f"{line.row} by {line.chosen_by} {line.value:.1f}, {line.auc:.3f}"
+         for line in on_test[on_test.against.isna()].itertuples()]
+display(Markdown("Held against nothing, mean mAP and AUC: "
+                 + "; ".join(alone) + "."))
+verdicts.readable(on_test[on_test.against.notna()].assign(
+    row=on_test.row + ", by " + on_test.chosen_by.replace(
+        "recognition and fidelity", "both")), "mAP").drop(columns="split")
 
 # %% [markdown]
 # ## Is the rival the best plain BIKE?
