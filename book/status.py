@@ -7,7 +7,6 @@ import nbformat
 import pandas as pd
 
 from book.evidence import multiverse
-from book.evidence.verdicts import interval
 from book.runs.multiverse import read, read_table
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT
 
@@ -160,8 +159,7 @@ def repeats():
 
 def silent():
     """Where the paper leaves a choice: what it says, ours, why, and the other way."""
-    choices = pd.read_csv(RESULTS / "choices.csv").fillna("")
-    return choices.drop(columns="row").to_markdown(index=False)
+    return pd.read_csv(RESULTS / "choices.csv").fillna("").to_markdown(index=False)
 
 
 def axes():
@@ -169,10 +167,3 @@ def axes():
     verse = read(BOOK / "batches" / "multiverse.yaml")
     lines = multiverse.readings(verse, read_table(RESULTS / f"{verse.table}.csv"))
     return multiverse.told(verse, lines, ["MSQNet+TFE", "BIKE+TFE"]).to_markdown(index=False)
-
-
-def older():
-    """What one decision changed on `val` in the older reading, one decision a line."""
-    lines = pd.read_csv(RESULTS / "silent_summary.csv").dropna(subset="difference").set_index("row")
-    return lines.apply(interval, axis=1, name="difference", sign="+").rename(
-        "difference in mAP").to_markdown()

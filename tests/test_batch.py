@@ -674,15 +674,6 @@ def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
     assert stopped.value.code == 2 and "write " in capsys.readouterr().err
 
 
-def test_every_row_of_the_batch_on_silence_is_an_open_question():
-    silent = batch.read(paths.BOOK / "batches" / "silent.yaml")
-    asked = pd.read_csv(paths.RESULTS / "choices.csv").row
-    assert asked.is_unique and set(asked) - {row["row"] for row in silent.rows} == {
-        "start", "depth", "schedule", "control", "embedding", "guide",  # Table 1's, or decided on val
-        "A's beginning", "updates of A", "rate of A", "decay", "dropout"}  # the multiverse's
-    assert {row["row"] for row in silent.rows} - set(asked) == {"default"}
-
-
 @pytest.mark.parametrize("path", sorted((paths.BOOK / "batches").glob("*.yaml")),
                          ids=lambda path: path.stem)
 def test_the_batch_files_of_the_book_are_sound(path):

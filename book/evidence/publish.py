@@ -39,7 +39,7 @@ def publish(name):
         raise StudyError(f"{missing[0]} is missing: run `python -m book batch "
                          f"{BOOK.name}/batches/{name}.yaml` first")
     frame = pd.read_csv(LOCAL / f"{name}.csv")
-    cell = [*phase.KNOBS, "method", "split"] if sweep else ["row", "split"]
+    cell = [*phase.KNOBS, "row", "split"] if sweep else ["row", "split"]
     agreed = {"seed": set(grid.seeds)}
     if not sweep:
         agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}

@@ -146,13 +146,13 @@ def read(path, **overrides):
         given["seeds"] = list(range(min(many, SEEDS + 1)))
     batch = checked(Batch, given, path)
     try:
-        _refuse_ambiguous(batch)
+        refuse_ambiguous(batch)
     except StudyError as error:
         raise StudyError(f"{path}: {error}") from None
     return batch
 
 
-def _refuse_ambiguous(batch):
+def refuse_ambiguous(batch):
     """Raise StudyError for runs that would count twice, or that no row could be told by."""
     names = [row.get("row") for row in batch.rows]
     if not all(isinstance(name, str) and name.strip() and len(name) <= 200 for name in names) or (

@@ -14,8 +14,15 @@ SOURCES = {
     "utd_mhad": "UTD-MHAD (Chen et al. 2015; personal.utdallas.edu/~kehtar/UTD-MHAD.html; please "
                 "cite): its folder Depth/ of .mat",
     "grid": "GRID corpus, speaker 1 (Cooke et al. 2006; zenodo.org, record 3625687; CC BY 4.0): "
-            "s1.zip and alignments, unpacked"}
-FOLDERS = {"grid": "grid_s1"}  # beside the repository, where the name is another
+            "s1.zip and alignments, unpacked",
+    "salads": "50 Salads (Stein and McKenna 2013), as scores of github.com/colincsl/"
+              "TemporalConvolutionalNetworks (MIT): a folder with its 50salads/ and tcn_splits/",
+    "gtea": "GTEA (Fathi et al. 2011), from the same place: a folder with its gtea/ and tcn_splits/",
+    "utkinect": "UTKinect-Action3D (Xia et al. 2012; cvrc.ece.utexas.edu/KinectDatasets): its folder of "
+                "actionLabel.txt and joints_*.txt"}
+# Where they lie under another name; beside the repository alone, where that leads out of the folder.
+FOLDERS = {"grid": "grid_s1", "salads": "../features", "gtea": "../features",
+           "utkinect": "../features/utkinect"}
 
 
 def parser(name, about):
@@ -28,10 +35,10 @@ def parser(name, about):
 
 def beside(name, among=None):
     """The folder of a set in the folder `among`, or beside the repository; None where it is not."""
-    for root in [among] if among else [BESIDE]:
-        for folder in (root / name, root / FOLDERS.get(name, name)):
-            if folder.is_dir():
-                return folder
+    for other in (name, FOLDERS.get(name, name)):
+        folder = (among or BESIDE) / other
+        if folder.is_dir() and not (among and other.startswith("..")):
+            return folder
 
 
 def found(name, given=None):
