@@ -392,8 +392,8 @@ pd.concat([cited[~own], cited[own]])[
 #   falls. That its mask is better than the attention it replaces is not
 #   shown.
 # - The row from scratch changes start, depth and the loss below $D$ at
-#   once. A random start with $\mathcal L_S$ below $D$ was run in older runs
-#   alone ([chapter 14](14_table3.ipynb)).
+#   once. A random start with $\mathcal L_S$ below $D$ stands in
+#   [chapter 14](14_table3.ipynb).
 # - The oracle rows show how much better attention *could* help.
 #
 # ## Exercises

@@ -286,8 +286,7 @@ fresh.round(1).assign(attention=[
 # ## From scratch, the layers below D decide
 #
 # What follows is **of the cold reading**: TFE begins at random weights
-# (`why.yaml`). The heads' first layer is linear there; today it is LayerNorm,
-# a linear layer and ReLU. There TFE loses, and two knobs of Eq. (12) were
+# (`why.yaml`), all rows at one rate. There TFE loses, and two knobs of Eq. (12) were
 # turned to see why. `below D by L_S` leaves
 # $-\mathcal L_N$ out of the layers below $D$, and there alone. `no
 # adversary` leaves it out everywhere. `bounded` bounds it, as the cap of

@@ -16,7 +16,7 @@ import pandas as pd
 from IPython.display import Markdown, display
 
 from book import plots
-from book.evidence import answer, verdicts
+from book.evidence import answer, recordings, verdicts
 from book.evidence.statistics import mean_interval
 from tfe import fidelity
 from data.files.paths import RESULTS
@@ -67,7 +67,8 @@ plots.show(fig, "fidelity-differences",
 # [chapter 12](12_table1.ipynb), with its ten seeds, and two poolings of
 # *multiple instance learning* (MIL) that a user would try first, on the same
 # features: `.venv/bin/python -m book batch book/batches/fidelity.yaml`. Three
-# sets of real recordings further below are older runs.
+# sets of real recordings stand further below, five more in
+# [chapter 22](22_recordings.ipynb).
 
 # %% [markdown]
 # ## The measure, by hand
@@ -311,48 +312,35 @@ plots.show(fig, "figure-4", "Leave-one-out saliency of three"
 # 50 Salads and GTEA come as per-frame class scores of classifiers that were
 # **trained on frame labels** (SUPERVISED, out of fold): they speak of heads
 # on such scores, not of video. UTKinect has skeletons that saw no label.
-# Two rows of the tables, `Gated MIL, a class each` and `TFE-plus`, weigh the
-# segments for each class by itself; [chapter 21](21_plus.ipynb) is about
-# them.
+# Rows and rates are those of [chapter 12](12_table1.ipynb). Every recording is
+# tested by some seed, so that none was left to choose a rate on. Two rows are
+# of [chapter 21](21_plus.ipynb): gated MIL with one weight for all classes, and
+# `TFE-plus`.
 
 # %%
-sets = {"salads": "50 Salads (supervised)", "gtea": "GTEA (supervised)",
-        "utkinect": "UTKinect (skeletons)"}
+sets = {name: f"{recordings.SETS[name]} ({of})" for name, of in zip(
+    recordings.UNTUNED, ("supervised", "supervised", "skeletons"))}
 print(pd.read_csv(RESULTS / "windows.csv", index_col=0).loc[list(sets)].T)
-real = pd.concat([pd.read_csv(RESULTS / f"{name}_summary.csv").assign(
-    data=title) for name, title in sets.items()], ignore_index=True)
-sure = real[(real.method == "tfe") & (real.auc_holm < 0.05)]
-assert sure[["row", "data"]].values.tolist() == [["BIKE+TFE", sets["gtea"]]]
+real = recordings.tables("_summary.csv", sets)
+ours = real[(real.method == "tfe") & real.against.notna()]
+for measure, prefix in (("recognition", ""), ("fidelity", "auc_")):
+    words = ours.apply(verdicts.verdict, axis=1, prefix=prefix)
+    print(f"{measure}, {len(words)} rows with TFE against their controls:",
+          "; ".join(f"{n} {word}" for word, n in words.value_counts().items()))
 wide = real.pivot(index="row", columns="data", values=["auc", "value"])
 wide.loc[list(dict.fromkeys(real.row))].round(3)
 
 # %%
-fig, axes = plt.subplots(1, 3, figsize=(9, 2.9), sharey=True)
-rows = [r for r in dict.fromkeys(real.row) if r != "Gated MIL"]
-for ax, (title, part) in zip(axes, real.groupby("data", sort=False)):
-    part = part.set_index("row").reindex(rows)
-    ax.errorbar(part.auc_difference, range(len(rows)), fmt="o", ms=4, xerr=[
-        part.auc_difference - part.auc_difference_low,
-        part.auc_difference_high - part.auc_difference])
-    ax.axvline(0, color="grey", lw=1, ls="--")
-    ax.set(title=title, yticks=range(len(rows)), yticklabels=rows,
-           ylim=(len(rows) - 0.5, -0.5))
-axes[1].set_xlabel("difference in fidelity AUC")
-plots.show(fig, "real", "Older runs, TFE from scratch: fidelity on real"
-           " recordings, 95% t intervals over seeds. TFE against its head,"
-           " TFE-plus against gated MIL with a weight a class, the rest"
-           " against gated MIL. 50 Salads and GTEA by SUPERVISED frame"
-           " scores, UTKinect by skeletons.",
-           alt="Three panels of dots with intervals around zero.")
+fig = plots.differences(ours.assign(split=ours.data), "points of mAP")
+plots.show(fig, "real", "Rows with TFE minus their controls on real"
+           " recordings, 95% t intervals over seeds, before Holm's correction."
+           " Left recognition, right fidelity. 50 Salads and GTEA by SUPERVISED"
+           " frame scores, UTKinect by skeletons.",
+           alt="Two panels of dots with intervals around a zero line, one"
+           " colour a set, a line a row.")
 
 # %% [markdown]
-# **What it says.** In these older runs, from scratch, the BIKE-style head
-# loses fidelity with TFE on all three sets. The MSQNet-style head gains a
-# little on UTKinect and shows no clear difference on the other two. That is
-# each interval for itself: after Holm's correction over the comparisons of
-# a set, the loss on GTEA alone stands. What TFE begun warm does on these
-# sets is not known yet. Mean pooling is the most faithful row, or next to
-# it.
+# **What it says.** @@REAL@@
 #
 # Each seed of 50 Salads and UTKinect has test recordings of its own, so
 # that their intervals speak of other people too; GTEA has two seeds a fold,
@@ -368,8 +356,8 @@ plots.show(fig, "real", "Older runs, TFE from scratch: fidelity on real"
 #
 # The paper reasons that better attention means better recognition. Over the
 # test runs of these tables, each table by itself: rank correlation over
-# runs, over the means of rows, and within rows over seeds. In *older* tables
-# TFE starts from scratch. Three kinds of data that are not real stand here,
+# runs, over the means of rows, and within rows over seeds. Three kinds of
+# data that are not real stand here,
 # and the lines say which. *Videos* are rendered. Planted *features*, those
 # of an ideal encoder, are of no video. *Simulated* features go with real
 # labels and intervals of Charades.
@@ -384,7 +372,6 @@ every = pd.concat([pd.read_csv(RESULTS / f"{n}.csv").assign(table=n)
                    for n in names])
 every = every[every.split == split].dropna(subset="fidelity_auc")
 every["data"] = every.encoder.map(kinds)
-every["runs"] = np.where(every.start.isna(), "older", "today's")
 
 
 def together(runs):
@@ -397,15 +384,13 @@ def together(runs):
         for name, part in found.items()})
 
 
-signs = every.groupby(["table", "runs", "data"], sort=False)[
+signs = every.groupby(["table", "data"], sort=False)[
     every.columns].apply(together)
 assert signs.filter(like="over").agg(lambda s: s.min() < 0 < s.max()).all()
 signs.round(2)
 
 # %% [markdown]
-# **What it says.** In today's tables higher fidelity goes with *lower*
-# accuracy, over runs and over rows. In older tables and on other data the
-# sign changes. Fidelity has to be measured; accuracy does not stand in for it.
+# **What it says.** @@SIGNS@@ Fidelity has to be measured; accuracy does not stand in for it.
 # **What it does not say.** That the two are unrelated within one system.
 # Within rows the sign changes as well, and the rows of a table share their
 # seeds, so that few independent runs tell.

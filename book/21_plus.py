@@ -1,14 +1,13 @@
 # %% [markdown]
 # # 21. Is there a TFE that helps?
 #
-# **Question.** In [chapter 20](20_when.ipynb) no world of the map shows a
-# clear gain from TFE. Is there a training set, or another form of TFE, that
-# shows one?
+# **Question.** [Chapter 20](20_when.ipynb) maps where TFE gains. Is there a
+# training set, or another form of TFE, that gains more?
 #
 # Two answers are tried. Section 4.3 says that TFE helps most where
 # supervision is *coarse*. And we built a form of our own, `TFE-plus`, with
-# a mask for each class. The answer first, computed from the runs. Those of
-# `TFE-plus` are **older**: every TFE in them starts from scratch.
+# a mask for each class, from scratch. The answer first, computed from the
+# runs.
 
 # %%
 import matplotlib.pyplot as plt
@@ -33,7 +32,7 @@ sets = {"planted features, rho 0": ["plus_rho0"],
         "charades-sim (simulated)": ["charades_sim"],
         "50 Salads (supervised)": ["salads"], "GTEA (supervised)": ["gtea"],
         "UTKinect (skeletons)": ["utkinect"]}
-others = [*heads, "Gated MIL", "Gated MIL, a class each"]
+others = [*heads, "Gated MIL, shared", "Gated MIL"]
 
 
 def judged(names):
@@ -137,10 +136,12 @@ plots.show(fig, "coarse", "What TFE gains on whole test videos after"
 #
 # ## A mask for each class
 #
-# Tried on `val` (`explore.yaml`): shared queries, bounded adversaries, other
-# masks at test, TFE on plain pooling. Best was one k-hot mask *a class* over
-# $T$, without residual, and a bounded adversary (`tfe/plus.py`). From the
-# segments $x_t$ and the mask $m_c$ of class $c$ it makes
+# A first look on `val`, at heads of before, tried shared queries, bounded
+# adversaries, other masks at test, TFE on plain pooling. Its rows are no
+# longer kept (item 36 of the plan). Best was one k-hot mask *a class* over
+# $T$, without residual, soft at test, and a bounded adversary
+# (`tfe/plus.py`). From the segments $x_t$ and the mask $m_c$ of class $c$ it
+# makes
 #
 # $$\mathbf z_{S,c} = \frac{\sum_t m_{ct}\, x_t}{\sum_t m_{ct}}, \qquad
 #   \mathbf z_{N,c} = \frac{\sum_t (1 - m_{ct})\, x_t}
@@ -150,7 +151,7 @@ plots.show(fig, "coarse", "What TFE gains on whole test videos after"
 # their sizes they add up to all segments.
 
 # %%
-T, k = 16, 12
+T, k = 16, 8
 rng = np.random.default_rng(0)
 x, scores = rng.normal(size=(T, 8)), rng.normal(size=(3, T))
 m = (scores.argsort(1).argsort(1) >= T - k).astype(float)  # a row a class
@@ -160,11 +161,23 @@ assert (m.sum(1) == k).all()
 assert np.allclose(k * z_S + (T - k) * z_N, x.sum(0))
 
 # %% [markdown]
-# The budget $k = 12$, the rate and the soft mask at test were chosen on
-# `val` as well, with other seeds; then it was frozen as `TFE-plus`. The last
-# four rows change one thing each. Planted **videos** (synthetic, `rho` .5),
-# every row against `TFE-plus`. `higher` and `lower` are said after Holm's
-# correction.
+# The budget $k$ and the rate were then drawn on `val`, two seeds each
+# (`tune_plus.yaml`). The bar below asks for fidelity and allows two points of
+# recognition. So the most faithful of those within two points of the highest
+# mAP is `TFE-plus`:
+
+# %%
+tried = pd.read_csv(RESULTS / "tune_plus.csv").groupby("row")[
+    ["value", "fidelity_auc"]].mean()
+near = tried[tried.value > tried.value.max() - margin]
+chosen = near.fidelity_auc.idxmax()
+assert chosen == "TFE-plus, disentangler.k 8, schedule.lr 0.003"
+print(f"of {len(tried)}, {len(near)} lie near the highest; chosen: {chosen}")
+
+# %% [markdown]
+# Its rivals have their own rates, those of Table 1. The last four rows change
+# one thing each. Planted **videos** (synthetic, `rho` .5), every row against
+# `TFE-plus`. `higher` and `lower` are said after Holm's correction.
 
 # %%
 plus = pd.read_csv(RESULTS / "plus_summary.csv").query("split == 'test'")
@@ -180,8 +193,8 @@ verdicts.readable(plus, "mAP (%)").drop(columns=["split", "against"])
 # the labels of Charades with *simulated* features; and three sets of real
 # recordings. Of these, 50 Salads and GTEA come by *supervised* frame
 # scores, UTKinect by skeletons.
-# `Gated MIL, a class each` has a weight a class: the same mask with neither
-# adversary nor budget. A rival that counts fewer than seven sets below was
+# `Gated MIL` has a weight a class: the same mask with neither adversary nor
+# budget; `shared` has one for all. A rival that counts fewer than seven sets below was
 # not run on the rest.
 
 # %%
@@ -195,20 +208,12 @@ print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
 bars["data against fidelity recognition met".split()].set_index("data")
 
 # %% [markdown]
-# **What it says.** In these older runs the bar is met on no data set.
-# `TFE-plus` recognises far better than plain gated MIL on synthetic data.
-# In fidelity it is above gated MIL on the planted features of `rho` .9
-# alone, and below it on the planted videos and on charades-sim. Gated MIL
-# with a weight a class has its mask without adversary and budget. Against
-# that, it is more faithful on ideal features (planted at `rho` 0 and .9,
-# charades-sim). On rendered videos and real recordings there is no clear
-# difference. So the mask a class earns its place. What TFE adds to it has
-# not earned one so far. (The worlds of `rho` 0, .5 and .9 do not make one
+# **What it says.** @@BAR@@ (The worlds of `rho` 0, .5 and .9 do not make one
 # series: the middle one is video, the others are features.)
 #
-# **What it does not say.** One size of head, and learning rates chosen on
-# one world. The runs are of one reading, from scratch; a warm start of
-# `TFE-plus` was not run.
+# **What it does not say.** One size of head, and settings chosen on one
+# world. The runs are of one reading, from scratch; a warm start of
+# `TFE-plus` is a row of [chapter 23](23_leaderboard.ipynb).
 #
 # ## Summary
 #

@@ -25,9 +25,8 @@
 # search chose, beside plain heads searched as often
 # ([chapter 15](15_multiverse.ipynb)): some of their values depart from the
 # text. The evidence names the verdict of each. Tables 2 and 3 are judged begun
-# warm. The rows with the real sets of chapter 19, and that on a bounded
-# adversary, rest on **older runs**, from scratch. They are to be made again,
-# and their verdicts may change. The evidence opens with the reading. BIKE with $-\mathcal L_N$ below
+# warm, the row on a bounded adversary from scratch. The evidence opens with
+# the reading. BIKE with $-\mathcal L_N$ below
 # $D$ is at 3e-6, where it hardly trains: that reading of it says little.
 #
 # Where the rows of a table are held against their baselines, Holm's rule

@@ -63,8 +63,7 @@ def listed():
 def reading(folder, given):
     """In which readings the rows of TFE that a rule is `given` were run, ahead of what it says of them.
 
-    "" where a rule is given no table, or names the readings itself. Tables that hold no column of it are
-    older, of the reading from scratch.
+    "" where a rule is given no table, or names the readings itself.
     """
     named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
     named = named - {None}
@@ -72,8 +71,6 @@ def reading(folder, given):
     if itself or not (folder / f"{given.get('name')}.csv").is_file():
         return ""
     runs = load(folder, given["name"])
-    if "start" not in runs:
-        return "from scratch, -L_N below D: "
     runs = runs[runs.row.isin(named) | (not named)].dropna(subset="below")
     found = dict.fromkeys(
         f"{'from scratch' if run.start == 'cold' else 'warm'}, {run.below.replace('D', '-L_N')} below D"

@@ -58,6 +58,7 @@ class Batch:
     grid: dict[str, Annotated[list, Field(min_length=1)]] = field(default_factory=dict)
     splits: Annotated[list[Literal[SPLITS]], Field(min_length=1)] = field(
         default_factory=lambda: ["test", "shifted"])  # where to measure
+    measures: list[str] | None = None  # of every row that names none of its own (`Settings`)
     folds: PositiveInt | None = None
 
     @property
@@ -70,6 +71,7 @@ class Batch:
     def points(self):
         """Yield a `Point` for each of rows x grid, with seed 0."""
         usual = {"profile": self.profile, "device": self.device}
+        usual |= {} if self.measures is None else {"measures": self.measures}
         for row in self.rows:
             given = {key: value for key, value in row.items() if key not in ("row", *LINKS)}
             given |= {"start": "warm"} if "from" in row else {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from book.evidence import explainers, readouts, tell
 from book.runs import fits, provenance
+from book.runs.multiverse import NOT_RUN, one_line
 from book.runs.settings import Settings
 from data.files import store
 
@@ -49,8 +50,7 @@ def lines(job):
 
 def refused(job, reason):
     """The line of a fit that is not made, and why."""
-    said = " ".join(str(reason).split())[:200] or type(reason).__name__
-    return [_named(job) | {"status": f"not run: {said}"}]
+    return [_named(job) | {"status": f"{NOT_RUN}: {one_line(reason)}"}]
 
 
 def _named(job):
