@@ -73,7 +73,8 @@ def told(measure, prefix):
     real = words.drop(columns=PLANTED)
     alike = {word: real[words[PLANTED] == word] for word in (
         "higher", "lower")}
-    display(Markdown(f"In {measure}, " + "; ".join(
+    display(Markdown(f"On the five sets of this chapter, in {measure}, "
+                     + "; ".join(
         f"of {many} real rows that are {word} on synthetic videos,"
         f" {own.eq(word).sum().sum() or 'none'} are so again"
         for word, own in alike.items()
@@ -270,7 +271,8 @@ over.groupby("data").agg(lambda gain: "{:+.1f} [{:+.1f}, {:+.1f}]".format(
 # persons. Few people make it unsure: it may come out too wide, or too narrow
 # by chance. A person's mAP is over that person's videos alone, so that the
 # two means differ. SFINGE 3D tests other recordings with every seed; these
-# folds share training recordings, so that its intervals may be too narrow.
+# folds share training recordings, so that its intervals may be too narrow. Its
+# rates were chosen on recordings that its seed 1 is tested on.
 # Intervals here are before any correction.
 
 # %%

@@ -25,7 +25,8 @@
 # search chose, beside plain heads searched as often
 # ([chapter 15](15_multiverse.ipynb)): some of their values depart from the
 # text. The evidence names the verdict of each. Tables 2 and 3 are judged begun
-# warm, the row on a bounded adversary from scratch. The evidence opens with
+# warm, the row on a bounded adversary from scratch,
+# at one rate, 1e-3, which is not BIKE's best. The evidence opens with
 # the reading. BIKE with $-\mathcal L_N$ below
 # $D$ is at 3e-6, where it hardly trains: that reading of it says little.
 #

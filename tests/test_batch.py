@@ -674,6 +674,27 @@ def test_seeds_must_be_different_numbers(data, tmp_path, capsys, seeds):
     assert stopped.value.code == 2 and "write " in capsys.readouterr().err
 
 
+def test_seeds_on_one_fold_count_once_and_a_diverged_run_costs_its_fold():
+    cell = pd.DataFrame({"seed": range(6), "value": [1., 2, 3, 5, 6, None], "fidelity_auc": [.5] * 6})
+    runs = {seed: SimpleNamespace(data=f"fold{seed % 3}") for seed in range(6)}
+    by_fold = summary._by_fold(cell, runs)
+    assert by_fold.value[:2].tolist() == [3, 4] and by_fold.value.isna().tolist() == [False, False, True]
+    assert by_fold.fidelity_auc.tolist() == [.5] * 3
+    for data in ("one", None):  # one set for all seeds, a fold for each: nothing to average
+        alike = {seed: SimpleNamespace(data=data or f"fold{seed}") for seed in range(6)}
+        assert summary._by_fold(cell, alike) is cell
+
+
+def test_a_batch_says_once_what_its_rows_measure(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("table: a\ndataset: d\nencoder: e\nseeds: [0]\nmeasures: []\nrows:\n"
+                    "  - {row: a, backbone: bike, method: vanilla}\n"
+                    "  - {row: b, backbone: bike, method: vanilla, measures: [probes]}\n")
+    assert [point.settings.measures for point in batch.read(path).points()] == [[], ["probes"]]
+    path.write_text(path.read_text().replace("measures: []\n", ""))
+    assert [point.settings.measures for point in batch.read(path).points()] == [["erasure", "probes"], ["probes"]]
+
+
 @pytest.mark.parametrize("path", sorted((paths.BOOK / "batches").glob("*.yaml")),
                          ids=lambda path: path.stem)
 def test_the_batch_files_of_the_book_are_sound(path):

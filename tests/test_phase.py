@@ -1,4 +1,4 @@
-"""The phase study: its points, paired differences, resuming, and equality with a run by hand."""
+"""The phase study: its points, warm rows, paired differences, and resuming."""
 
 import json
 from dataclasses import replace
@@ -74,6 +74,29 @@ def test_a_warm_row_begins_where_its_head_ended(tmp_path, in_process):
     phase.run(replace(ONE, rows=[ROWS[0], still]), folder=tmp_path)
     wide = pd.read_csv(tmp_path / "toy.csv").pivot(index=["seed", "split"], columns="row", values="value")
     assert wide["BIKE+TFE"].to_numpy() == pytest.approx(wide["BIKE"].to_numpy(), abs=1e-3)
+
+
+def test_the_budget_of_a_point_reaches_its_mask(tmp_path, in_process, monkeypatch):
+    built, build = [], phase.batch.Settings.build
+    monkeypatch.setattr(phase.batch.Settings, "build", lambda settings, *shape: built.append(
+        (settings.method, settings.disentangler.get("k"))) or build(settings, *shape))
+    phase.run(replace(ONE, sweep=[{"k": [2]}], seeds=[0]), folder=tmp_path)
+    assert built == [("vanilla", None), ("tfe", 2)]
+
+
+@pytest.mark.parametrize("name", ["versions", "device"])
+def test_other_versions_or_another_processor_are_fitted_again(tmp_path, in_process, name):
+    phase.run(ONE, folder=tmp_path)
+    receipt = json.loads((tmp_path / "toy.json").read_text())
+    (tmp_path / "toy.json").write_text(json.dumps(receipt | {name: "another"}))
+    phase.run(ONE, folder=tmp_path)
+    assert len(in_process) == 4
+
+
+def test_points_that_the_file_no_longer_has_leave_the_table(tmp_path, in_process):
+    phase.run(SWEEP, folder=tmp_path)
+    phase.run(ONE, folder=tmp_path)
+    assert len(in_process) == 6 and len(pd.read_csv(tmp_path / "toy.csv")) == 2 * 2 * 2
 
 
 def test_a_row_that_begins_at_one_below_it_is_refused(tmp_path):

@@ -226,6 +226,19 @@ def test_a_set_that_fails_says_why_and_the_others_go_on(tmp_path, monkeypatch, c
     assert runs[0] == "sfinge3d" and runs[-1] == "utkinect" and "\n  grid\n" in said.out
 
 
+@pytest.mark.parametrize("name, given, found", [
+    ("salads", "all", "all"), ("gtea", "all/gtea", None), ("utkinect", "all", None),
+    ("utkinect", None, "features/utkinect"), ("gtea", None, "features"), ("salads", None, "features")])
+def test_where_a_set_is_looked_for(tmp_path, monkeypatch, name, given, found):
+    """A folder that only bears a set's name is not it; beside the repository they lie with the features."""
+    monkeypatch.setattr(sources, "BESIDE", tmp_path / "recordings")
+    for folder in ("recordings", "features/tcn_splits", "features/gtea", "features/utkinect", "all/salads/tcn_splits",
+                   "all/gtea/gtea", "all/features"):
+        (tmp_path / folder).mkdir(parents=True)
+    there = sources.beside(name, given and tmp_path / given)
+    assert (there and there.resolve()) == (found and tmp_path / (f"{found}/{name}" if found == "all" else found))
+
+
 @pytest.fixture
 def published(shared, monkeypatch):
     if not (shared / "recordings").is_dir():

@@ -84,7 +84,7 @@ def read(path):
 def run(sweep, workers=None, folder=LOCAL):
     """Fit what has not been fitted; write `NAME.csv`, `NAME_summary.csv` and the receipt.
 
-    Goes on where it was interrupted, unless the code has changed since.
+    Goes on where it was interrupted, unless the code, the versions or the processor have changed since.
     """
     name, path, rows = sweep.table, folder / f"{sweep.table}.csv", list(sweep.batch.points())
     code = provenance.sources(__file__, {
@@ -101,6 +101,7 @@ def run(sweep, workers=None, folder=LOCAL):
     for _, measured in pool.over_cores(partial(_fit, rows=rows), waiting, "fits", "point", workers):
         found += measured
         _write(path, found, receipt)
+    _write(path, found, receipt)
     lines = differences(pd.DataFrame(found), {row.row: row.against for row in rows})
     write_csv(folder / f"{name}_summary.csv", lines, float_format="%.6g")
     return lines
@@ -162,7 +163,8 @@ def _done(path, receipt):
     if not (path.is_file() and beside.is_file()):
         return {}
     made = reading.json_object(beside)
-    if any(made.get(key) != receipt[key] for key in ("code", "profile", "rows", "test_videos")):
+    if any(made.get(key) != receipt[key] for key in (
+            "code", "profile", "rows", "test_videos", "versions", "device")):
         return {}
     frame = pd.read_csv(path).astype({"k": int, "videos": int, "seed": int})
     done = {}

@@ -43,10 +43,13 @@ def publish(name):
     agreed = {"seed": set(grid.seeds)}
     if not sweep:
         agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}
-        lacking = {point.row for point in grid.points()} - set(frame.row)
-        if lacking:
-            raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
-                             "in full before you publish it")
+    lacking = {point.row for point in (grid.batch if sweep else grid).points()} - set(frame.row)
+    if lacking:
+        raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
+                         "in full before you publish it")
+    if sweep and len(frame[list(phase.KNOBS)].drop_duplicates()) != len(grid.points()):
+        raise StudyError(f"{LOCAL / name}.csv: other points than {name}.yaml: run the batch in full before you "
+                         "publish it")
     for key, wanted in agreed.items():
         if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
             raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "

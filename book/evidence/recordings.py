@@ -27,7 +27,7 @@ def said(lines, synthetic):
     Holm's correction.
     """
     def told(rows, prefix=""):
-        own = lines[lines.row.isin(rows)]
+        own = lines[lines.row.isin(rows) & (lines.against.str.endswith(" trained on") | (rows is COLD))]
         return own, pd.Series([verdict(line, prefix) for line in own.to_dict("records")], own.index, str)
 
     def moved(words):

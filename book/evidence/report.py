@@ -16,6 +16,7 @@ from data.files.paths import LOCAL, RESULTS, write_csv, write_json, write_text
 from tfe.errors import StudyError
 from tfe.systems import DEFAULT_K, GAMES, WITHOUT_TD
 
+SHARED = "Seeds on one fold are averaged first: the interval is over folds. "
 FEW = f"Of fewer than {statistics.FEWEST} seeds no interval is printed: they do not tell the spread. "
 EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_auc']:g} AUC, by two "
          "one-sided tests at 5 %. ")
@@ -108,7 +109,7 @@ def page(name, frame, lines, dataset, folds=1):
     """The table as a Markdown page, with a caption that says what was run and on what."""
     kind = "synthetic data" if dataset.synthetic else f"real data: {dataset.settings.get('source')}"
     of_seeds = ("a 95% t interval over seeds, each on the test videos of its own fold"
-                f" ({folds} folds). " if folds > 1 else
+                f" ({folds} folds). " + SHARED * (frame.seed.nunique() > folds) if folds > 1 else
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
@@ -128,7 +129,7 @@ def page(name, frame, lines, dataset, folds=1):
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
-        + _positions(frame) + (told := answer.caption(frame)) + WORDS * bool(told)
+        + _positions(frame) + (told := answer.caption(frame.assign(seed=frame.seed % folds) if folds > 1 else frame)) + WORDS * bool(told)
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 

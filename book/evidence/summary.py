@@ -16,9 +16,10 @@ def summary(frame, runs):
 
     `low`, `high` are t intervals over seeds on these test videos; `video_low`, `video_high` count
     the draw of test videos as well. Differences are paired by seed; `holm` corrects their p values
-    for all differences of the table; `equal` says that two one-sided tests place one within `MARGINS`. `loss_n` is the mean final L_N in nats, `uninformed` the loss
-    of a critic that knows the class frequencies alone; `collapsed`, in tables that have such runs,
-    counts those that answer every video alike.
+    for all differences of the table; `equal` says that two one-sided tests place one within `MARGINS`. Where
+    seeds share folds, each fold counts once, with the mean of its seeds. `loss_n` is the mean final L_N in
+    nats, `uninformed` the loss of a critic that knows the class frequencies alone; `collapsed`, in tables that
+    have such runs, counts those that answer every video alike.
     """
     lines = []
     for (row, split), cell in frame.groupby(["row", "split"], sort=False):
@@ -27,14 +28,27 @@ def summary(frame, runs):
         theirs = {run.settings.seed: run for run in runs
                   if run.row == one.against and run.metrics}
         other = frame[(frame.row == one.against) & (frame.split == split)]
+        cell, other, seen = _by_fold(cell, mine), _by_fold(other, theirs), cell
         lines.append({
-            "row": row, "against": one.against, "method": cell.method.iloc[0],
-            "backbone": cell.backbone.iloc[0], "split": split, "metric": cell.metric.iloc[0],
-            "seeds": cell.value.count(), **_game(mine.values()),
-            **_collapsed(mine.values(), split, cell.metric.iloc[0]),
+            "row": row, "against": one.against, "method": seen.method.iloc[0],
+            "backbone": seen.backbone.iloc[0], "split": split, "metric": seen.metric.iloc[0],
+            "seeds": seen.value.count(), **_game(mine.values()),
+            **_collapsed(mine.values(), split, seen.metric.iloc[0]),
             **compared(cell, other)})
         _widen(lines[-1], mine, theirs, split)
     return corrected(pd.DataFrame(lines))
+
+
+def _by_fold(cell, runs):
+    """A cell whose seeds share folds, a line a fold: they share its test videos, and count once.
+
+    A fold of which a run diverged has no value.
+    """
+    data = {seed: run.data for seed, run in runs.items()}
+    if not 1 < len(set(data.values())) < len(data):
+        return cell
+    return cell.assign(seed=cell.seed.map(data)).groupby("seed", as_index=False)[["value", "fidelity_auc"]].agg(
+        lambda values: values.mean(skipna=False))
 
 
 def compared(cell, other):

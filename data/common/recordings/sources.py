@@ -23,6 +23,7 @@ SOURCES = {
 # Where they lie under another name; beside the repository alone, where that leads out of the folder.
 FOLDERS = {"grid": "grid_s1", "salads": "../features", "gtea": "../features",
            "utkinect": "../features/utkinect"}
+SPLITS = {"salads": "tcn_splits", "gtea": "tcn_splits"}  # lies in the folder beside one of the set's own name
 
 
 def parser(name, about):
@@ -37,7 +38,7 @@ def beside(name, among=None):
     """The folder of a set in the folder `among`, or beside the repository; None where it is not."""
     for other in (name, FOLDERS.get(name, name)):
         folder = (among or BESIDE) / other
-        if folder.is_dir() and not (among and other.startswith("..")):
+        if (folder / SPLITS.get(name, ".")).is_dir() and not (among and other.startswith("..")):
             return folder
 
 
