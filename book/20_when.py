@@ -96,8 +96,8 @@ for n, what in enumerate((("test",), ("shifted",), ("test", "auc_"))):
         ax.label_outer()
 plots.show(fig, "phase-map", "mAP points (left, middle) and AUC (right)"
            " that TFE gains (blue) or loses (red) against the head trained"
-           " on, above with the adversary, below without. A star: the interval"
-           " leaves out zero. Planted features (synthetic).",
+           " on, above with the adversary, below without. A star: the"
+           " interval leaves out zero. Planted features (synthetic).",
            alt="Six heat maps by rho and snr, three a row.")
 
 # %% [markdown]
@@ -222,8 +222,8 @@ plots.legend(fig)
 plots.show(fig, "phase-knobs", "TFE minus the head trained on, over"
            " the action's share, the budget and the training set, planted"
            " features (synthetic); 95% t intervals over seeds. Below the"
-           " dashed line TFE loses; where an interval crosses it, there is no"
-           " clear difference.",
+           " dashed line TFE loses; where an interval crosses it, there is"
+           " no clear difference.",
            alt="Three panels of two lines with intervals around zero.")
 
 # %% [markdown]
