@@ -323,6 +323,8 @@ sets = {name: f"{recordings.SETS[name]} ({source})"
         for name, source in zip(recordings.UNTUNED, sources)}
 print(pd.read_csv(RESULTS / "windows.csv", index_col=0).loc[list(sets)].T)
 real = recordings.tables("_summary.csv", sets)
+lacking = sorted(set(sets.values()) - set(real.data))
+print("not run:", ", ".join(lacking) or "none")
 ours = real[(real.method == "tfe") & real.against.notna()]
 for measure, prefix in (("recognition", ""), ("fidelity", "auc_")):
     words = ours.apply(verdicts.verdict, axis=1, prefix=prefix)
@@ -371,8 +373,8 @@ names = ["table1", "table2", "table3", "fidelity", "plus", "plus_rho0",
 kinds = {"efficientnet-lite0": "synthetic videos", "planted": "synthetic "
          "features", "simulated": "simulated features",
          "scores": "supervised scores", "skeleton": "skeletons"}
-every = pd.concat([pd.read_csv(RESULTS / f"{n}.csv").assign(table=n)
-                   for n in names])
+every = pd.concat([pd.read_csv(path).assign(table=n) for n in names
+                   if (path := RESULTS / f"{n}.csv").is_file()])
 every = every[every.split == split].dropna(subset="fidelity_auc")
 every["data"] = every.encoder.map(kinds)
 
