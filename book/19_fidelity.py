@@ -318,9 +318,9 @@ plots.show(fig, "figure-4", "Leave-one-out saliency of three"
 # `TFE-plus`.
 
 # %%
-sources = "supervised", "supervised", "skeletons"
-sets = {name: f"{recordings.SETS[name]} ({source})"
-        for name, source in zip(recordings.UNTUNED, sources)}
+sets = {"salads": "50 Salads (supervised)", "gtea": "GTEA (supervised)",
+        "utkinect": "UTKinect (skeletons)"}
+assert tuple(sets) == recordings.UNTUNED
 print(pd.read_csv(RESULTS / "windows.csv", index_col=0).loc[list(sets)].T)
 real = recordings.tables("_summary.csv", sets)
 lacking = sorted(set(sets.values()) - set(real.data))

