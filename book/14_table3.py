@@ -310,7 +310,9 @@ why[["value"]].rename(columns={"value": "mAP"}).assign(
 # $-\mathcal L_N$ trains these layers, `probe_x` shows that $x$ itself has
 # lost the label, and no mask can bring it back. Without it there the loss is
 # gone, and no gain is left after the correction. The adversary is not what
-# helps. On BIKE nothing is clear. [Chapter 12](12_table1.ipynb) has what
+# helps. On BIKE nothing is clear after it. By its own interval TFE loses there
+# too, and a bounded adversary does, and $x$ keeps the least of the label with
+# TFE. [Chapter 12](12_table1.ipynb) has what
 # $-\mathcal L_N$ below $D$ costs a warm start.
 #
 # ## The printed rows

@@ -82,7 +82,7 @@ def told(measure, prefix):
     return words.replace("", "not measured")
 
 
-every = recordings.tables()  # all eight sets
+every = recordings.tables()  # chapter 19's too
 display(Markdown(recordings.said(
     every[every.split == split], lines[lines.data == PLANTED])))
 found = {name: told(name, prefix) for name, prefix in (
