@@ -398,7 +398,9 @@ signs = every.groupby(["table", "data"], sort=False)[
 signs.round(2)
 
 # %% [markdown]
-# **What it says.** @@SIGNS@@ Fidelity has to be measured; accuracy does not stand in for it.
+# **What it says.** On synthetic videos and planted features higher fidelity goes
+# with *lower* accuracy, over runs and over rows. On simulated features and on the
+# real sets the sign is the other one, and weak. Fidelity has to be measured; accuracy does not stand in for it.
 # **What it does not say.** That the two are unrelated within one system.
 # Within rows the sign changes as well, and the rows of a table share their
 # seeds, so that few independent runs tell.

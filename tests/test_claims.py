@@ -193,8 +193,6 @@ def test_the_evidence_names_the_reading_of_its_rows(tmp_path, given, said):
     pd.DataFrame([("X", "cold", None), ("X+TFE", "warm", "L_S"), ("X+TFE, below", "warm", "D"),
                   ("X cold", "cold", "D")], columns=["row", "start", "below"]).to_csv(path, index=False)
     assert claims.reading(tmp_path, {"name": "toy"} | given) == said
-    pd.read_csv(path)[["row"]].to_csv(path, index=False)
-    assert claims.reading(tmp_path, {"name": "toy", "row": "X"}) == "from scratch, -L_N below D: "
     assert claims.reading(tmp_path, {"name": "none"}) == claims.reading(tmp_path, {}) == ""
 
 
