@@ -74,9 +74,10 @@ axes[0].set(yticks=range(len(sets)), yticklabels=sets,
 axes[1].set_xlabel("recognition gained, points")
 plots.legend(fig)
 plots.show(fig, "bar", "TFE-plus minus each rival, 95% t intervals over"
-           " seeds. Synthetic: planted videos, planted features (of no"
-           " video). 50 Salads and GTEA have supervised frame scores."
-           " Dashed: what the bar asks.",
+           " seeds, of GTEA over folds. Synthetic: planted videos, planted"
+           " features (of no video). Real: "
+           + ", ".join(name for name in sets if "planted" not in name)
+           + ". Dashed: what the bar asks.",
            alt="A line a data set, up to four intervals each, fidelity left"
            " and recognition right.")
 
@@ -126,7 +127,8 @@ ax.set(yticks=range(len(rows)), yticklabels=rows, ylim=(5.5, -0.5),
 plots.legend(fig)
 plots.show(fig, "coarse", "What TFE gains on whole test videos after"
            " training on whole videos or on clips of one action, in three"
-           " readings. A dot a seed, planted videos (synthetic). The"
+           " readings, beside the head trained on; from scratch, beside the"
+           " plain head. A dot a seed, planted videos (synthetic). The"
            " paper's reason asks that the upper dots lie right of the"
            " lower ones.",
            alt="Six rows of dots, two colours each, around a dashed line at"
@@ -167,9 +169,9 @@ assert np.allclose(k * z_S + (T - k) * z_N, x.sum(0))
 # %% [markdown]
 # The budget $k$ and the rate were then drawn on `val`, two seeds each, and so
 # was the rate of gated MIL with shared weights (`tune_plus.yaml`). The
-# settings of `TFE-plus` within a point of the highest mAP had four more seeds
-# (`tune_plus_again.yaml`); the highest mean is taken. (Two earlier rules were
-# dropped after `test` had been seen: item 36 of the plan says which and why.)
+# settings of `TFE-plus` within about a point of the highest mAP had four more
+# seeds (`tune_plus_again.yaml`); the highest mean is taken. (Two earlier rules
+# were dropped after `test` had been seen: item 36 of the plan says which and why.)
 
 # %%
 tried, again = (
@@ -216,10 +218,11 @@ print("cleared, by rival:", bars.groupby("against", sort=False).met.agg(
 bars["data against fidelity recognition met".split()].set_index("data")
 
 # %% [markdown]
-# **What it says.** The bar is met on no data set. `TFE-plus` recognises as
-# well as gated MIL with a weight a class, or nearly so, and on planted features
-# far better than the plain heads. In fidelity it is above that gated MIL at
-# `rho` .9 alone, and below it at `rho` 0. The plain heads and gated MIL with
+# **What it says.** The bar is met on no data set. In recognition `TFE-plus` and
+# gated MIL with a weight a class are equal at `rho` .9 and not clearly apart
+# elsewhere; on planted features both are far above the plain heads. In fidelity
+# it is above that gated MIL at `rho` .9 alone, and below it at `rho` 0. The plain
+# heads and gated MIL with
 # shared weights recognise less on synthetic data and are more faithful there,
 # but for BIKE on the videos. On the videos a row without adversary is equal in
 # both measures. The *literal* adversary raises AUC by .04 at equal mAP, which no
@@ -235,9 +238,9 @@ bars["data against fidelity recognition met".split()].set_index("data")
 #
 # - Section 4.3 says that TFE gains most under coarse supervision. The first
 #   sentence says what became of it here.
-# - A mask a class recognises as well as gated MIL with a weight a class. Budget
-#   and bounded adversary add fidelity to it at `rho` .9 alone, and on no data set
-#   does `TFE-plus` clear the bar set beforehand.
+# - `TFE-plus` recognises like gated MIL with a weight a class. It is more faithful
+#   than that at `rho` .9 and less so at `rho` 0, at another rate. On no data set
+#   does it clear the bar set beforehand.
 # - The second answer is of TFE from scratch alone. A warm `TFE-plus` is a row of
 #   [chapter 23](23_leaderboard.ipynb).
 #
@@ -276,9 +279,8 @@ bars["data against fidelity recognition met".split()].set_index("data")
 #
 # <details><summary>Solution</summary>
 #
-# The choice was made on the planted videos of `rho` .5. The other five had
-# no part in it, though two of them are made by the same storyboards. For
-# it the test split and other seeds were kept apart, which guards
-# against luck in the choice, but not against a form that fits this world.
+# Settings were drawn on `val` of the planted videos of `rho` .5. But the rule was
+# changed after `test` of GTEA and of these videos had been seen. So only the
+# other four had no part in it, and two of them are made by the same storyboards.
 #
 # </details>

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # 22. Real recordings: people, cameras, sensors
 #
-# **Question.** The other tables stand on textures that move. Do their
+# **Question.** Most other tables stand on textures that move. Do their
 # findings hold on people, cameras and sensors?
 #
 # The answer first, computed from the tables that are there. Its words:
@@ -62,7 +62,7 @@ absent = [title for title in SETS.values() if title not in there]
 receipts = {title: json.loads((RESULTS / f"{name}.json").read_text())
             for name, title in SETS.items() if title in there}
 levels = runs.groupby("data").chance.mean()
-Markdown(f"Not run: {', '.join(absent) or 'none, all sets are there'}.")
+Markdown(f"Not run, of the five: {', '.join(absent) or 'none'}.")
 
 # %% tags=["hide-input"]
 def told(measure, prefix):
@@ -111,7 +111,7 @@ pd.concat(found).reindex(columns=there).replace(
 # own validation videos chose the rate of each row. `make reproduce-real`
 # makes the tables; without the files it says where they are to be had. Three
 # more sets stand in [chapter 19](19_fidelity.ipynb), where nothing could be
-# tuned; the first sentence counts them too. What these tables say of
+# tuned; the first sentence counts those that are run. What these tables say of
 # themselves:
 
 # %%
