@@ -325,7 +325,7 @@ assert tuple(sets) == recordings.UNTUNED
 print(pd.read_csv(RESULTS / "windows.csv", index_col=0).loc[list(sets)].T)
 real = recordings.tables("_summary.csv", sets)
 lacking = sorted(set(sets.values()) - set(real.data))
-print("not run:", ", ".join(lacking) or "none")
+display(Markdown(f"Not run: {', '.join(lacking) or 'none'}."))
 ours = real[(real.method == "tfe") & real.against.notna()]
 for measure, prefix in (("recognition", ""), ("fidelity", "auc_")):
     words = ours.apply(verdicts.verdict, axis=1, prefix=prefix)
@@ -336,8 +336,10 @@ wide = real.pivot(index="row", columns="data", values=["auc", "value"])
 wide.loc[list(dict.fromkeys(real.row))].round(3)
 
 # %%
-fig = plots.differences(ours.assign(split=ours.data), "points of mAP")
-plots.show(fig, "real", "Rows with TFE minus their controls on real"
+warm = ours[ours.against.str.endswith("trained on")
+            & ~ours.row.str.contains("below")]
+fig = plots.differences(warm.assign(split=warm.data), "points of mAP")
+plots.show(fig, "real", "TFE begun warm minus the head trained on, on real"
            " recordings, 95% t intervals over folds, before Holm's"
            " correction. Left recognition, right fidelity. 50 Salads and"
            " GTEA by SUPERVISED frame scores, UTKinect by skeletons.",

@@ -32,8 +32,9 @@ fits = pd.read_csv(RESULTS / "phase.csv")
 lines = pd.read_csv(RESULTS / "phase_summary.csv")
 receipt = pd.read_json(RESULTS / "phase.json", typ="series")
 knobs, where = receipt["standard"], [*receipt["standard"], "split"]
+print(len(fits), "lines, a fit on a split each;", len(lines), "in summary")
 
-
+# %%
 def tally(lines):
     """Verdicts over all points: of mAP, of AUC, of AUC where mAP holds."""
     value, auc = (lines.apply(verdicts.verdict, axis=1, prefix=prefix)
@@ -195,6 +196,8 @@ pair = statistics.paired(test[ours], test[control])
 cell = lines.query(here + " and rho == 0.5 and split == 'test'")
 line = cell.set_index("row").loc[ours]
 assert np.isclose(line.difference, pair["difference"], atol=1e-3)
+
+# %%
 (wide["test"] - wide["shifted"]).groupby("rho").mean().round(1)
 
 # %% [markdown]

@@ -198,12 +198,12 @@ BATCHES = {
     "sweep with a path": (whole(b"table: ../x\nsweep: [{rho: [0.1]}]\nseeds: [0]\nrows: "
                                 b"[{backbone: bike, method: tfe}]"), "table"),
     "sweep with a seed twice": (whole(b"table: x\nsweep: [{rho: [0.1]}]\nseeds: [0, 0]\nrows: "
-                                      b"[{backbone: bike, method: tfe}]"), "twice"),
+                                      b"[{row: a, backbone: bike, method: tfe}]"), "twice"),
     "sweep of nothing": (whole(b"table: x\nsweep: []\nseeds: [0]\nrows: []"), "rows"),
     "sweep of a knob unknown": (whole(b"table: x\nsweep: [{roh: [0.1]}]\nseeds: [0]\nrows: "
                                       b"[{backbone: bike, method: tfe}]"), "sweep"),
-    "sweep without epochs": (whole(b"table: x\nsweep: [{rho: [0.1]}]\nseeds: [0]\nschedule: "
-                                   b"{epochs: 0}\nrows: [{backbone: bike, method: tfe}]"), "epochs"),
+    "sweep without epochs": (whole(b"table: x\nsweep: [{rho: [0.1]}]\nseeds: [0]\nrows: "
+                                   b"[{row: a, backbone: bike, method: tfe, schedule: {epochs: 0}}]"), "epochs"),
 }
 
 
