@@ -336,9 +336,9 @@ wide = real.pivot(index="row", columns="data", values=["auc", "value"])
 wide.loc[list(dict.fromkeys(real.row))].round(3)
 
 # %%
-warm = ours[ours.against.str.endswith("trained on")
-            & ~ours.row.str.contains("below")]
-fig = plots.differences(warm.assign(split=warm.data), "points of mAP")
+begun = ours[ours.against.str.endswith("trained on")
+             & ~ours.row.str.contains("below")]
+fig = plots.differences(begun.assign(split=begun.data), "points of mAP")
 plots.show(fig, "real", "TFE begun warm minus the head trained on, on real"
            " recordings, 95% t intervals over folds, before Holm's"
            " correction. Left recognition, right fidelity. 50 Salads and"
@@ -351,9 +351,9 @@ plots.show(fig, "real", "TFE begun warm minus the head trained on, on real"
 # its control, in recognition or in fidelity, on GTEA or on UTKinect. By their own
 # intervals MSQNet's rows lie above the head trained on in AUC on both sets, by
 # .02 to .07, with the adversary and without it. That head had lost more by being
-# trained on, .04 and .07. On UTKinect two of them gain
-# 2.3 and 2.7 points as well, and MSQNet from scratch loses 4.7. Mean pooling is
-# the most faithful row of both sets.
+# trained on, .04 and .07. On UTKinect two of them gain 2.3 and 2.7 points as
+# well, and MSQNet from scratch loses 4.7. Mean pooling is the most faithful row
+# of both sets.
 #
 # Each seed of 50 Salads and UTKinect has test recordings of its own, so
 # that their intervals speak of other people too. GTEA has two seeds a fold,

@@ -32,7 +32,6 @@ fits = pd.read_csv(RESULTS / "phase.csv")
 lines = pd.read_csv(RESULTS / "phase_summary.csv")
 receipt = pd.read_json(RESULTS / "phase.json", typ="series")
 knobs, where = receipt["standard"], [*receipt["standard"], "split"]
-print(len(fits), "lines, a fit on a split each;", len(lines), "in summary")
 
 # %%
 def tally(lines):

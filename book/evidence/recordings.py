@@ -26,8 +26,10 @@ def said(lines, synthetic):
     looked for; MSQNet's is its control's fall at another rate. Intervals are of each line alone, before
     Holm's correction.
     """
+    lines = lines[lines.against.str.endswith(" trained on") | lines.row.isin(COLD)]
+
     def told(rows, prefix=""):
-        own = lines[lines.row.isin(rows) & (lines.against.str.endswith(" trained on") | (rows is COLD))]
+        own = lines[lines.row.isin(rows)]
         return own, pd.Series([verdict(line, prefix) for line in own.to_dict("records")], own.index, str)
 
     def moved(words):

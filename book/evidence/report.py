@@ -112,6 +112,7 @@ def page(name, frame, lines, dataset, folds=1):
                 f" ({folds} folds). " + SHARED * (frame.seed.nunique() > folds) if folds > 1 else
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
+    by_fold = frame.assign(seed=frame.seed % folds) if folds > 1 else frame  # as `batch.plan` deals them
     unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
     few = lines.seeds < statistics.FEWEST
     words = intervals(lines, f"{unit} (%)")
@@ -129,7 +130,7 @@ def page(name, frame, lines, dataset, folds=1):
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
-        + _positions(frame) + (told := answer.caption(frame.assign(seed=frame.seed % folds) if folds > 1 else frame)) + WORDS * bool(told)
+        + _positions(frame) + (told := answer.caption(by_fold)) + WORDS * bool(told)
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
