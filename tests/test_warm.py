@@ -123,7 +123,9 @@ def test_kernels_come_from_one_server_by_fork(tmp_path):
 
 
 @linux
-def test_a_killed_kernel_takes_no_other_with_it(tmp_path):
+def test_a_killed_kernel_takes_no_other_with_it(tmp_path, monkeypatch):
+    # papermill changes the folder of the whole process: of two threads, one may find the other's.
+    monkeypatch.chdir(tmp_path)
     run(tmp_path, "import os, time, signal")
     server = warm._servers[-1]
     with ThreadPoolExecutor() as threads:
