@@ -1,14 +1,12 @@
 """Sliders that need no kernel: one figure of many frames, drawn beforehand."""
 
-import io
 import json
 from base64 import b64encode
 from html import escape
 
 from IPython.display import HTML, Markdown, display
-from PIL.Image import open as open_picture
 
-from book.plots import png
+from book.plots import fewer, png
 
 TURN = """const figure = this.closest('figure'), value = JSON.parse(this.dataset.values)[this.value];
 figure.querySelectorAll('img').forEach((image, i) => image.hidden = i != this.value);
@@ -23,7 +21,7 @@ def show(frames, name, caption, film=False):
     """
     middle = len(frames) // 2
     pictures = "".join(
-        f'<img src="data:image/png;base64,{b64encode(_small_png(fig)).decode()}" '
+        f'<img src="data:image/png;base64,{b64encode(fewer(png(fig, dpi=96), 32)).decode()}" '
         f'alt="{escape(alt)}"{"" if number == middle else " hidden"}>'
         for number, (_, fig, alt) in enumerate(frames))
     values = escape(json.dumps([value for value, _, _ in frames]))
@@ -32,11 +30,3 @@ def show(frames, name, caption, film=False):
 aria-valuetext="{frames[middle][0]}" data-values="{values}" oninput="{escape(TURN)}"></label>
 <output>{frames[middle][0]}</output></figcaption></figure>"""))
     display(Markdown(f"**Figure ({name}).** {caption}"))
-
-
-def _small_png(fig):
-    """A frame among many, in 32 colours: a quarter of the bytes."""
-    buffer = io.BytesIO()
-    picture = open_picture(io.BytesIO(png(fig, dpi=96))).convert("RGB")
-    picture.quantize(32).save(buffer, format="png", optimize=True)
-    return buffer.getvalue()

@@ -285,18 +285,18 @@ def answered(verse, frame, others, split="test"):
     alike = lines[lines.against.isin(plain) & lines.row.isin([f"{row}+TFE" for row in plain])]
     rivals = more[more.against.isin(PLAIN)] if len(more) else more
     named = [rivals[rivals.on_val == rivals.on_val.max()], more[~more.against.isin(PLAIN)]] if len(more) else []
-    best = {row: lines[lines.row == row].nlargest(1, "value").iloc[0]
-            for row in ("gated MIL", *(f"{row}+TFE" for row in plain))}
+    means_of = {row: lines[(lines.row == row) & lines.chosen_by.str.contains("recognition")].iloc[0]
+                for row in ("gated MIL", *(name for row in plain for name in (f"{row}+TFE", row)))}
     return " ".join(filter(None, [
-        f"Then all sides had as many tries, {verse.configurations} configurations on `val`; what two rules chose was "
-        f"judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
+        f"Then every side had {verse.configurations} configurations on `val`, and the plain heads more; what two rules "
+        f"chose was judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
         f"Beside the plain head of its search, TFE is higher in mAP {_where(alike)}.",
         *(f"Beside {rival}, which was asked for afterwards, it is higher {_where(part)}."
           for each in named for rival, part in each.groupby("against", sort=False)),
         *(_briefly(line) for line in pd.concat([alike, *named]).to_dict("records")),
-        "Values that depart from the text: " + ", ".join(departures(verse, lines, plain)) + ".",
-        "By mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
-                                            for row, line in best.items()) + "."]))
+        *starts(verse, lines, plain),
+        "Chosen by recognition, mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
+                                                                for row, line in means_of.items()) + "."]))
 
 
 def _where(lines):
@@ -312,12 +312,14 @@ def _briefly(line):
     return f"{line['row']} by {line['chosen_by']}, beside {line['against']}: " + "; ".join(told) + "."
 
 
-def departures(verse, lines, plain):
-    """In how many values what was chosen with TFE departs from the text, in words, a choice each."""
+def starts(verse, lines, plain):
+    """Where what was chosen with TFE begins, and in how many values it departs from the text: a sentence a choice."""
     methods = {method.row: method for method in verse.methods}
     for (row, config), part in lines[lines.row.isin([f"{row}+TFE" for row in plain])].groupby(["row", "config"]):
         count = sum(value.kind == "departs" for value in verse.values(methods[row], config).values())
-        yield f"{count or 'none'} of {row}'s by {part.chosen_by.iloc[0]}"
+        begins = "at a trained head" if verse.settings(methods[row], config, 0)[1] else "from scratch"
+        yield (f"{row} by {part.chosen_by.iloc[0]} begins {begins} and departs from the text in {count or 'none'} of "
+               "its values.")
 
 
 def as_table(verse, frame, others):
