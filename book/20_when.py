@@ -225,9 +225,9 @@ Markdown(f"In recognition, {below.sum()} of the {len(held)} intervals of"
 # the more the clearer the actions are; but recognition holds at two of these
 # points, and is lower at one. At every point the plain head, before it is trained
 # on, is the most faithful of the four. All fits of TFE with the adversary end
-# *runaway*. From `test` to `shifted`, at `snr` 4, TFE falls less far than the
-# plain head and further than the head trained on: it suppresses no shortcut that
-# training on would not.
+# *runaway*. From `test` to `shifted`, at `snr` 4 and where scenes are a shortcut,
+# TFE falls less far than the plain head and further than the head trained on: it
+# suppresses no shortcut that training on would not.
 #
 # **What it does not say.** That the adversary alone does this. Each row has its
 # rate of Table 1, 1e-3 with the adversary and 3e-3 without, and a higher rate

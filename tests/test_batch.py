@@ -628,9 +628,11 @@ def test_a_run_that_answers_every_video_alike_is_counted(tmp_path, metric, score
 def test_collapsed_runs_stand_beside_their_row():
     frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
     dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
-    assert "collapsed" not in report.page("table1", frame, lines, dataset)
+    rates = dict.fromkeys(lines.row, 3e-6)
+    assert "collapsed" not in report.page("table1", frame, lines, dataset, rates)
     lines["collapsed"] = [2, *[np.nan] * (len(lines) - 1)]
-    text = report.page("table1", frame, lines, dataset)
+    text = report.page("table1", frame, lines, dataset, rates)
+    assert " 3e-6 " in text
     head, _, *cells = [line.split("|") for line in text.splitlines() if line.startswith("|")]
     assert [line[head.index(next(c for c in head if c.strip() == "collapsed"))].strip()
             for line in cells] == [f"2 of {lines.seeds[0]}", *[""] * (len(lines) - 1)]
@@ -640,9 +642,10 @@ def test_collapsed_runs_stand_beside_their_row():
 def test_a_caption_that_says_what_rose_says_how_that_was_told():
     frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
     dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
-    assert report.WORDS in report.page("table1", frame, lines, dataset)
+    rates = dict.fromkeys(lines.row, 1e-3)
+    assert report.WORDS in report.page("table1", frame, lines, dataset, rates)
     of_no_question = frame[frame.row == "MSQNet"]
-    text = report.page("table1", of_no_question, lines[lines.row == "MSQNet"], dataset)
+    text = report.page("table1", of_no_question, lines[lines.row == "MSQNet"], dataset, rates)
     assert "Holm" not in text and "raised" not in text
 
 

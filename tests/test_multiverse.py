@@ -474,6 +474,8 @@ def test_a_named_configuration_joins_the_best_and_no_curve(fits_apart):
     assert {("BIKE", 3), ("BIKE+TFE", 4)} < set(zip(best.method, best.config)) and len(best) == 4
     assert best.rate[best.config >= 3].eq("faster").all()
     assert evidence.readings(verse, frame).config.max() == 2
+    alone = multiverse.run(verse, configs=[4])  # BIKE has none of this number
+    assert set(zip(alone.method, alone.config)) == {("BIKE+TFE", 4)}
     for given, said in (({"rate": "other"}, "rate has no value 'other': choose of slow, fast"),
                         ({"k": "2", "rate": "slow"}, "has other axes: name its value of k")):
         with pytest.raises(StudyError, match=said):

@@ -105,8 +105,11 @@ def measures(runs, splits):
     return pd.DataFrame(lines, columns=["row", "method", "split", "seed", "measure", "value"])
 
 
-def page(name, frame, lines, dataset, folds=1):
-    """The table as a Markdown page, with a caption that says what was run and on what."""
+def page(name, frame, lines, dataset, rates, folds=1):
+    """The table as a Markdown page, with a caption that says what was run and on what.
+
+    rates: `{row: learning rate}`, because a row that hardly trains looks like one that does no harm.
+    """
     kind = "synthetic data" if dataset.synthetic else f"real data: {dataset.settings.get('source')}"
     of_seeds = ("a 95% t interval over seeds, each on the test videos of its own fold"
                 f" ({folds} folds). " + SHARED * (frame.seed.nunique() > folds) if folds > 1 else
@@ -117,7 +120,8 @@ def page(name, frame, lines, dataset, folds=1):
     few = lines.seeds < statistics.FEWEST
     words = intervals(lines, f"{unit} (%)")
     shown = pd.concat([
-        lines[["row", "split", "seeds"]], words.iloc[:, 0],
+        lines[["row", "split", "seeds"]],
+        lines.row.map(lambda row: f"{rates[row]:.0e}".replace("e-0", "e-")).rename("rate"), words.iloc[:, 0],
         lines.apply(interval, axis=1, name="video").rename("seeds and videos"),
         lines.against.fillna(""), words.iloc[:, 1:],
         lines.apply(_runaway, axis=1).rename("L_N runaway"),
@@ -161,7 +165,7 @@ def write(name, dataset, runs, splits, folder=LOCAL):
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
     folds = len({run.data for run in runs})
-    text = page(name, frame, lines, dataset, folds)
+    text = page(name, frame, lines, dataset, {run.row: run.settings.plan().lr for run in runs}, folds)
     saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
                          ("_measures.csv", measures(runs, splits))):

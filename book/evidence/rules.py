@@ -189,8 +189,10 @@ def paired(folder, name, ours, other, wanted=1):
 
 
 def less_in_rest(runs):
-    """z_N tells less of the label than z_S, by a fresh reader: yes, no, or no clear difference."""
-    found, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3)
+    """z_N tells less of the label than z_S, by a fresh reader: beyond the margin of equal recognition."""
+    # Probes answer in shares of 1, the margin is in points.
+    found, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3,
+                            margin=MARGINS["value"] / 100)
     return found, f"fresh reader, z_S minus z_N: {words}"
 
 

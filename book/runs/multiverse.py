@@ -187,15 +187,17 @@ def run(verse, workers=None, configs=None):
     again. configs: of the first stage these alone, and no other stage.
     Raises StudyError where one of them does not exist.
     """
-    if odd := [config for config in configs or () if config >= verse.configurations]:
-        raise StudyError(f"configuration {odd[0]} does not exist: choose of 0 to {verse.configurations - 1}")
+    wanted = configs or range(verse.configurations + len(verse.more))
+    if odd := [config for config in wanted if config >= verse.configurations + len(verse.more)]:
+        raise StudyError(f"configuration {odd[0]} does not exist: choose of 0 to "
+                         f"{verse.configurations + len(verse.more) - 1}")
     data = str(DATA / verse.dataset)
     done = {(row["key"], row["split"]): {name: row[name] for name in MEASURED}
             for folder in (RESULTS, LOCAL)
             for row in read_table(folder / f"{verse.table}.csv").to_dict("records")
             if not str(row["status"]).startswith(NOT_RUN)}
-    every = {method.row: configs or [*range(verse.configurations), *verse.joined(method.row)]
-             for method in verse.methods}
+    every = {method.row: [config for config in (*range(verse.configurations), *verse.joined(method.row))
+                          if config in wanted] for method in verse.methods}
     jobs = _jobs(verse, "search", every, [verse.seed], ["val"])
     frame = _complete(verse, jobs, done, data, workers)
     if configs:
