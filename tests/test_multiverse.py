@@ -400,10 +400,10 @@ def test_what_was_chosen_with_tfe_is_held_against_rivals_that_were_asked_for_sin
     assert lines.holm.min() == pytest.approx(lines.p.min() * together.notna().sum())
     told = evidence.answered(verse, frame, given)
     assert "TFE is higher in mAP in 2 of 4 choices (BIKE+TFE by recognition; BIKE+TFE by fidelity)." in told
-    assert f"Beside {strong}, which was asked for afterwards, it is higher in 0 of 2 choices." in told
-    assert "BIKE+TFE by fidelity, beside BIKE: mAP +2.0 [" in told and weak not in told
-    assert re.search(rf"BIKE\+TFE by recognition, beside {twin}: mAP -\S+ \[\S+ \S+\], lower;", told)
-    assert "gated MIL 50.0 and 0.500" in told and "of BIKE+TFE's by recognition" in told
+    assert f"Beside {strong}, which was asked for afterwards, it is higher in mAP in 0 of 2 choices." in told
+    assert weak not in told and f"Beside {twin}," in told
+    assert "gated MIL 50.0 and 0.500" in told and "; BIKE 50.1 and" in told
+    assert re.search(r"BIKE\+TFE by recognition begins (from scratch|at a trained head) and departs", told)
     summary = evidence.as_table(verse, frame, given)[1]
     assert f"BIKE+TFE, by fidelity, beside {strong}" in set(summary.row) and not summary.duplicated(["row", "split"]).any()
     lost = {name: (other, table[table.seed != 300]) for name, (other, table) in given.items()}

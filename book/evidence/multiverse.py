@@ -291,25 +291,22 @@ def answered(verse, frame, others, split="test"):
         f"Then every side had {verse.configurations} configurations on `val`, and the plain heads more; what two rules "
         f"chose was judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
         f"Beside the plain head of its search, TFE is higher in mAP {_where(alike)}.",
-        *(f"Beside {rival}, which was asked for afterwards, it is higher {_where(part)}."
+        *(f"Beside {rival}, which was asked for afterwards, it is higher in mAP {_where(part)}."
           for each in named for rival, part in each.groupby("against", sort=False)),
-        *(_briefly(line) for line in pd.concat([alike, *named]).to_dict("records")),
         *starts(verse, lines, plain),
         "Chosen by recognition, mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
                                                                 for row, line in means_of.items()) + "."]))
 
 
 def _where(lines):
-    """Of which choices mAP is higher, in words."""
-    found = [f"{line['row']} by {line['chosen_by']}" for line in lines.to_dict("records")
-             if not line["diverged"] and verdict(line) == "higher"]
-    return f"in {len(found)} of {len(lines)} choices" + f" ({'; '.join(found)})" * bool(found)
-
-
-def _briefly(line):
-    told = [f"{name} {interval(line, f'{prefix}difference', '+', digits).removesuffix(' =')}, {verdict(line, prefix)}"
-            for name, prefix, digits in (("mAP", "", 1), ("AUC", "auc_", 3))]
-    return f"{line['row']} by {line['chosen_by']}, beside {line['against']}: " + "; ".join(told) + "."
+    """Of how many choices mAP is higher, and of how many AUC is higher where recognition holds, or lower; in words."""
+    lines = lines[lines.diverged == 0]
+    value, auc = (lines.apply(verdict, axis=1, prefix=prefix) for prefix in ("", "auc_"))
+    found = lines.row[value == "higher"] + " by " + lines.chosen_by[value == "higher"]
+    kept = value.isin(["higher", "equal"])
+    return (f"in {len(found)} of {len(lines)} choices" + f" ({'; '.join(found)})" * bool(len(found))
+            + f". AUC is higher, at equal or higher mAP, in {((auc == 'higher') & kept).sum() or 'none'} and lower in "
+            f"{(auc == 'lower').sum() or 'none'}")
 
 
 def starts(verse, lines, plain):
