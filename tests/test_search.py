@@ -241,6 +241,13 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
     whole = path.read_text()
     frame[(frame.row != "Mean") | (frame.seed != 2)].to_csv(path, index=False)
     plan.write_text(yaml.safe_dump(TINY))
+    with monkeypatch.context() as searched:  # as long as nothing is chosen
+        searched.setattr(publish, "LOCAL", tmp_path / "local")
+        (tmp_path / "local").mkdir()
+        with pytest.raises(StudyError, match="tiny.csv is missing"):
+            publish.publish("tiny")
+        (tmp_path / "local" / "tiny_search_toy.csv").write_text("method\n")
+        assert publish.publish("tiny") == [tmp_path / "tiny_search_toy.csv"]
     assert {each.name for each in publish.publish("tiny")} == {"tiny.csv", "tiny.json",
                                                                "tiny_search_toy.csv"}
     path.write_text(whole)

@@ -55,9 +55,7 @@ def publish(name):
             raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
                              "the batch as it stands before you publish it")
     files += [path for path in [LOCAL / f"{name}{report.PEOPLE}"] if path.is_file()]
-    for path in files:
-        with atomic(RESULTS / path.name) as temporary:
-            shutil.copyfile(path, temporary)
+    written = _copied(files)
     if name in ("headline", "rate"):
         answer.write(ROOT / "README.md", "answer", answer.paragraph(*(
             pd.read_csv(RESULTS / f"{each}.csv") for each in ("headline", "rate_summary", "rate"))))
@@ -65,18 +63,30 @@ def publish(name):
         tables = recordings.tables(), pd.read_csv(RESULTS / "headline_summary.csv")
         answer.write(ROOT / "README.md", "recordings", recordings.said(*(
             table[table.split == "test"] for table in tables)))
+    return written
+
+
+def _copied(files):
+    """Copy files of `results/local/` to `results/`, each at once; return the paths written."""
+    for path in files:
+        with atomic(RESULTS / path.name) as temporary:
+            shutil.copyfile(path, temporary)
     return [RESULTS / path.name for path in files]
 
 
 def _publish_board(name, given):
     """A leaderboard's cells that have all their seeds; the chapter calls the others not run.
 
-    What is committed of sets that are not here stays, where the file names them.
+    Before it has chosen, the rows so far of its search alone, which count as done on any machine. What is
+    committed of sets that are not here stays, where the file names them.
     """
     files = [LOCAL / f"{name}{end}" for end in (
         ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
+    there = [path for path in files if path.is_file()]
+    if there and not set(files[:2]) & set(there):
+        return _copied(there)
     for path in files:
-        if not path.is_file():
+        if path not in there:
             raise StudyError(f"{path} is missing: run `python -m book batch "
                              f"{BOOK.name}/batches/{name}.yaml` first")
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
@@ -91,9 +101,7 @@ def _publish_board(name, given):
     stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
     both = pd.concat([part for part in (frame[whole], stays) if len(part)])
     write_csv(RESULTS / files[0].name, both, float_format="%.6g")
-    for path in files[1:]:
-        with atomic(RESULTS / path.name) as temporary:
-            shutil.copyfile(path, temporary)
+    _copied(files[1:])
     return [RESULTS / path.name for path in files]
 
 
@@ -118,15 +126,11 @@ def _publish_search(name, path):
     there, here = (pd.MultiIndex.from_frame(each[search.CELL]) for each in (before, frame))
     if lost := (~there.isin(here)).sum():
         raise StudyError(f"{made} lacks {lost} rows of {RESULTS / made.name}: run the batch as it stands first")
-    written = [RESULTS / made.name]
-    with atomic(written[0]) as temporary:
-        shutil.copyfile(made, temporary)
+    written = _copied([made])
     others = multiverse.asked_since() if name == "multiverse" else {}
     runs, summary = multiverse.as_table(verse, frame, others)
     if len(runs):
-        written.append(RESULTS / f"{name}.json")
-        with atomic(written[-1]) as temporary:
-            shutil.copyfile(LOCAL / f"{name}.json", temporary)
+        written += _copied([LOCAL / f"{name}.json"])
     for end, table in (("_final", runs), ("_final_summary", summary)):
         if len(table) and name not in multiverse.FURTHER.values():  # those are lines of the first search's summary
             written.append(RESULTS / f"{name}{end}.csv")

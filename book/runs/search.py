@@ -217,15 +217,14 @@ def run(board, workers=None):
                 for row in able.rows if row not in chosen}
     for row, reason in refused.items():
         print(f"{row}: not run: {reason}")
-    frame = _finals(board, chosen, refused, workers)
     write_json(LOCAL / f"{board.table}.json", {
         "development": board.development, "configurations": board.configurations,
-        "profile": board.profile, "sets": sorted(frame.dataset.unique()),
+        "profile": board.profile, "sets": sorted(name for name in board.sets if here(board, name)),
         "read": {name: one.read or board.read for name, one in board.sets.items()},
         "chosen": {row: {"config": config, **_drawn(board, row, config)}
                    for row, config in chosen.items()},
         **provenance.receipt(board.device)})
-    return frame
+    return _finals(board, chosen, refused, workers)
 
 
 def here(board, name):
