@@ -4,9 +4,6 @@ import pandas as pd
 
 from book.evidence import multiverse
 from book.evidence.summary import corrected
-from book.evidence.verdicts import verdict
-
-WORDS = "higher", "equal", "no clear difference", "lower"
 
 
 def here(worlds, frame):
@@ -33,10 +30,3 @@ def table(worlds, frame):
         parts.append(multiverse.held(verse, worlds.chosen, runs).assign(
             dataset=name, synthetic=first.synthetic, metric=first.metric))
     return corrected(pd.concat(parts)) if parts else pd.DataFrame()
-
-
-def counted(lines, row, against, prefix=""):
-    """On how many sets a row is higher, equal, not clearly apart or lower: `{word: names of sets}`."""
-    lines = lines[(lines.row == row) & (lines.against == against)]
-    told = {line["dataset"]: verdict(line, prefix) for line in lines.to_dict("records")}
-    return {word: [name for name, said in told.items() if said == word] for word in WORDS}
