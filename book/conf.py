@@ -25,7 +25,7 @@ myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "deflist", "at
 # Reference pages print tables that are made from the committed results here and now.
 myst_substitutions = {made.__name__: made() for made in (
     status.status, status.versions, status.chapter_times, status.footprint, status.not_run,
-    status.repeats, status.silent, status.axes, status.reliability, status.contents,
+    status.repeats, status.silent, status.axes, status.printed_axes, status.reliability, status.contents,
     status.answer)}
 myst_heading_anchors = 3
 bibtex_bibfiles = ["references.bib"]

@@ -162,8 +162,15 @@ def silent():
     return pd.read_csv(RESULTS / "choices.csv").fillna("").to_markdown(index=False)
 
 
-def axes():
+def axes(printed=False):
     """The axes of the multiverse: what the text says of each value, and what it does in both heads."""
     verse = read(BOOK / "batches" / "multiverse.yaml")
     lines = multiverse.readings(verse, read_table(RESULTS / f"{verse.table}.csv"))
-    return multiverse.told(verse, lines, ["MSQNet+TFE", "BIKE+TFE"]).to_markdown(index=False)
+    table = multiverse.told(verse, lines[lines.printed] if printed else lines, ["MSQNet+TFE", "BIKE+TFE"])
+    drawn = (table.iloc[:, 3:] != "").any(axis=1)
+    return table[drawn].to_markdown(index=False)
+
+
+def printed_axes():
+    """The same of printed readings alone."""
+    return axes(printed=True)
