@@ -62,6 +62,21 @@ def test_a_run_made_again_equals_the_committed_one(here, capsys):
     assert "--seed 1" in said and "toy" in said and "\nequal" in said
 
 
+def test_a_table_whose_data_are_not_here_is_named_and_the_others_go_on(here, capsys):
+    gone = here / "batches" / "gone.yaml"
+    try:
+        gone.write_text(GRID.format(data=here / "nowhere", k=4, tau=0.5).replace("table: toy", "table: gone"))
+        shutil.copyfile(here / "toy.csv", here / "gone.csv")
+        assert main(["report", "--verify", "--seed", "1"]) == 2
+        said = capsys.readouterr().out
+        assert "gone: not compared: " in said and "equal, each within what `allowed` says: 1 of 2 tables" in said
+        assert main(["report", "--verify", "gone", "--seed", "1"]) == 2
+        assert "nowhere" in capsys.readouterr().err
+    finally:
+        for path in (gone, here / "gone.csv"):
+            path.unlink()
+
+
 def test_one_changed_digit_is_found(here, capsys):
     table = pd.read_csv(here / "toy.csv")
     try:

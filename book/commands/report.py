@@ -40,11 +40,21 @@ def run(options):
 
 def run_again(options):
     seed = SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    print(f"--seed {seed}")
-    equal = True
-    for name in options.tables or verify.tables():
-        both = verify.verify(name, seed)
+    print(f"--seed {seed}", flush=True)
+    names, different, left_out = options.tables or verify.tables(), [], []
+    for name in names:
+        try:
+            both = verify.verify(name, seed)
+        except StudyError as error:  # most often a dataset that is not here: the other tables go on
+            if options.tables:
+                raise
+            left_out.append(name)
+            print(f"\n{name}: not compared: {error}", flush=True)
+            continue
         print(f"\n{name}\n{both.to_markdown(index=False)}", flush=True)
-        equal &= both.equal.all()
-    print("\nequal, each within what `allowed` says" if equal else "\nDIFFERENT: see above")
-    return 0 if equal else 1
+        different += [] if both.equal.all() else [name]
+    print(f"\nDIFFERENT: {', '.join(different)}" if different else
+          f"\nequal, each within what `allowed` says: {len(names) - len(left_out)} of {len(names)} tables")
+    if left_out:
+        print(f"not compared: {', '.join(left_out)}")
+    return 1 if different else 2 if left_out else 0
