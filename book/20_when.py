@@ -63,7 +63,8 @@ def told(column):
 
 display(Markdown("\n".join(
     [f"A point is a synthetic world and a split; there are {len(both)}."
-     " Beside the head trained on; the adversary, beside TFE without:\n"]
+     " TFE, with adversary and without, is held against the head trained"
+     " on; the last line holds the two against each other:\n"]
     + [f"- {name}: in recognition {told((name, 'mAP'))}; in fidelity"
        f" {told((name, 'AUC'))}." for name in asked])))
 counted.T
@@ -215,7 +216,8 @@ Markdown(f"In recognition, {below.sum()} of the {len(held)} intervals of"
          " both rows lie below zero, each taken by itself, and"
          f" {above.sum()} above. An interval"
          f" reaches about {middle:.1f} points to either side ({low:.1f} to"
-         f" {high:.1f}). Smaller gains could hardly have been seen.")
+         f" {high:.1f}). Smaller gains could hardly have been seen; Holm's"
+         " rule, over all points, asks for larger ones still.")
 
 # %% [markdown]
 # ## What was chosen, elsewhere
@@ -261,10 +263,10 @@ plots.show(fig, "elsewhere", "What was chosen with TFE minus what the same"
 # and actions are faint. In recognition nothing outlives Holm's correction; by
 # their own intervals four of the six points at `snr` 4 lie below zero. Beside
 # TFE *without* its adversary it is more faithful at every point, by .02 to .15,
-# the more the clearer the actions are; but recognition holds at two of these
-# points, and is lower at one. At every point the plain head, before it is trained
+# the more the clearer the actions are; but mAP is equal or higher at two of
+# these points, and lower at one. At every point the plain head, before it is trained
 # on, is the most faithful of the four. All fits of TFE with the adversary end
-# *runaway*. From `test` to `shifted`, at `snr` 4 and where scenes are a shortcut,
+# *runaway*: $A_N$ does far worse than a guess. From `test` to `shifted`, at `snr` 4 and where scenes are a shortcut,
 # TFE falls less far than the plain head and further than the head trained on: it
 # suppresses no shortcut that training on would not.
 #
@@ -280,8 +282,8 @@ plots.show(fig, "elsewhere", "What was chosen with TFE minus what the same"
 #   seed and corrected for their number.
 # - By the question set beforehand TFE gains at no point on the head trained on.
 # - TFE with its adversary is more faithful than without, at every point and at
-#   another rate; recognition holds at two. The plain head trained half as long is
-#   more faithful still.
+#   another rate; mAP is equal or higher at two. The plain head trained half as
+#   long is more faithful still, and at some points recognises less.
 # - Whether coarse supervision or another form of TFE changes this is asked
 #   in [chapter 21](21_plus.ipynb).
 #

@@ -22,7 +22,7 @@ THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
         "no clear difference": "not clearly apart from"}
 # Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34 and 35).
 PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE searched whole": "multiverse_warm"}
-FURTHER = PLAIN | {"itself at weight 0": "multiverse_twin"}
+FURTHER = PLAIN | {"itself, adversary off": "multiverse_twin"}
 RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
 
 
@@ -282,31 +282,36 @@ def answered(verse, frame, others, split="test"):
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
     lines, more = (each[each.split == split] if len(each) else each for each in (lines, further(verse, frame, others)))
-    alike = lines[lines.against.isin(plain) & lines.row.isin([f"{row}+TFE" for row in plain])]
+    ours = lines[lines.row.isin([f"{row}+TFE" for row in plain])]
     rivals = more[more.against.isin(PLAIN)] if len(more) else more
     named = [rivals[rivals.on_val == rivals.on_val.max()], more[~more.against.isin(PLAIN)]] if len(more) else []
-    means_of = {row: lines[(lines.row == row) & lines.chosen_by.str.contains("recognition")].iloc[0]
-                for row in ("gated MIL", *(name for row in plain for name in (f"{row}+TFE", row)))}
+    means_of = [one[one.chosen_by.str.contains("recognition")].iloc[0] for one in (
+        lines[lines.row == row] for row in ("gated MIL", *(name for row in plain for name in (f"{row}+TFE", row))))]
+    theirs = [one for part in named[:1] for one in part[part.chosen_by.str.contains("recognition")].itertuples()]
     return " ".join(filter(None, [
         f"Then every side had {verse.configurations} configurations on `val`, and the plain heads more; what two rules "
         f"chose was judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
-        f"Beside the plain head of its search, TFE is higher in mAP {_where(alike)}.",
+        f"Beside the plain head of its search, TFE is higher in mAP {_where(ours[ours.against.isin(plain)])}.",
+        f"Beside what was searched without adversary, it is higher in mAP {_where(ours[~ours.against.isin(plain)])}.",
         *(f"Beside {rival}, which was asked for afterwards, it is higher in mAP {_where(part)}."
           for each in named for rival, part in each.groupby("against", sort=False)),
         *starts(verse, lines, plain),
-        "Chosen by recognition, mean mAP and AUC: " + "; ".join(f"{row} {line.value:.1f} and {line.auc:.3f}"
-                                                                for row, line in means_of.items()) + "."]))
+        "Chosen by recognition, mean mAP and AUC: " + "; ".join(
+            [f"{one.row} {one.value:.1f} and {one.auc:.3f}" for one in means_of]
+            + [f"{one.against} {one.value - one.difference:.1f} and {one.auc - one.auc_difference:.3f}"
+               for one in theirs]) + "."]))
 
 
 def _where(lines):
-    """Of how many choices mAP is higher, and of how many AUC is higher where recognition holds, or lower; in words."""
+    """Of how many choices mAP is higher, and of how many AUC is higher or lower, in words."""
     lines = lines[lines.diverged == 0]
     value, auc = (lines.apply(verdict, axis=1, prefix=prefix) for prefix in ("", "auc_"))
     found = lines.row[value == "higher"] + " by " + lines.chosen_by[value == "higher"]
-    kept = value.isin(["higher", "equal"])
-    return (f"in {len(found)} of {len(lines)} choices" + f" ({'; '.join(found)})" * bool(len(found))
-            + f". AUC is higher, at equal or higher mAP, in {((auc == 'higher') & kept).sum() or 'none'} and lower in "
-            f"{(auc == 'lower').sum() or 'none'}")
+    higher, kept = auc == "higher", value.isin(["higher", "equal"])
+    return (f"in {len(found) or 'none'} of {len(lines)} choice{'s' * (len(lines) != 1)}" + f" ({'; '.join(found)})" * bool(len(found))
+            + f". AUC is higher in {higher.sum() or 'none'}"
+            + f", {(higher & kept).sum() or 'none'} of them at equal or higher mAP," * int(higher.any())
+            + f" and lower in {(auc == 'lower').sum() or 'none'}")
 
 
 def starts(verse, lines, plain):
@@ -315,8 +320,8 @@ def starts(verse, lines, plain):
     for (row, config), part in lines[lines.row.isin([f"{row}+TFE" for row in plain])].groupby(["row", "config"]):
         count = sum(value.kind == "departs" for value in verse.values(methods[row], config).values())
         begins = "at a trained head" if verse.settings(methods[row], config, 0)[1] else "from scratch"
-        yield (f"{row} by {part.chosen_by.iloc[0]} begins {begins} and departs from the text in {count or 'none'} of "
-               "its values.")
+        yield (f"{row} by {part.chosen_by.iloc[0]} begins {begins}; rate and epochs apart, {count or 'none'} of its "
+               f"values depart{'s' * (count == 1)} from the text.")
 
 
 def as_table(verse, frame, others):
