@@ -48,7 +48,8 @@ lines = multiverse.readings(verse, rows)
 ours = f"{head}+TFE"
 axes = {m.row: m.axes for m in verse.methods}
 found = lines[lines.method == ours]
-effects = multiverse.effects(found, axes[ours], measure).dropna(subset="low")
+effects = multiverse.effects(found, axes[ours], measure)
+effects = effects.dropna(subset="low")
 by_axis = multiverse.by_axis(effects) if len(effects) else effects
 sure = by_axis[by_axis.holm < 0.05]
 run = f"{len(found)} of {verse.configurations} readings of {ours} are run"
