@@ -305,11 +305,12 @@ def answered(verse, frame, others, split="test"):
 def _where(lines):
     """Of how many choices mAP is higher, and of how many AUC is higher or lower, in words."""
     lines = lines[lines.diverged == 0]
-    value, auc = (lines.apply(verdict, axis=1, prefix=prefix) for prefix in ("", "auc_"))
+    value, auc = (pd.Series([verdict(line, prefix) for line in lines.to_dict("records")], lines.index, object)
+                  for prefix in ("", "auc_"))
     found = lines.row[value == "higher"] + " by " + lines.chosen_by[value == "higher"]
     higher, kept = auc == "higher", value.isin(["higher", "equal"])
-    return (f"in {len(found) or 'none'} of {len(lines)} choice{'s' * (len(lines) != 1)}" + f" ({'; '.join(found)})" * bool(len(found))
-            + f". AUC is higher in {higher.sum() or 'none'}"
+    return (f"in {len(found) or 'none'} of {len(lines)} choice{'s' * (len(lines) != 1)}"
+            + f" ({'; '.join(found)})" * bool(len(found)) + f". AUC is higher in {higher.sum() or 'none'}"
             + f", {(higher & kept).sum() or 'none'} of them at equal or higher mAP," * int(higher.any())
             + f" and lower in {(auc == 'lower').sum() or 'none'}")
 
