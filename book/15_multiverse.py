@@ -70,7 +70,8 @@ else:
                 f" {form.format(one.difference).lstrip('+')} above the"
                 " worst."
                 for one in sure.itertuples()))
-last = " ".join(multiverse.said(final, f"{name}+TFE") for name in HEADS)
+last = " ".join(filter(None, (multiverse.said(final, f"{name}+TFE")
+                              for name in HEADS)))
 Markdown(f"**Answer.** {last or 'The last stage, on test, is not run yet.'}"
          f" On `val`, one seed each: {told}")
 
@@ -296,7 +297,8 @@ verdicts.readable(on_test[on_test.against.notna()].assign(
 #
 # Asked after `test` was read (items 34 and 35). What was chosen of MSQNet+TFE
 # and BIKE+TFE has the losses of both critics, not of $D$, train the layers below
-# $D$, three updates of theirs for one of $D$. And BIKE's rival was chosen among few: 16 of plain
+# $D$, three updates of theirs for one of $D$. And BIKE's rival was chosen among
+# few: 16 of plain
 # BIKE's 20 places went to cold heads that fell on further seeds, and 1e-2 was
 # held back by one of them. So plain BIKE was searched again with 60 epochs, and
 # warm with rates up to 3e-2; each choice, by four seeds of `val`, got the ten
@@ -323,7 +325,8 @@ Markdown("\n".join(f"- {part}" for part in [*parts, "On `shifted`: " + (
 # without adversary, and departs from the text in four values; on `val` the best
 # that begins at a trained head stays below the best plain BIKE. Beside the plain
 # BIKE of 60 epochs, BIKE+TFE is higher by one rule. Beside a warm plain BIKE that
-# was searched whole, which is the better of the two on `val`, the gain in mAP is not clear any
+# was searched whole, which is the better of the two on `val`, the gain in mAP is
+# not clear any
 # more. In AUC it depends on the plain head: above the one of the highest mAP,
 # equal to the more faithful one. So how well the *plain* head is tuned decides
 # as much as TFE does. Nor is it the adversary: the chosen BIKE+TFE equals itself

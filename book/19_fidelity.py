@@ -88,7 +88,8 @@ print(f"{np.mean(wins):.3f} of {len(wins)} pairs, half for a tie")
 # ## Every row
 #
 # 95% t intervals over seeds. The difference is to the head trained on for TFE
-# that begins at it, to the vanilla head for TFE from scratch, and to gated attention MIL (Ilse et al. 2018) for everything else, here with
+# that begins at it, to the vanilla head for TFE from scratch, and to gated
+# attention MIL (Ilse et al. 2018) for everything else, here with
 # attention weights of its own for each class: whoever
 # claims fidelity should beat the thing that a user would pick instead.
 # Fidelity is the AUC here; by mass or pointing the order of the heads is
