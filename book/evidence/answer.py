@@ -118,8 +118,8 @@ def paragraph(runs, rate=None, alike=None, split="test"):
     asked = lines[lines.question == "TFE"]
     equal_rate = None if rate is None else at_one_rate(rate, alike, split)
     return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join([
-        f"On synthetic videos, over {asked.seeds.min()} seeds, each head with TFE is compared with the same head "
-        "trained for as long without it, each at its own best learning rate.",
+        f"On synthetic videos, over {asked.seeds.min()} seeds, TFE is added to a trained head, and compared with "
+        "that head trained on for as long without it, each at its own best learning rate.",
         f"{of_heads(asked, 'mAP')}. By AUC, {of_heads(asked, 'fidelity', 'auc_')}.", *kept(runs, lines, split),
         f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
             "Now both sides take the learning rate that is best for TFE.",

@@ -20,6 +20,7 @@ from data.files.paths import BOOK, RESULTS
 MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
         "no clear difference": "not clearly apart from"}
+SHORT = {"higher": "higher", "lower": "lower", "equal": "equal", "no clear difference": "not clear"}
 # Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34 and 35).
 PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE searched whole": "multiverse_warm"}
 FURTHER = PLAIN | {"itself, adversary off": "multiverse_twin"}
@@ -276,53 +277,62 @@ def further(verse, frame, others):
 
 
 def answered(verse, frame, others, split="test"):
-    """The last stage for a reader in a hurry: each choice with TFE beside the plain head, its rivals, and gated MIL."""
+    """The last stage for a reader in a hurry: each choice with TFE, what it has, and what it has beside its rivals."""
     lines = finals(verse, frame)
     if lines.empty:
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
     lines, more = (each[each.split == split] if len(each) else each for each in (lines, further(verse, frame, others)))
+    if len(more):  # of plain heads that were searched again, the better on val
+        again = more.against.isin(PLAIN)
+        more = more[~again | (more.on_val == more.on_val[again].max())]
     ours = lines[lines.row.isin([f"{row}+TFE" for row in plain])]
-    rivals = more[more.against.isin(PLAIN)] if len(more) else more
-    named = [rivals[rivals.on_val == rivals.on_val.max()], more[~more.against.isin(PLAIN)]] if len(more) else []
-    means_of = [one[one.chosen_by.str.contains("recognition")].iloc[0] for one in (
-        lines[lines.row == row] for row in ("gated MIL", *(name for row in plain for name in (f"{row}+TFE", row))))]
-    theirs = [one for part in named[:1] for one in part[part.chosen_by.str.contains("recognition")].itertuples()]
-    return " ".join(filter(None, [
+    beside, without = (ours[ours.against.isin(plain) == of_plain] for of_plain in (True, False))
+    table = [["chosen with TFE", "mAP", "AUC", "beside its plain head", "beside TFE without adversary",
+              "asked for afterwards"], ["---"] * 6]
+    for (row, config), part in ours.groupby(["row", "config"]):
+        since = more[(more.row == row) & (more.config == config)] if len(more) else more
+        table.append([f"{row} by {part.chosen_by.iloc[0]}{_began(verse, row, config)}", f"{part.value.iloc[0]:.1f}",
+                      f"{part.auc.iloc[0]:.3f}", *(_briefly(part[part.index.isin(each.index)]) for each in (beside, without)),
+                      "<br>".join(f"{rival}: {_briefly(those)}" for rival, those in since.groupby("against", sort=False))])
+    return "\n".join([
         f"Then every side had {verse.configurations} configurations on `val`, and the plain heads more; what two rules "
-        f"chose was judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)).",
-        f"Beside the plain head of its search, TFE is higher in mAP {_where(ours[ours.against.isin(plain)])}.",
-        f"Beside what was searched without adversary, it is higher in mAP {_where(ours[~ours.against.isin(plain)])}.",
-        *(f"Beside {rival}, which was asked for afterwards, it is higher in mAP {_where(part)}."
-          for each in named for rival, part in each.groupby("against", sort=False)),
-        *starts(verse, lines, plain),
-        "Chosen by recognition, mean mAP and AUC: " + "; ".join(
-            [f"{one.row} {one.value:.1f} and {one.auc:.3f}" for one in means_of]
-            + [f"{one.against} {one.value - one.difference:.1f} and {one.auc - one.auc_difference:.3f}"
-               for one in theirs]) + "."]))
+        f"chose was judged on fresh seeds of `{split}` ([chapter 15](book/15_multiverse.ipynb)). Beside the plain head of "
+        f"its search, TFE is higher in mAP {_where(beside)}; beside what was searched without "
+        f"adversary {_where(without)}. Chosen by recognition, mean mAP and AUC: "
+        f"{_means(lines, ['gated MIL', *plain])}.", "",
+        *(f"| {' | '.join(cells)} |" for cells in table)])
 
 
 def _where(lines):
-    """Of how many choices mAP is higher, and of how many AUC is higher or lower, in words."""
+    """Of how many choices mAP is higher, in words."""
     lines = lines[lines.diverged == 0]
-    value, auc = (pd.Series([verdict(line, prefix) for line in lines.to_dict("records")], lines.index, object)
-                  for prefix in ("", "auc_"))
-    found = lines.row[value == "higher"] + " by " + lines.chosen_by[value == "higher"]
-    higher, kept = auc == "higher", value.isin(["higher", "equal"])
-    return (f"in {len(found) or 'none'} of {len(lines)} choice{'s' * (len(lines) != 1)}"
-            + f" ({'; '.join(found)})" * bool(len(found)) + f". AUC is higher in {higher.sum() or 'none'}"
-            + f", {(higher & kept).sum() or 'none'} of them at equal or higher mAP," * int(higher.any())
-            + f" and lower in {(auc == 'lower').sum() or 'none'}")
+    higher = sum(verdict(line) == "higher" for line in lines.to_dict("records"))
+    return f"in {higher or 'none'} of {len(lines)} choice{'s' * (len(lines) != 1)}"
 
 
-def starts(verse, lines, plain):
-    """Where what was chosen with TFE begins, and in how many values it departs from the text: a sentence a choice."""
-    methods = {method.row: method for method in verse.methods}
-    for (row, config), part in lines[lines.row.isin([f"{row}+TFE" for row in plain])].groupby(["row", "config"]):
-        count = sum(value.kind == "departs" for value in verse.values(methods[row], config).values())
-        begins = "at a trained head" if verse.settings(methods[row], config, 0)[1] else "from scratch"
-        yield (f"{row} by {part.chosen_by.iloc[0]} begins {begins}; rate and epochs apart, {count or 'none'} of its "
-               f"values depart{'s' * (count == 1)} from the text.")
+def _means(lines, rows):
+    """What the rule "recognition" chose of these rows has, in words."""
+    those = (lines[(lines.row == row) & lines.chosen_by.str.contains("recognition")] for row in rows)
+    return "; ".join(f"{one.row.iloc[0]} {one.value.iloc[0]:.1f} and {one.auc.iloc[0]:.3f}"
+                     for one in those if len(one))
+
+
+def _began(verse, row, config):
+    """Where a choice with TFE begins, and how many of its values, rate and epochs apart, depart from the text."""
+    method = next(method for method in verse.methods if method.row == row)
+    count = sum(value.kind == "departs" for value in verse.values(method, config).values())
+    begins = "at a trained head" if verse.settings(method, config, 0)[1] else "from scratch"
+    return f", begun {begins}, {count or 'no'} departure{'s' * (count != 1)} from the text"
+
+
+def _briefly(lines):
+    """How a choice differs from a rival, a word and a size a measure; the rule where the rival hangs on it."""
+    return "; ".join(
+        f"by {line['chosen_by']} " * (len(lines) > 1) + (f"{line['diverged']} runs diverged" if line["diverged"] else
+        ", ".join(f"{name} {SHORT[verdict(line, prefix)]} ({line[f'{prefix}difference']:+z.{digits}f})"
+                  for prefix, name, digits in (("", "mAP", 1), ("auc_", "AUC", 3))))
+        for line in lines.to_dict("records") if pd.notna(line["against_config"]))
 
 
 def as_table(verse, frame, others):
