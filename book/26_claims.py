@@ -36,12 +36,13 @@
 # that the paper prints, so that the interval, not the word, says what may be
 # left.
 #
-# Not corrected are differences of gains, differences of falls, whole videos
-# against clips, and the pairs of Table 3. They are judged by that margin and
-# their 95% interval. Attention, mass and what a fresh reader finds have no
-# margin: here the interval alone decides. (The README's words on mass are
-# corrected.) A larger gain must be a gain: a smaller loss confirms nothing.
-# Claims marked *Ours* are this book's.
+# Differences of gains and of falls, whole videos against clips, the pairs of
+# Table 3, attention, mass and what a fresh reader finds stand in no such table.
+# Here Bonferroni's rule corrects, over all readings and rows of the claim. So a
+# printed 95% interval may leave out 0, and its reading still be called not
+# reproduced. Attention, mass and independence have no margin, the others have. A
+# larger gain must be a gain: a smaller loss confirms nothing. Claims marked *Ours*
+# are this book's.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity
 # on these and on real recordings, a row a set. A verdict on them says
@@ -205,8 +206,7 @@ rows("not testable here")
 # the batch is run again, every reading of the row must hold. A difference of
 # a table's row must then lie on the claimed side. It must not be `equal`
 # within the margin, and its p value must be below .05 after Holm's
-# correction. For a difference of gains or of falls the 95% interval takes
-# the place of that p value.
+# correction; for a difference of gains or of falls, after Bonferroni's.
 #
 # </details>
 #
@@ -217,8 +217,7 @@ rows("not testable here")
 #
 # About one in twenty, half of them on each side. The ledger errs less. Most
 # of its rows ask for both heads or for several readings, and for a
-# difference beyond the margin; a table's differences have to outlive Holm's
-# correction too.
+# difference beyond the margin, and all have to outlive a correction.
 #
 # </details>
 #

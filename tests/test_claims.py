@@ -87,6 +87,19 @@ def test_a_pair_of_rows(tmp_path):
     assert verdict == "not reproduced here" and "], equal, 5 seeds" in words
 
 
+def test_what_outlives_no_correction_over_its_claim_is_not_reproduced(tmp_path):
+    runs = [{"row": row, "seed": seed, "split": "test", "value": 50 + gain * (row == "x"), "fidelity_mass": gain}
+            for row in "xy" for seed, gain in enumerate((1, 2, 3, 4, 1.5))]
+    pd.DataFrame(runs).to_csv(tmp_path / "toy.csv", index=False)
+    assert rules.paired(tmp_path, "toy", "x", "y")[0] == "confirmed"  # p = .013
+    pair = {"name": "toy", "ours": "x", "other": "y"}
+    for many, verdict in ((3, "confirmed"), (4, "not reproduced here")):
+        found, words = rules.in_readings(tmp_path, "paired", more=dict.fromkeys("abcd"[:many], {}), **pair)
+        assert found == verdict and "+2.30 [0.80, 3.80]" in words
+    cosine = pd.DataFrame({"probes_cosine": [.08, .09, .08, .09, .085]})
+    assert rules.orthogonal(cosine)[0] == "confirmed" != rules.orthogonal(cosine, tests=1000)[0]
+
+
 def test_the_fall_under_a_shift_is_test_minus_shifted():
     table = pd.DataFrame([{"row": "x", "seed": 0, "split": "test", "value": 70.0},
                           {"row": "x", "seed": 0, "split": "shifted", "value": 60.0}])

@@ -3,8 +3,12 @@
 `claims.yaml` names them, with what else they take.
 
 A rule raises LookupError, with the command that would help, where the file that it reads is not there.
+
+No sign counts by an interval of its own. Differences of a summary are told apart after Holm's correction over
+their table; what a rule computes itself, after Bonferroni's over the `tests` of its claim: all readings and rows.
 """
 
+from inspect import signature
 from itertools import zip_longest
 
 import numpy as np
@@ -18,6 +22,7 @@ from book.evidence.verdicts import verdict
 
 CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
 DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
+LEVEL = 0.05  # the chance of any false sign among the tests that belong together
 VERDICTS = CONFIRMED, NARROWED, DEPENDS, UNSEEN, REFUTED, UNTESTED
 # Rows that hold one claim in the readings that the text allows, by what makes the reading.
 READINGS = {"warm, L_S below D": "{}+TFE", "warm, -L_N below D": "{}+TFE, -L_N below D",
@@ -75,10 +80,14 @@ def judged(line, prefix="", wanted=1):
     return {1: CONFIRMED, -1: REFUTED}.get(signs.get(verdict(line, prefix)), UNSEEN)
 
 
-def compared(ours, other, wanted=1, digits=2, margin=None):
-    """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words."""
+def compared(ours, other, wanted=1, digits=2, margin=None, tests=1):
+    """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words.
+
+    tests: of how many this is one. The interval in the words is of this one alone.
+    """
     pair = statistics.paired(ours, other, margin=margin)
-    found = UNSEEN if pair.get("equal") else sign(pair["low"], pair["high"], wanted)
+    unsure = pair.get("equal") or pair["p"] * tests >= LEVEL
+    found = UNSEEN if unsure else sign(pair["low"], pair["high"], wanted)
     return found, (
         f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]"
         + ", equal" * bool(pair.get("equal")))
@@ -128,42 +137,42 @@ def differences(folder, name, row, column="value", other=None):
     return (wide[row] - wide[other or against(folder, name, row)]).dropna()
 
 
-def exceed(folder, name, rows, column, digits=3, others=()):
+def exceed(folder, name, rows, column, digits=3, others=(), tests=1):
     """The claim that each of `rows` is above its baseline, or one of `others`, in a column or measure."""
     found = {row: differences(folder, name, row, column, other)
              for row, other in zip_longest(rows, others)}
-    judged_rows = {row: compared(each, 0 * each, digits=digits) for row, each in found.items()}
+    judged_rows = {row: compared(each, 0 * each, digits=digits, tests=tests * len(rows)) for row, each in found.items()}
     return together([each for each, _ in judged_rows.values()]), "; ".join(
         f"{row} {words}" for row, (_, words) in judged_rows.items())
 
 
-def larger_gain(first, second):
+def larger_gain(first, second, tests=1):
     """The verdict on a first gain that exceeds a second, both by seed, and the words.
 
     A smaller loss confirms nothing: the first must be a gain by itself, beyond the margin.
     """
-    found, words = compared(first, second, margin=MARGINS["value"])
-    alone, by_itself = compared(first, 0 * first, margin=MARGINS["value"])
+    (found, words), (alone, by_itself) = (compared(first, other, margin=MARGINS["value"], tests=tests)
+                                          for other in (second, 0 * first))
     if found == CONFIRMED != alone:
         return UNSEEN, f"{words}, where the first is no gain: {by_itself}"
     return found, words
 
 
-def gains_more(folder, name, rows):
+def gains_more(folder, name, rows, tests=1):
     """The claim that the first of two rows gains more over its baseline than the second over its own."""
     first, second = (differences(folder, name, row) for row in rows)
     first, second = first.align(second, join="inner")
-    found, words = larger_gain(first, second)
+    found, words = larger_gain(first, second, tests)
     return found, f"{rows[0]}'s gain minus {rows[1]}'s: {words}, {len(first)} seeds"
 
 
-def falls_less(folder, name, rows):
+def falls_less(folder, name, rows, tests=1):
     """The claim that a row loses less than its baseline from `test` to `shifted`, where scenes lie."""
     row, = rows
     other = against(folder, name, row)
     lost = fall(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
     both = lost[[other, row]].dropna()
-    found, words = compared(both[other], both[row], margin=MARGINS["value"])
+    found, words = compared(both[other], both[row], margin=MARGINS["value"], tests=tests)
     return found, f"fall of {other} minus {row}'s: {words}, {len(both)} seeds"
 
 
@@ -178,36 +187,37 @@ def fall(table):
     return (wide.test - wide.shifted).rename("value").reset_index()
 
 
-def paired(folder, name, ours, other, wanted=1):
+def paired(folder, name, ours, other, wanted=1, tests=1):
     """The claim that row `ours` exceeds row `other`, paired by seed."""
     runs = on_test(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
     if not {ours, other} <= set(runs):
         raise LookupError(f"{name}.csv lacks {ours} or {other}")
     both = runs[[ours, other]].dropna()
-    found, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"])
+    found, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"], tests=tests)
     return found, f"{ours} minus {other}: {words}, {len(both)} seeds"
 
 
-def less_in_rest(runs):
+def less_in_rest(runs, tests=1):
     """z_N tells less of the label than z_S, by a fresh reader: beyond the margin of equal recognition."""
     # Probes answer in shares of 1, the margin is in points.
     found, words = compared(runs["probes_probe_z_s"], runs["probes_probe_z_n"], digits=3,
-                            margin=MARGINS["value"] / 100)
+                            margin=MARGINS["value"] / 100, tests=tests)
     return found, f"fresh reader, z_S minus z_N: {words}"
 
 
-def independent(runs):
+def independent(runs, tests=1):
     """z_S and z_N are as independent as pairs from different videos, by the least-squares critic."""
-    found, words = compared(*(runs[name] for name in DEPENDENCE), digits=3)
+    found, words = compared(*(runs[name] for name in DEPENDENCE), digits=3, tests=tests)
     return (REFUTED if found == CONFIRMED else UNSEEN), (
         f"squared-loss information {runs['probes_dependence'].mean():.3f}, above that of permuted "
         f"pairs by {words}")
 
 
-def orthogonal(runs):
+def orthogonal(runs, tests=1):
     """The mean cosine of z_S and z_N lies within .1 of 0."""
-    mean, low, high = statistics.mean_interval(runs["probes_cosine"])
-    words = f"mean cosine {mean:.2f} [{low:.2f}, {high:.2f}]"
+    mean, *ends = statistics.mean_interval(runs["probes_cosine"])
+    words = f"mean cosine {mean:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+    _, low, high = statistics.mean_interval(runs["probes_cosine"], 1 - LEVEL / tests)
     if -0.1 <= low and high <= 0.1:
         return CONFIRMED, words
     return (REFUTED if low > 0.1 or high < -0.1 else UNSEEN), words
@@ -217,7 +227,7 @@ TESTS = {"less_in_rest": (less_in_rest, ["probes_probe_z_s", "probes_probe_z_n"]
          "independent": (independent, DEPENDENCE), "orthogonal": (orthogonal, ["probes_cosine"])}
 
 
-def measured(folder, name, rows, test):
+def measured(folder, name, rows, test, tests=1):
     """A claim about other measures of the runs of one row: one of `TESTS`, by its name."""
     row, = rows
     judge, measures = TESTS[test]
@@ -225,7 +235,7 @@ def measured(folder, name, rows, test):
     runs = on_test(runs[(runs.row == row) & runs.measure.isin(measures)])
     if runs.empty:
         raise LookupError(f"{name}_measures.csv has no such measure of {row}")
-    return judge(runs.pivot_table(index="seed", columns="measure", values="value"))
+    return judge(runs.pivot_table(index="seed", columns="measure", values="value"), tests)
 
 
 def correlation(folder, name):
@@ -255,12 +265,12 @@ def largest(folder, name, row, rows):
         f"against {row}, " + ". ".join(f"{word}: {names}" for word, names in named.items()))
 
 
-def coarser(folder, rows, whole="table1", clips="coarse"):
+def coarser(folder, rows, whole="table1", clips="coarse", tests=1):
     """The claim that a row gains more over its baseline where training has whole videos than on clips."""
     row, = rows
     on_whole, on_clips = (differences(folder, name, row) for name in (whole, clips))
     on_whole, on_clips = on_whole.align(on_clips, join="inner")
-    found, words = larger_gain(on_whole, on_clips)
+    found, words = larger_gain(on_whole, on_clips, tests)
     return found, (f"{row} gains {on_whole.mean():+.2f} on whole videos, {on_clips.mean():+.2f} on clips; "
                    f"the first minus the second {words}, {len(on_whole)} seeds")
 
@@ -335,11 +345,11 @@ def in_readings(folder, rule, heads=(), more=None, **given):
     more: further readings: `{reading: the rule's arguments, over those in given}`; all, where no head is
     given.
     """
-    found = {}
-    for reading, row in READINGS.items() if heads else ():
-        found[reading] = RULES[rule](folder, **given, rows=[row.format(head) for head in heads])
-    for reading, own in (more or {}).items():
-        found[reading] = RULES[rule](folder, **given | own)
+    readings = {reading: {"rows": [row.format(head) for head in heads]}
+                for reading, row in READINGS.items() if heads} | (more or {})
+    if "tests" in signature(RULES[rule]).parameters:
+        given["tests"] = len(readings)
+    found = {reading: RULES[rule](folder, **given | own) for reading, own in readings.items()}
     return across([each for each, _ in found.values()]), ". ".join(
         f"{reading} ({each}): {words}" for reading, (each, words) in found.items())
 
