@@ -16,18 +16,18 @@ FRACTIONS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of a saliency's lar
 
 
 def average_precision(found, truth, at):
-    """Interpolated average precision in 0..1 of one class; 0 where nothing is found.
+    """Interpolated average precision in 0..1 of one class; 0 where nothing is found; of each of `at`, `(A,)`.
 
     found, truth: tables of `localisation`. Equal scores come in the order of the official code.
     """
     if not len(truth):
-        return float("nan")
+        return np.full(np.shape(at), np.nan)
     # Their sort: within a tie the later line comes first, of few lines at least.
     found = found.iloc[found.score.to_numpy(float).argsort()[::-1]]
     met = localisation.hits(found, truth, at)
-    precision = met.cumsum() / np.arange(1, len(met) + 1)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    return float(best[met].sum() / len(truth))
+    precision = met.cumsum(axis=-1) / np.arange(1, len(found) + 1)
+    best = np.maximum.accumulate(precision[..., ::-1], axis=-1)[..., ::-1]
+    return (best * met).sum(axis=-1) / len(truth)
 
 
 def mean_average_precision(found, truth, tiou=TIOU):
@@ -38,10 +38,10 @@ def mean_average_precision(found, truth, tiou=TIOU):
     """
     if not all(0 < at <= 1 for at in tiou):
         raise StudyError(f"tIoU {tiou}: choose numbers above 0 and up to 1")
-    by_class = {label: found[found.label == label] for label in truth.label.unique()}
-    return {at: float(np.mean([average_precision(of_class, truth[truth.label == label], at)
-                               for label, of_class in by_class.items()]))
-            if by_class else float("nan") for at in tiou}
+    by_class = [average_precision(found[found.label == label], true, np.array(tiou))
+                for label, true in truth.groupby("label")]
+    return {at: float(mean) for at, mean in zip(tiou, np.mean(by_class, axis=0))} if by_class else (
+        dict.fromkeys(tiou, float("nan")))
 
 
 def intervals(saliency, scores, edges, ids, labels, overlap=0.5):

@@ -6,6 +6,7 @@ A table of intervals has a line each, `video_id, label, start, end`, in seconds;
 
 import numpy as np
 import pandas as pd
+from einops import repeat
 
 KEY = ["video_id", "label"]
 SPAN = ["start", "end"]
@@ -85,17 +86,20 @@ def joined(found):
 def hits(found, truth, at=0.5):
     """Which found intervals meet a true one of their video and label by an IoU of `at`: `(R,)` bool.
 
-    The best scored chooses first, and takes what it overlaps most; each true one is met once.
+    The best scored chooses first, and takes what it overlaps most; each true one is met once. Of several
+    `at`, `(A,)`, each by itself: `(A, R)`.
     """
-    spans, true_spans = found[SPAN].to_numpy(), truth[SPAN].to_numpy()
-    true, hit = truth.groupby(KEY).indices, np.zeros(len(found), bool)
+    spans, true_spans, least = found[SPAN].to_numpy(), truth[SPAN].to_numpy(), np.atleast_1d(at)
+    true, hit = truth.groupby(KEY).indices, np.zeros((len(least), len(found)), bool)
     for key, rows in _best_first(found).items():
-        overlaps = iou(spans[rows], true_spans[true.get(key, [])])
-        for row, each in zip(rows, overlaps if overlaps.size else ()):
-            if each.max() >= at:
-                hit[row] = True
-                overlaps[:, each.argmax()] = 0
-    return hit
+        if key not in true:
+            continue
+        overlaps = repeat(iou(spans[rows], true_spans[true[key]]), "found true -> at found true", at=len(least))
+        for row, each in zip(rows, overlaps.swapaxes(0, 1)):
+            met = each.max(axis=1) >= least
+            hit[met, row] = True
+            overlaps[met, :, each.argmax(axis=1)[met]] = 0
+    return hit.reshape(*np.shape(at), len(found))
 
 
 def scored(found, truth, at=0.5):
