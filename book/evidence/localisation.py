@@ -94,11 +94,11 @@ def hits(found, truth, at=0.5):
     for key, rows in _best_first(found).items():
         if key not in true:
             continue
-        overlaps = repeat(iou(spans[rows], true_spans[true[key]]), "found true -> at found true", at=len(least))
-        for row, each in zip(rows, overlaps.swapaxes(0, 1)):
+        left = repeat(iou(spans[rows], true_spans[true[key]]), "found true -> found at true", at=len(least))
+        for row, each in zip(rows, left):
             met = each.max(axis=1) >= least
             hit[met, row] = True
-            overlaps[met, :, each.argmax(axis=1)[met]] = 0
+            left[:, met, each.argmax(axis=1)[met]] = 0
     return hit.reshape(*np.shape(at), len(found))
 
 
