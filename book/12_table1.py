@@ -214,8 +214,8 @@ display(readable(one.reset_index(), "mAP (%)").drop(columns="split"))
 # it lies 5.6 points below its control on `val`. TFE gains less by a higher
 # rate, with a game or without. BIKE's gain in AUC does
 # not come from its control's rate, and without the adversary it is gone;
-# [chapter 16](16_adversary.ipynb) asks what the adversary does. By mass both
-# heads lose a little at one rate.
+# [chapter 16](16_adversary.ipynb) asks what the adversary does. By mass MSQNet
+# loses a little at one rate; what BIKE loses there does not outlive correction.
 #
 # ## What the heads themselves attend to
 #
@@ -238,8 +238,8 @@ mask = seen.attention_auc["MSQNet+TFE"].rename("attention")
 print(f"MSQNet+TFE's mask: {mask.mean():.2f}, its {len(mask)} seeds from "
       f"{mask.min():.2f} to {mask.max():.2f}")
 for head in answer.HEADS:
-    print(*rules.exceed(RESULTS, "headline", [f"{head}+TFE"],
-                        "attention_auc"), "(to the head trained on)")
+    print(rules.exceed(RESULTS, "headline", [f"{head}+TFE"],
+                       "attention_auc")[1], "(to the head trained on)")
 seen = seen.groupby("row", sort=False).mean().set_axis(
     ["attention", "class", "probe of z_N"], axis=1)
 seen["probe of z_N"] = (100 * seen["probe of z_N"]).round(1)

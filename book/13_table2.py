@@ -210,7 +210,7 @@ plots.show(fig, "gain-by-head", "What TFE adds to each head trained on, on"
 # %% [markdown]
 # **What it says.** No head gains for certain, so there is no order of gains
 # to confirm. The [ledger](26_claims.ipynb) judges the sentence by the
-# interval printed above.
+# difference printed above, its p value and the margin.
 #
 # ## The literature rows of the paper's Table 2
 #

@@ -180,8 +180,8 @@ parts[["part", "where"]].assign(
 # **What it says.** Training $A$ raises recognition, with the mask or
 # without, and lowers fidelity a little. Any loss that holds $\mathcal L_S$
 # will do for it. The adversary's part in $D$, Eq. (4), changes nothing that
-# counts. The mask costs some tenths of a point. Each of its intervals lies
-# below zero, and each is within the margin.
+# counts. The mask costs some tenths of a point, which is within the margin.
+# Each of its intervals, uncorrected, lies below zero.
 #
 # ## The table
 #

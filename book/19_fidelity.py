@@ -165,8 +165,8 @@ side.round(3)
 # %% [markdown]
 # **What it says.** Four of the five rows move by less than .008. MSQNet loses
 # .019, in every seed, and another segment is on top in a fifth of its
-# windows. By the plain read-out MSQNet is more faithful than BIKE. By the
-# centred one the interval of that difference holds 0. So part of the plain
+# windows. By the plain read-out the interval of MSQNet's lead over BIKE, one of
+# two, leaves out 0. By the centred one it holds 0. So part of the plain
 # lead is a number that no answer depends on. **What it does not say.** What
 # the two ways would tell of TFE: no TFE head was read here. The intervals of
 # MSRC-12 cover a part of each gesture only, so that an AUC may be too low.
@@ -352,8 +352,8 @@ plots.show(fig, "real", "TFE begun warm minus the head trained on, on real"
 # its control, in recognition or in fidelity, on any of the three. By their own
 # intervals MSQNet's rows lie above the head trained on in AUC, by .02 to .07,
 # with the adversary and, but for 50 Salads, without it. That head had lost .04 to
-# .07 by being trained on. On UTKinect two of them gain 2.3 and 2.7 points as
-# well, and MSQNet from scratch loses 4.7. On 50 Salads BIKE with $-\mathcal L_N$
+# .07 by being trained on. On UTKinect two of them lie 2.3 and 2.7 points above
+# it as well, and MSQNet from scratch 4.7 below. On 50 Salads BIKE with $-\mathcal L_N$
 # below $D$ lies .04 above its control, which had lost as much; BIKE+TFE from
 # scratch lies .06 below BIKE. Mean pooling is the most faithful row of all three
 # sets.

@@ -120,7 +120,7 @@ shown(bad) if len(bad) else print("all that was run ended well")
 
 # %% [markdown]
 # The last table counts runs that did not end well. *Diverged*: the loss was
-# no number. Such a cell ranks last in its set, and is no gap. *Runaway*: the
+# no number. Such a cell is listed above, ranks last in its set, and is no gap. *Runaway*: the
 # adversary's loss ended above twice that of a guess; its values count. *Not
 # run*: the fit was refused or broke, and why; its cell is a gap.
 #
@@ -284,7 +284,7 @@ for ax, y, words in zip(axes, others, (readout, own)):
            title=leaderboard.READ.get(words, words))
     ax.invert_xaxis()
 axes[0].invert_yaxis()
-if not some:
+if not any(map(len, others)):
     plt.close(fig)
     display(Markdown("*Not run yet.*"))
 else:
@@ -373,8 +373,9 @@ shown(bar.set_index("dataset").drop(columns="synthetic"))
 
 # %% [markdown]
 # **What it says.** Once two kinds of sets have every method, the lines at the
-# top name what to use, and on which sets. They say what each TFE gains or
-# loses beside the best peer, and whether the bar is met.
+# top name what to use, and on which sets. They say where each TFE lies beside
+# the best peer, by single intervals that nothing corrects, and whether the bar
+# is met.
 #
 # **What it does not say.** Ranks forget by how much; what TFE gains is
 # therefore said in points and AUC. With so few kinds of sets *not told apart*
@@ -392,8 +393,8 @@ shown(bar.set_index("dataset").drop(columns="synthetic"))
 #   only more kinds tell methods apart.
 # - A diverged cell ranks last; what was not run is listed by set and method.
 # - A win of TFE counts by both read-outs or not at all.
-# - Your features and your method enter by one command and one line
-#   ([Extend it](extend.md)).
+# - [Your features](own.md) enter by one command, [your method](extend.md) by one
+#   file and one line.
 #
 # ## Exercises
 #

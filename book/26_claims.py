@@ -15,7 +15,7 @@
 # | `narrowed` | holds under a condition, or for some of the heads |
 # | `depends on the reading` | holds in full or in part in one reading of the text, and less far or not at all in another |
 # | `not reproduced here` | no clear difference, or one within the margin (`equal`), or readings that disagree without a gain |
-# | `refuted` | a counterexample, or in *every* reading that was run one head shows the contrary and none the claim |
+# | `refuted` | a counterexample, or in *every* one of several readings one head shows the contrary and none the claim |
 # | `not testable here` | the benchmark was not run |
 #
 # Recognition, fidelity and shortcuts are judged in readings of TFE
@@ -40,9 +40,11 @@
 # Table 3, attention, mass and what a fresh reader finds stand in no such table.
 # Here Bonferroni's rule corrects, over all readings and rows of the claim. So a
 # printed 95% interval may leave out 0, and its reading still be called not
-# reproduced. Attention, mass and independence have no margin, the others have. A
-# larger gain must be a gain: a smaller loss confirms nothing. Claims marked *Ours*
-# are this book's.
+# reproduced. Attention, mass and independence have no margin, the others have. So
+# is a head judged beside itself. Holm's rule covers a table, not the readings that
+# a claim joins from several; a claim on one head is a claim of its own, and one
+# that is a single test has no correction. A larger gain must be a gain: a smaller
+# loss confirms nothing. Claims marked *Ours* are this book's.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity
 # on these and on real recordings, a row a set. A verdict on them says
@@ -93,8 +95,8 @@ print(f"{len(again)} verdicts recomputed, where {files} result files lie;"
       " all equal to the stored ones")
 
 # %% [markdown]
-# How a rule reads an interval, on three made-up ones, and how it reads
-# several readings:
+# On which side an interval lies, of three made-up ones; a rule also asks for a p
+# value below .05 after its correction. And how a rule reads several readings:
 
 # %%
 for low, high in ((0.4, 2.1), (-3.0, -0.2), (-1.0, 1.5)):
@@ -217,7 +219,8 @@ rows("not testable here")
 #
 # About one in twenty, half of them on each side. The ledger errs less. Most
 # of its rows ask for both heads or for several readings, and for a
-# difference beyond the margin, and all have to outlive a correction.
+# difference beyond the margin, and all but claims of one test have to outlive
+# a correction.
 #
 # </details>
 #
@@ -237,6 +240,7 @@ rows("not testable here")
 # ```
 #
 # The differences are paired by seed, as everywhere in this book: intervals
-# of two rows may touch where that of their difference leaves out 0.
+# of two rows may touch where that of their difference leaves out 0. All must
+# hold, so that none needs a correction.
 #
 # </details>

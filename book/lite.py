@@ -10,7 +10,6 @@ what has another digest than the list says is refused. What is pure Python comes
 import argparse
 import ast
 import hashlib
-import io
 import json
 import subprocess
 import sys

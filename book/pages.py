@@ -1,4 +1,4 @@
-"""Every page of the built site in a browser that can reach no host: checked, printed, joined.
+"""Every page of the built site, printed by a browser that can reach no host, and joined to one file.
 
     python book/pages.py --pdf      the whole book as book/_build/temporal-fidelity.pdf
 
@@ -92,12 +92,10 @@ def print_book(out):
 def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python book/pages.py", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pdf", type=Path, metavar="FILE", nargs="?",
+    parser.add_argument("--pdf", type=Path, metavar="FILE", nargs="?", required=True,
                         const=BOOK / "_build" / "temporal-fidelity.pdf",
                         help="print the built site into one file (default: %(const)s)")
     options = parser.parse_args(arguments)
-    if not options.pdf:
-        parser.error("say what to make: --pdf")
     if not (SITE / "index.html").is_file():
         raise StudyError("book/_build/html is missing: run `make book` first")
     print(f"{print_book(options.pdf)} pages in {options.pdf.name}")

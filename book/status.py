@@ -104,10 +104,7 @@ def versions():
 
 def chapter_times():
     """What each chapter cost when it was last measured, in seconds of one core."""
-    path = RESULTS / "chapters.csv"
-    if not path.is_file():
-        return "Not measured yet: `.venv/bin/python book/execute.py --times` does it."
-    times = pd.read_csv(path)
+    times = pd.read_csv(RESULTS / "chapters.csv")
     each = ", ".join(f"{row.chapter} {row.core_seconds}" for row in times.itertuples())
     return (f"{each}. Together {times.core_seconds.sum()}, on {times.device[0]}, "
             f"commit {times.commit[0]}.")
@@ -115,12 +112,7 @@ def chapter_times():
 
 def footprint():
     """What executing the whole book takes: time, memory, and the files that it reads."""
-    path = RESULTS / "chapters.csv"
-    if not path.is_file():
-        return "Not measured yet."
-    costs = pd.read_csv(path)
-    if "peak_gb" not in costs or costs.peak_gb.isna().all():
-        return "Memory is not measured yet."
+    costs = pd.read_csv(RESULTS / "chapters.csv")
     largest = costs.loc[costs.peak_gb.idxmax()]
     read = sum(file.stat().st_size for file in RESULTS.glob("**/*")
                if file.is_file() and LOCAL not in file.parents)
@@ -140,11 +132,8 @@ def not_run():
 
 
 def reliability():
-    """What the suites of kills, faults and damage saw; says so where they have not been run."""
-    path = RESULTS / "reliability.csv"
-    if not path.is_file():
-        return "These suites were **not run** for the committed results."
-    table = pd.read_csv(path)
+    """What the suites of kills, faults and damage saw."""
+    table = pd.read_csv(RESULTS / "reliability.csv")
     table["worst"] = table.worst.map("{:g}".format) + " " + table.unit
     return (table[["suite", "case", "trials", "passed", "worst"]].to_markdown(index=False)
             + f"\n\nOn {table.device.iloc[0]}, commit {', '.join(sorted(set(table.commit)))}.")

@@ -20,11 +20,9 @@ from collections import Counter
 
 from data.common import command, croissant
 from data.common.generators import render, storyboard
-from data.common.generators.features import DISTRACTION, SCENE, SNR, planted_features, show
+from data.common.generators.features import DISTRACTION, SCENE, SNR, show
 from tfe.errors import StudyError
 from data.files.paths import UNFINISHED, write_text
-
-__all__ = ["main", "planted_features"]
 
 # Raise it whenever the same arguments give other storyboards, frames or features; and its date.
 GENERATOR, SINCE = 2, "2026-11-23"

@@ -144,10 +144,10 @@ def test_what_tfe_gains_or_loses_beside_the_best_peer():
     assert list(lines.peer) == ["B", "B"] and list(lines.above) == [8, 0] and list(lines.lost) == [1, 0]
     assert lines.gain.tolist() == pytest.approx([0.1, -0.2], abs=2e-3)
     one, two = choice.beside({"AUC": wide, "tIoU mAP": wide}, ["TFE-plus", "MSQNet+TFE"], ["B", "C"])
-    assert one.startswith("TFE-plus beside the best peer: gains in AUC, +0.099 [") and "against B" in one
-    assert "diverged on 1" in one and "MSQNet+TFE beside the best peer: loses in AUC" in two
+    assert one.startswith("TFE-plus beside the best peer: lies above in AUC, +0.099 [") and "against B" in one
+    assert "diverged on 1" in one and "MSQNet+TFE beside the best peer: lies below in AUC" in two
     other, = choice.beside({"AUC": wide}, ["TFE-plus"], ["C"], "its start trained on")
-    assert other.startswith("TFE-plus beside its start trained on: gains in AUC, +0.200 [")
+    assert other.startswith("TFE-plus beside its start trained on: lies above in AUC, +0.200 [")
     assert choice.gains(pd.DataFrame(), ["TFE-plus"], ["B"]).empty
 
 

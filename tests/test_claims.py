@@ -96,6 +96,7 @@ def test_what_outlives_no_correction_over_its_claim_is_not_reproduced(tmp_path):
     for many, verdict in ((3, "confirmed"), (4, "not reproduced here")):
         found, words = rules.in_readings(tmp_path, "paired", more=dict.fromkeys("abcd"[:many], {}), **pair)
         assert found == verdict and "+2.30 [0.80, 3.80]" in words
+        assert ("not after correction for 4 tests" in words) == (many == 4)
     cosine = pd.DataFrame({"probes_cosine": [.08, .09, .08, .09, .085]})
     assert rules.orthogonal(cosine)[0] == "confirmed" != rules.orthogonal(cosine, tests=1000)[0]
 

@@ -11,13 +11,10 @@ from book.theory.enumeration import all_pairs, masks, pairs, partitions
 from tfe.errors import StudyError
 from book.theory.information import Joint, disentangled_bottleneck, encode
 from book.theory.search import random_encoders, search, stochastic_terms
+from book.theory.statements import _grid as grid
 
 BELL = [1, 2, 5, 15, 52, 203, 877, 4140, 21147]
 TWO_BITS = toys.two_bits().marginal("x y")
-
-
-def grid(terms, name):
-    return np.broadcast_to(getattr(terms, name), terms.I_SN.shape)
 
 
 @pytest.mark.parametrize("points", range(1, 10))

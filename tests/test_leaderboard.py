@@ -45,7 +45,12 @@ def test_the_page_of_one_set_has_intervals_and_that_of_several_has_ranks():
     assert "Mean ranks" not in leaderboard.page(
         frame, dict.fromkeys("ab", [0, 1, 2]), ["A", "B", "C"], ["C"])  # of two methods there are none
     alone = leaderboard.page(frame[frame.dataset == "a"], {"a": [0, 1, 2]}, ["A", "B", "C"])
-    assert "51.0 [48.5, 53.5]" in alone and "Mean ranks" not in alone
+    assert "51.0 [48.5, 53.5]" in alone and "Mean ranks" not in alone and "AOPCR" in alone
+    assert "Highest mean: recognition C; AUC, leave one out A; " in alone
+    held = leaderboard.page(frame[frame.dataset == "a"], {"a": [0, 1, 2]}, ["A", "B", "C"], ["C"])
+    assert "C (control)" in held and "Highest mean: recognition B; " in held
+    blind = leaderboard.page(frame[frame.dataset == "a"].assign(auc=np.nan, tiou_map=np.nan), {}, ["A", "B", "C"])
+    assert "AUC" not in blind and "AOPCR" in blind and "Highest mean: recognition C. One set" in blind
 
 
 def test_a_diverged_seed_is_behind_all_others_and_is_counted_and_no_gap():

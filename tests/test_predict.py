@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-import yaml
 
 from data.common.generators.render import write_video
 from data.common.generators.storyboard import storyboard

@@ -1,5 +1,7 @@
 """The leaderboard's runs: equal budgets, choices on val, rows that are not made twice, and refusals."""
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 import yaml
@@ -109,7 +111,7 @@ def test_a_rerun_makes_nothing_and_says_what_is_left_out(world, monkeypatch, cap
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
     said = capsys.readouterr().out
-    assert "Odd: not run: it needs the package no-such-package: `pip install no-such-package`" in said
+    assert "Odd: not run: it needs the package no-such-package: `.venv/bin/python -m pip install no-such-package`" in said
     assert "gone: not run: its data are not here; `make gone` makes it" in said
 
 
@@ -272,17 +274,41 @@ def test_one_command_runs_it_on_a_folder_of_ones_own(world, monkeypatch, capsys)
     monkeypatch.setattr(command, "LOCAL", folder / "local")
     (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"methods": TINY["methods"][1:2]}))
     assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "toy"), "--seeds", "1"]) == 0
-    assert len(pd.read_csv(folder / "local" / "toy" / "tiny.csv").key.unique()) == 1
-    assert "tIoU mAP" in capsys.readouterr().out
+    # A try has a table of its own: it takes the place of no real one.
+    assert len(pd.read_csv(folder / "local" / "toy" / "tiny_smoke.csv").key.unique()) == 1
+    said = capsys.readouterr().out
+    assert "tIoU mAP" in said and "AOPCR" in said and "One set ranks and tests nothing" in said
 
 
-def test_a_set_without_val_is_refused_in_one_line(world, monkeypatch, capsys):
+def test_where_nothing_can_be_run_the_command_fails(world, monkeypatch):
     folder, _ = world
-    planted.main(["--features-only", "--out", str(folder / "bare"), "--train", "8", "--val", "0",
-                  "--test", "4", "--shifted", "0"])
     monkeypatch.setattr(command, "LOCAL", folder / "local")
-    assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "bare")]) == 2
-    assert "no video of split val has features" in capsys.readouterr().err
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY | {"methods": [
+        one for one in TINY["methods"] if one["row"] == "Odd"]}))
+    assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / "toy"), "--seeds", "1"]) == 1
+
+
+@pytest.mark.parametrize("split", ["val", "test"])
+def test_a_set_without_a_split_is_refused_in_one_line_before_any_search(world, split, monkeypatch, capsys):
+    folder, _ = world
+    sizes = {"val": "4", "test": "4"} | {split: "0"}
+    planted.main(["--features-only", "--out", str(folder / split), "--train", "8", "--val", sizes["val"],
+                  "--test", sizes["test"], "--shifted", "0"])
+    monkeypatch.setattr(command, "LOCAL", folder / "local")
+    monkeypatch.setattr(search.multiverse, "run", lambda *_: pytest.fail("searched"))
+    (folder / "tiny.yaml").write_text(yaml.safe_dump(TINY))
+    assert main(["batch", str(folder / "tiny.yaml"), "--data", str(folder / split)]) == 2
+    assert f"no video of split {split} has features" in capsys.readouterr().err
+
+
+def test_of_several_encoders_of_ones_own_one_must_be_named(tmp_path):
+    for name in ("mine", "other"):
+        (tmp_path / "features" / name).mkdir(parents=True)
+        (tmp_path / "features" / name / "meta.json").write_text("{}")
+    dataset = SimpleNamespace(folder=tmp_path)
+    assert command.features_of(dataset, "mine") == "mine"
+    with pytest.raises(StudyError, match="has several folders, mine, other: name one by --encoder"):
+        command.features_of(dataset, "efficientnet-lite0")
 
 
 @pytest.mark.parametrize("change, said", [

@@ -182,6 +182,7 @@ def run_board(options):
     _refuse(options, "slurm", "config")
     from book.evidence import leaderboard
     from book.runs import search
+    from book.runs.multiverse import NOT_RUN
 
     smoke = options.profile == "smoke"
     given = {"seeds": options.seeds, "profile": options.profile, "device": options.device}
@@ -197,6 +198,7 @@ def run_board(options):
     wanted = {name: board.seeds_of(name) for name in board.sets}
     print(leaderboard.page(frame, wanted, board.rows, board.beside))
     print(f"wrote results/local/{board.table}.csv")
+    return int(frame.status.astype(str).str.startswith(NOT_RUN).all())
 
 
 def _refuse(options, *names):
@@ -207,6 +209,12 @@ def _refuse(options, *names):
 
 
 def features_of(dataset, usual):
-    """The encoder whose features to use: the usual one, or else a user's only one."""
-    stored = [path.parent.name for path in dataset.folder.glob("features/*/meta.json")]
+    """The encoder whose features to use: the usual one, or else a user's only one.
+
+    Raises StudyError where a user has several, and none is the usual one's.
+    """
+    stored = sorted(path.parent.name for path in dataset.folder.glob("features/*/meta.json"))
+    if len(stored) > 1 and usual not in stored:
+        raise StudyError(f"{dataset.folder / 'features'} has several folders, {', '.join(stored)}: name one by "
+                         "--encoder (of make: ENCODER=)")
     return stored[0] if len(stored) == 1 else usual

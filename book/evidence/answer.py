@@ -115,11 +115,16 @@ def paragraph(runs, rate=None, alike=None, split="test"):
     its controls at its own learning rates, if that was run.
     """
     lines = contrasts(runs, split)
-    asked = lines[lines.question == "TFE"]
     equal_rate = None if rate is None else at_one_rate(rate, alike, split)
+    if equal_rate is not None and "mass_p" in equal_rate:  # of both tables, as both are told
+        holm = statistics.holm(pd.concat([lines.mass_p, equal_rate.mass_p]))
+        lines, equal_rate = (table.assign(mass_holm=part) for table, part in (
+            (lines, holm[:len(lines)]), (equal_rate, holm[len(lines):])))
+    asked = lines[lines.question == "TFE"]
     return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join([
         f"On synthetic videos, over {asked.seeds.min()} seeds, TFE is added to a trained head, and compared with "
-        "that head trained on for as long without it, each at its own best learning rate.",
+        "that head trained on for as long without it, each at its own best learning rate. Higher and lower are told "
+        "after a correction for the number of tests.",
         f"{of_heads(asked, 'mAP')}. By AUC, {of_heads(asked, 'fidelity', 'auc_')}.", *kept(runs, lines, split),
         f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
             "Now both sides take the learning rate that is best for TFE.",
@@ -137,7 +142,7 @@ def in_short(asked, equal_rate=None):
         return "on neither head" if not heads else (
             f"on {heads[0]} alone" if len(heads) < len(HEADS) else "on both heads")
 
-    again = equal_rate is not None and f", and {raised(equal_rate, 'auc_')} at one learning rate"
+    again = equal_rate is not None and f", and {raised(equal_rate, 'auc_')} where both sides have one learning rate"
     return (f"In the default reading, TFE raised recognition {raised(asked, '')}. By AUC fidelity ended "
             f"above the control's {raised(asked, 'auc_')}{again or ''}; by mass {raised(asked, 'mass_')}.")
 

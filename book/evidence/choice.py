@@ -170,7 +170,7 @@ def advice(found, seconds):
     """
     found = {title: of for title, of in found.items() if title.startswith(DECIDE)}
     if not found or any(of.empty for of in found.values()):
-        return "no advice: not run on two kinds of sets with three methods"
+        return "no advice: not run on two kinds of sets with three methods by every measure that decides"
     close = {title: near(of, margin(title)) for title, of in found.items()}
     every = [row for row in next(iter(close.values())) if all(row in rows for rows in close.values())]
     use = _cheapest(every, seconds) if every else None
@@ -216,5 +216,5 @@ def beside(panels, ours, peers, whom="the best peer"):
 
 
 def _sign(line):
-    return ("gains in" if line["gain_low"] > 0 else "loses in" if line["gain_high"] < 0 else
+    return ("lies above in" if line["gain_low"] > 0 else "lies below in" if line["gain_high"] < 0 else
             "shows no clear difference in")

@@ -140,7 +140,7 @@ def scopes(frame):
 
 
 def seconds(frame, starts=()):
-    """Seconds of a final fit, the mean over the sets that all methods have, a Series by method.
+    """Seconds of a final fit, the mean over the sets of `choice.complete`, a Series by method.
 
     starts: by warm row, the row of the head where it begins, `{row: row}`: on a set that has it, its fit
     counts as well. A set's are the median over seeds.
@@ -150,7 +150,7 @@ def seconds(frame, starts=()):
     for row, start in dict(starts).items():
         if {row, start} <= set(wide):
             wide[row] += wide[start].fillna(0)
-    return wide[wide.isna().mean(axis=1) <= choice.MOST].dropna().mean()
+    return choice.complete(wide).mean()
 
 
 def begun(methods, starts):
@@ -302,7 +302,8 @@ def page(frame, wanted, rows, beside=()):
     beside: rows that are shown and not ranked.
     """
     lost, bad, frame = missing(frame, wanted, rows), endings(frame), methods(marked(frame))
-    parts = [of_set(frame).to_markdown()] if frame.dataset.nunique() == 1 else []
+    parts = [of_set(frame).rename(index={row: f"{row} (control)" for row in beside}).to_markdown(),
+             best(frame, beside)] if frame.dataset.nunique() == 1 else []
     for title, wide in panels(frame).items() if not parts else ():
         parts += [f"{title}, means over seeds:", wide.T.to_markdown(floatfmt=".3f")]
         wide = wide.drop(columns=beside, errors="ignore")
@@ -315,12 +316,23 @@ def page(frame, wanted, rows, beside=()):
 
 
 def of_set(frame):
-    """One set's measures by method and read-out, the mean over seeds and its 95% t interval, in words."""
-    name = frame.dataset.iloc[0]
-    found = {"recognition": intervals(frame)[name]} | {
-        f"{MEASURES[measure]}, {words}": intervals(frame, measure, readout)[name]
-        for readout, words in READ.items() for measure in MEASURES if measure != "value"}
-    return pd.DataFrame(found)
+    """One set's measures by method and read-out, the mean over seeds and its 95% t interval, in words.
+
+    What no method has, as fidelity on a set without intervals, has no column.
+    """
+    name, asked = frame.dataset.iloc[0], MEASURES | {"aopcr": MORE["aopcr"]}
+    found = pd.DataFrame({asked["value"]: intervals(frame)[name]} | {
+        f"{title}, {words}": intervals(frame, measure, readout)[name]
+        for readout, words in READ.items() for measure, title in asked.items() if measure != "value"})
+    return found.loc[:, (found != "").any()]
+
+
+def best(frame, beside=()):
+    """Whose mean is highest on one set, by what methods are ranked by; in words, as one set tests nothing."""
+    tops = {title: wide.drop(columns=beside, errors="ignore").iloc[0].replace(-np.inf, np.nan).dropna()
+            for title, wide in panels(frame).items()}
+    return "Highest mean: " + "; ".join(f"{title} {values.idxmax()}" for title, values in tops.items()
+                                        if len(values)) + ". One set ranks and tests nothing: compare intervals."
 
 
 def _in_words(values, seeds, measure):

@@ -1,4 +1,4 @@
-"""Tables of `results/local/` become the committed ones; `publish` alone changes what is committed."""
+"""Tables of `results/local/` become the committed ones, by `publish` alone."""
 
 import shutil
 from dataclasses import replace

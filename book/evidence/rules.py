@@ -4,8 +4,8 @@
 
 A rule raises LookupError, with the command that would help, where the file that it reads is not there.
 
-No sign counts by an interval of its own. Differences of a summary are told apart after Holm's correction over
-their table; what a rule computes itself, after Bonferroni's over the `tests` of its claim: all readings and rows.
+Differences of a summary are told apart after Holm's correction over their table; what a rule computes itself, after
+Bonferroni's over the `tests` of its claim: all readings and rows. A claim that is one test has no correction.
 """
 
 from inspect import signature
@@ -86,11 +86,11 @@ def compared(ours, other, wanted=1, digits=2, margin=None, tests=1):
     tests: of how many this is one. The interval in the words is of this one alone.
     """
     pair = statistics.paired(ours, other, margin=margin)
-    unsure = pair.get("equal") or pair["p"] * tests >= LEVEL
-    found = UNSEEN if unsure else sign(pair["low"], pair["high"], wanted)
+    equal, lost = bool(pair.get("equal")), pair["p"] < LEVEL <= pair["p"] * tests
+    found = UNSEEN if equal or lost else sign(pair["low"], pair["high"], wanted)
     return found, (
-        f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]"
-        + ", equal" * bool(pair.get("equal")))
+        f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]" + ", equal" * equal
+        + f", not after correction for {tests} tests" * (lost and not equal))
 
 
 def raises(folder, name, rows, prefix="", wanted=1, level=False):
@@ -141,7 +141,8 @@ def exceed(folder, name, rows, column, digits=3, others=(), tests=1):
     """The claim that each of `rows` is above its baseline, or one of `others`, in a column or measure."""
     found = {row: differences(folder, name, row, column, other)
              for row, other in zip_longest(rows, others)}
-    judged_rows = {row: compared(each, 0 * each, digits=digits, tests=tests * len(rows)) for row, each in found.items()}
+    judged_rows = {row: compared(each, 0 * each, digits=digits, margin=MARGINS.get(column), tests=tests * len(rows))
+                   for row, each in found.items()}
     return together([each for each, _ in judged_rows.values()]), "; ".join(
         f"{row} {words}" for row, (_, words) in judged_rows.items())
 

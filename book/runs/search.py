@@ -7,7 +7,7 @@ here, and read, located and probed on test. A fit that is done is not done again
 """
 
 from dataclasses import field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from typing import Annotated
 
@@ -191,8 +191,12 @@ def installed(method):
 
 
 def on(board, name, folder, encoder):
-    """The board of one set alone: searched on its val, measured on its test, in a folder of its name."""
-    return replace(board, table=f"{name}/{board.table}", development=[name],
+    """The board of one set alone: searched on its val, measured on its test, in a folder of its name.
+
+    A try of the smoke profile has a table of its own, so that it takes the place of no real one.
+    """
+    end = "_smoke" if board.profile == "smoke" else ""
+    return replace(board, table=f"{name}/{board.table}{end}", development=[name],
                    sets={name: Set(encoder=encoder, folder=str(folder), explained=1)})
 
 
@@ -208,13 +212,16 @@ def run(board, workers=None):
             raise StudyError(f"{board.folder(name)} is no dataset: {how(board, name)}; every method is "
                              "tuned there")
         _refuse_unsplit(board, name, ("train", "val"))
+    for name in filter(partial(here, board), board.sets):  # now, and not after hours of search
+        _refuse_unsplit(board, name, ("train", "test"))
     refused = {method.row: reason for method in board.methods if (reason := _unable(board, method))}
-    able = replace(board, methods=[method for method in board.methods if method.row not in refused])
-    found = {name: multiverse.run(able.reading(name), workers, list(range(board.configurations)))
-             for name in board.development}
-    chosen = leaderboard.chosen(found, able.rows)
-    refused |= {row: "every configuration diverged or broke on one of the development sets"
-                for row in able.rows if row not in chosen}
+    chosen = {}
+    if able := [method for method in board.methods if method.row not in refused]:
+        tried = replace(board, methods=able)
+        chosen = leaderboard.chosen({name: multiverse.run(tried.reading(name), workers, list(range(
+            board.configurations))) for name in board.development}, tried.rows)
+        refused |= {row: "every configuration diverged or broke on one of the development sets"
+                    for row in tried.rows if row not in chosen}
     for row, reason in refused.items():
         print(f"{row}: not run: {reason}")
     write_json(LOCAL / f"{board.table}.json", {
@@ -250,7 +257,7 @@ def _refuse_unsplit(board, name, splits):
 def _unable(board, method):
     """Why a method cannot take the development sets, in words; None where it can."""
     reason = None if installed(method) else (
-        f"it needs the package {method.needs}: `pip install {method.needs}`, or '.[peers]' of this folder")
+        f"it needs the package {method.needs}: `.venv/bin/python -m pip install {method.needs}`")
     for name in board.development if reason is None else ():
         for config in range(board.configurations):
             reason = reason or _unfit(board, name, board.settings(method.row, config, 0)[0])
@@ -290,7 +297,6 @@ def _finals(board, chosen, refused, workers):
         if not here(board, name):
             print(f"{name}: not run: its data are not here; {how(board, name)}")
             continue
-        _refuse_unsplit(board, name, ("train", "test"))
         for row in board.rows:
             config = chosen.get(row, 0)
             reason = refused.get(row) or _unfit(board, name, board.settings(row, config, 0)[0])

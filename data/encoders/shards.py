@@ -6,7 +6,6 @@ process speaks to another, so that any may die and be started again, on whatever
 folder.
 """
 
-import hashlib
 import json
 import os
 import sys
@@ -15,6 +14,7 @@ import zlib
 from dataclasses import dataclass
 
 from data.encoders.parts import load
+from data.encoders.store_key import digest
 from tfe.device import choose
 from tfe.errors import StudyError
 from data.files.paths import write_text
@@ -66,7 +66,7 @@ def current():
 
 def submit(parts, shard, todo, reasons):
     """Say that of `todo`, `{video_id: sha256}`, all parts are there but for `reasons`."""
-    write_text(_list(parts, shard), json.dumps({"of": _digest(todo), "reasons": reasons}))
+    write_text(_list(parts, shard), json.dumps({"of": digest(todo), "reasons": reasons}))
 
 
 def submitted(parts, shard, todo):
@@ -78,7 +78,7 @@ def submitted(parts, shard, todo):
     # A list of an earlier run counts if it speaks of the same videos, all of which are there.
     whole = all(load(parts / f"{sha}.npy") is not None for i, sha in todo.items()
                 if i not in said["reasons"])
-    return said["reasons"] if said["of"] == _digest(todo) and whole else None
+    return said["reasons"] if said["of"] == digest(todo) and whole else None
 
 
 def gather(parts, shard, todo):
@@ -106,7 +106,3 @@ def gather(parts, shard, todo):
 
 def _list(parts, shard):
     return parts / f"shard-{shard.rank}-of-{shard.world}"
-
-
-def _digest(todo):
-    return hashlib.sha256(json.dumps(todo, sort_keys=True).encode()).hexdigest()[:16]

@@ -86,5 +86,5 @@ def read_meta(meta):
 
 
 def digest(settings):
-    """A short name of the settings, for a folder of parts."""
+    """A short name of anything that JSON can hold: of the settings, for a folder of parts."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
