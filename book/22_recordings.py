@@ -187,8 +187,8 @@ first = lines.dropna(subset="auc").set_index("row").groupby(
     "data", sort=False).auc.idxmax()
 display(Markdown("\n".join(
     f"- {title}: {beyond[title].sum()} of {len(beyond[title])} rows lie"
-    f" above the position prior, {prior[title]:.3f}, by single intervals. The most"
-    f" faithful row is {row}." for title, row in first.items())))
+    f" above the position prior, {prior[title]:.3f}, by single intervals."
+    f" The most faithful row is {row}." for title, row in first.items())))
 looks
 
 # %% [markdown]
