@@ -164,7 +164,8 @@ pd.DataFrame({
 # %% [markdown]
 # Against weight 0, all four are better on BIKE. So less redundancy fits the
 # rise of leave one out, but it is not shown to be the whole of it. Against
-# the control none of the four is better, and mass is lower.
+# the control none of the four is better. There mass is lower by its own interval
+# alone (-.019, p = .049): a line stands by itself here, without correction.
 #
 # ## Or is it a younger head?
 #
@@ -239,7 +240,8 @@ met
 #
 # Held back by decay or dropout (`results/heads_frontier.csv`) MSQNet is .007
 # and .014 more faithful at equal recognition, and never recognises as much as
-# with TFE. Gated MIL ends at 84.5 mAP and .771 AUC: above BIKE+TFE in both.
+# with TFE. Gated MIL ends at 84.5 mAP and .771 AUC: its means lie above BIKE+TFE's
+# in both. Over ten seeds the AUC is not clearly apart ([chapter 12](12_table1.ipynb)).
 #
 # ## What carries it
 #
@@ -315,8 +317,7 @@ print("leave one out rises; of ten runs, runaway:", *(
 # - Where no other true segment can stand in, the head is equally faithful
 #   without the adversary, within .02. The rise fits less redundancy, which
 #   need not be the whole of it: mass, pointing and erasure gain as well.
-# - Against the control mass is lower, and pointing and erasure are not
-#   clearly better.
+# - Against the control none of mass, pointing and erasure is clearly better.
 # - Within TFE it rises clearly only where the literal form runs away. The
 #   bounded forms take nearly as much of the label from $z_N$. The head
 #   trained on without $D$ also lies above weight 0, by .037.

@@ -262,8 +262,9 @@ plots.show(fig, "elsewhere", "What was chosen with TFE minus what the same"
 # on. In AUC alone it is higher by .02 in one world, where scenes are no shortcut
 # and actions are faint. In recognition nothing outlives Holm's correction; by
 # their own intervals four of the six points at `snr` 4 lie below zero. Beside
-# TFE *without* its adversary it is more faithful at every point, by .02 to .15,
-# the more the clearer the actions are; but mAP is equal or higher at two of
+# TFE *without* its adversary it is more faithful at every point, by .02 to .15
+# (these 18 differences are corrected by themselves; together with the other 36, at
+# three points), the more the clearer the actions are; but mAP is equal or higher at two of
 # these points, and lower at one. At every point the plain head, before it is trained
 # on, is the most faithful of the four. All fits of TFE with the adversary end
 # *runaway*: $A_N$ does far worse than a guess. From `test` to `shifted`, at `snr` 4 and where scenes are a shortcut,

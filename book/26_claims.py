@@ -42,9 +42,11 @@
 # printed 95% interval may leave out 0, and its reading still be called not
 # reproduced. Attention, mass and independence have no margin, the others have. So
 # is a head judged beside itself. Holm's rule covers a table, not the readings that
-# a claim joins from several; a claim on one head is a claim of its own, and one
-# that is a single test has no correction. A larger gain must be a gain: a smaller
-# loss confirms nothing. Claims marked *Ours* are this book's.
+# a claim joins from several. In the readings of Table 1 a rise of AUC counts at any
+# mAP, in the searched ones where mAP is equal or higher (plan, item 32): held to
+# that, *warm, L_S below D* would not be reproduced. A claim on one head is a claim
+# of its own, and one that is a single test has no correction. A larger gain must be
+# a gain: a smaller loss confirms nothing. Claims marked *Ours* are this book's.
 #
 # Claims on recognition are judged on **synthetic** videos, claims on fidelity
 # on these and on real recordings, a row a set. A verdict on them says

@@ -140,7 +140,7 @@ def test_cases_of_real_recordings_are_counted_by_their_verdicts():
     def line(row, gain, p, auc=np.nan, against=" trained on"):
         return {"row": row, "against": row[:-4] + against, "difference": gain, "holm": p, "equal": abs(gain) < 1, "auc_difference": auc,
                 "auc_holm": p, "difference_low": gain - 1, "difference_high": gain + 2,
-                "auc_difference_high": auc + .01}
+                "auc_difference_low": auc - .01, "auc_difference_high": auc + .01}
 
     synthetic = pd.DataFrame({"row": ["MSQNet+TFE", "BIKE+TFE"], "auc_difference": [0, .2]})
     said = recordings.said(pd.DataFrame([
@@ -150,6 +150,7 @@ def test_cases_of_real_recordings_are_counted_by_their_verdicts():
     assert "recognition in 1 of 4 cases, lowered it in 1, and left it equal in 1;" in said
     assert "fidelity in 1 of 2 cases, lowered it in 1, and left it equal in none." in said
     assert "in 1 of 1 cases" in said and "from +3.0 to +6.0 points" in said
+    assert "MSQNet's recognition in 1 (0) cases, its AUC in 0 (1); BIKE's recognition in 1 (0) cases, its AUC in 1 (0)." in said
     assert said.endswith("in none of 1 cases, lowered it in 1, and left it equal in none.")
 
 

@@ -123,8 +123,8 @@ def paragraph(runs, rate=None, alike=None, split="test"):
     asked = lines[lines.question == "TFE"]
     return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join([
         f"On synthetic videos, over {asked.seeds.min()} seeds, TFE is added to a trained head, and compared with "
-        "that head trained on for as long without it, each at its own best learning rate. Higher and lower are told "
-        "after a correction for the number of tests.",
+        "that head trained on for as long without it. One rule chose the learning rate of each. Higher and lower are "
+        "told after a correction for the number of tests.",
         f"{of_heads(asked, 'mAP')}. By AUC, {of_heads(asked, 'fidelity', 'auc_')}.", *kept(runs, lines, split),
         f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
             "Now both sides take the learning rate that is best for TFE.",

@@ -249,16 +249,16 @@ def asked_since():
             for rival, name in FURTHER.items()}
 
 
-def further(verse, frame, others):
-    """What `finals` chose of a head with TFE, beside rivals that were asked for afterwards: rule by rule.
+def last_stage(verse, frame, others):
+    """`finals`, and beside it what was chosen with TFE beside rivals that were asked for afterwards: two tables.
 
-    others: as of `asked_since`, searches of one method each. Lines as of `held`, with `on_val`, the mean mAP there of
-    the rival that was chosen by recognition; Holm's rule runs over the lines of `finals` and these together. Of
-    searches that are not complete there is no line.
+    others: as of `asked_since`, searches of one method each. Lines as of `held`; the second has `on_val`, the mean mAP
+    there of the rival that was chosen by recognition. Holm's rule runs over all lines of both together (results/plan.md,
+    item 35). Of searches that are not complete there is no line.
     """
     first, ours, lines = finals(verse, frame), chosen(verse, frame), []
     if first.empty:
-        return first
+        return first, first
     last = frame[frame.stage == "final"]
     for name, (other, rows) in others.items():
         picked, runs = chosen(other, rows), rows[rows.stage == "final"]
@@ -273,16 +273,16 @@ def further(verse, frame, others):
                    "against": name, "against_config": rival, "split": split, "on_val": on_val,
                    **_beside(_cell(last, row, config, split), _cell(runs, theirs, rival, split))}
                   for (config, rival), named in pairs.items() for split in other.final_splits]
-    return corrected(pd.concat([first, pd.DataFrame(lines)], ignore_index=True))[len(first):]
+    both = corrected(pd.concat([first, pd.DataFrame(lines)], ignore_index=True))
+    return both[:len(first)], both[len(first):]
 
 
 def answered(verse, frame, others, split="test"):
     """The last stage for a reader in a hurry: each choice with TFE, what it has, and what it has beside its rivals."""
-    lines = finals(verse, frame)
+    lines, more = (each[each.split == split] if len(each) else each for each in last_stage(verse, frame, others))
     if lines.empty:
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
-    lines, more = (each[each.split == split] if len(each) else each for each in (lines, further(verse, frame, others)))
     if len(more):  # of plain heads that were searched again, the better on val
         again = more.against.isin(PLAIN)
         more = more[~again | (more.on_val == more.on_val[again].max())]
@@ -301,7 +301,7 @@ def answered(verse, frame, others, split="test"):
         f"What they chose was judged on {len(verse.final_seeds)} fresh seeds of `{split}` "
         "([chapter 15](book/15_multiverse.ipynb)). "
         f"Beside the plain head of its search, TFE is higher in mAP {_where(beside)}; beside what was searched without "
-        f"adversary {_where(without)}. What was chosen by mAP without TFE has, in mAP and AUC: "
+        f"adversary {_where(without)}. Without TFE, mAP and AUC are: "
         f"{_means(lines, ['gated MIL', *plain])}.", "",
         *(f"| {' | '.join(cells)} |" for cells in table)])
 
@@ -314,10 +314,10 @@ def _where(lines):
 
 
 def _means(lines, rows):
-    """What the rule "recognition" chose of these rows has, in words."""
-    those = (lines[(lines.row == row) & lines.chosen_by.str.contains("recognition")] for row in rows)
-    return "; ".join(f"{one.row.iloc[0]} {one.value.iloc[0]:.1f} and {one.auc.iloc[0]:.3f}"
-                     for one in those if len(one))
+    """What the rules chose of these rows has, in words."""
+    found = lines[lines.row.isin(rows)].drop_duplicates(["row", "config"])
+    return "; ".join(f"{one.row}{' by ' + one.chosen_by if ' and ' not in one.chosen_by else ''} {one.value:.1f} and "
+                     f"{one.auc:.3f}" for one in found.itertuples())
 
 
 def _began(verse, row, config):
@@ -343,7 +343,7 @@ def as_table(verse, frame, others):
     A row is a method and the rule that chose of it, held against what that rule chose of the plain head of its
     backbone; the summary has a row a rival of `further` too. Both are empty until the stage is complete.
     """
-    lines = finals(verse, frame)
+    lines, more = last_stage(verse, frame, others)
     if lines.empty:
         return lines, lines
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
@@ -351,7 +351,6 @@ def as_table(verse, frame, others):
     lines = lines.assign(rule=lines.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
     picked = lines[["method", "config", "rule"]].drop_duplicates()
     runs = picked.merge(frame[frame.stage == "final"], on=["method", "config"])
-    more = further(verse, frame, others)
     if len(more):
         more = more.assign(rule=more.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
     runs, lines, more = (table.assign(row=table.method + ", by " + table.rule) if len(table) else table

@@ -36,6 +36,10 @@ def said(lines, synthetic):
         rose, fell, equal = (words.eq(word).sum() or "none" for word in ("higher", "lower", "equal"))
         return f"in {rose} of {words.ne('').sum()} cases, lowered it in {fell}, and left it equal in {equal}"
 
+    def single(row, prefix):
+        low, high = (lines[f"{prefix}difference_{end}"][lines.row == row] for end in ("low", "high"))
+        return f"{(low > 0).sum()} ({(high < 0).sum()})"
+
     warm, value = told(WARM)
     unclear, known = warm[value == "no clear difference"], warm.dropna(subset="auc_difference")
     known = known[known.row == "BIKE+TFE"]
@@ -46,4 +50,7 @@ def said(lines, synthetic):
             f"{(known.auc_difference_high < rise).sum()} of {len(known)} cases. "
             + (f"Where recognition is not clear, the intervals reach from {unclear.difference_low.min():+.1f} to "
                f"{unclear.difference_high.max():+.1f} points. " if len(unclear) else "")
-            + f"From scratch, TFE raised recognition {moved(told(COLD)[1])}.")
+            + "Single intervals, uncorrected, lie above zero (below it): " + "; ".join(
+                f"{row.removesuffix('+TFE')}'s recognition in {single(row, '')} cases, its AUC in {single(row, 'auc_')}"
+                for row in WARM)
+            + f". From scratch, TFE raised recognition {moved(told(COLD)[1])}.")
