@@ -312,8 +312,9 @@ assert all((RESULTS / name).is_file() for name in asked)
 parts = [multiverse.said(each, "BIKE+TFE", rules=())
          for _, each in since.groupby("against", sort=False)
          ] if len(since) else ["Not run yet."]
-Markdown("\n".join(f"- {part}" for part in [*parts, "On `shifted`: " + (
-    multiverse.said(final, ours, "shifted") or "not run yet.")]))
+parts += ["On `shifted`: " + multiverse.said(final, f"{name}+TFE", "shifted")
+          for name in ("MSQNet", "BIKE")]
+Markdown("\n".join(f"- {part}" for part in parts))
 
 # %% [markdown]
 # **What it says.** One seed on `val` flatters plain BIKE most: its twenty best
