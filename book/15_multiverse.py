@@ -312,8 +312,8 @@ assert all((RESULTS / name).is_file() for name in asked)
 parts = [multiverse.said(each, "BIKE+TFE", rules=())
          for _, each in since.groupby("against", sort=False)
          ] if len(since) else ["Not run yet."]
-parts += ["On `shifted`: " + multiverse.said(final, f"{name}+TFE", "shifted")
-          for name in ("MSQNet", "BIKE")]
+parts += ["On `shifted`: " + multiverse.said(final, row, "shifted")
+          for row in ("MSQNet+TFE", "BIKE+TFE")]
 Markdown("\n".join(f"- {part}" for part in parts))
 
 # %% [markdown]
