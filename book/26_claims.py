@@ -92,7 +92,9 @@ counts.to_frame()
 # %%
 again = {row["id"]: row["verdict"] for row in claims.ledger()}
 assert all(stored[name] == verdict for name, verdict in again.items())
-print(f"{len(again)} verdicts recomputed, all equal to the stored ones")
+files = len(list(RESULTS.glob("*.csv")))
+print(f"{len(again)} verdicts recomputed, where {files} result files lie;"
+      " all equal to the stored ones")
 
 # %% [markdown]
 # On which side an interval lies, of three made-up ones; a rule also asks for a p
