@@ -110,6 +110,8 @@ def test_a_rerun_makes_nothing_and_says_what_is_left_out(world, monkeypatch, cap
     for module, name in ((search, "_final"), (search.multiverse, "fit")):
         monkeypatch.setattr(module, name, lambda *_, **__: pytest.fail("a fit was done again"))
     pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
+    fewer = search.run(written(folder, TINY | {"seeds": [0]}))  # what was measured of other seeds stays
+    assert set(fewer.key[fewer.value.notna()]) == set(frame.key[frame.value.notna()])
     said = capsys.readouterr().out
     assert "Odd: not run: it needs the package no-such-package: `.venv/bin/python -m pip install no-such-package`" in said
     assert "gone: not run: its data are not here; `make gone` makes it" in said

@@ -284,15 +284,17 @@ def _drawn(board, row, config):
 def _finals(board, chosen, refused, workers):
     """Fit and measure the chosen on every set, and write all rows after each fit.
 
-    refused: `{row: why}`, of those without a choice.
+    Rows of further seeds that an earlier run measured stay. refused: `{row: why}`, of those without a choice.
     """
     path, lines, waiting = LOCAL / f"{board.table}.csv", [], {}
-    done = {}
+    done, measured_on = {}, {}
     for folder in (RESULTS, LOCAL):
         table = leaderboard.read(folder / f"{board.table}.csv")
         table = table[~table.status.astype(str).str.startswith(multiverse.NOT_RUN)]
         for (key, _), part in table.groupby(["key", "row"]):  # two rows may be one fit
             done[key] = part.to_dict("records")
+        for cell, part in table.groupby(["dataset", "row"]):
+            measured_on[cell] = measured_on.get(cell, set()) | set(part.seed.astype(int).tolist())
     for name in board.sets:
         if not here(board, name):
             print(f"{name}: not run: its data are not here; {how(board, name)}")
@@ -300,8 +302,10 @@ def _finals(board, chosen, refused, workers):
         for row in board.rows:
             config = chosen.get(row, 0)
             reason = refused.get(row) or _unfit(board, name, board.settings(row, config, 0)[0])
-            for seed in board.seeds_of(name):
+            for seed in sorted({*board.seeds_of(name), *measured_on.get((name, row), ())}):
                 job = board.job(name, row, config, seed)
+                if seed not in board.seeds_of(name) and job.key not in done:
+                    continue
                 line = {"key": job.key, "dataset": name, "row": row, "config": chosen.get(row),
                         "fold": board.fold(name, seed)}
                 lines.append((line, finals.refused(job, reason) if reason else None))
