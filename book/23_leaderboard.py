@@ -71,8 +71,11 @@ def shown(table, digits=3):
             Markdown("*Not run yet.*"))
 
 
-answer = [f"**On {words}:** {choice.advice(of, cost)}."
-          for words, of in found.items()]
+advised = {}  # scopes by what is advised: many say the same
+for words, of in found.items():
+    advised.setdefault(choice.advice(of, cost), []).append(words)
+answer = [f"**On {', on '.join(words)}:** {advice}."
+          for advice, words in advised.items()]
 answer += [f"{line}." for line in choice.beside(
     panels, ranked_tfe, peers)]
 answer += [f"{line}." for line in choice.beside(
@@ -298,10 +301,11 @@ else:
 # A method may look at the right place and still be read badly. Leave one out
 # is unkind to top-k MIL: without a segment outside the $k$ strongest its
 # logit falls by exactly 0, so that all of these tie. In DSMIL and BaS-Net
-# hardly any does, as their other segments are read as well. True intervals
-# judge a read-out by AUC. The head itself judges it by AOPCR: how much faster
-# a class's logit falls when segments are taken out in this order than in a
-# random one. It favours leave one out, which asks by the same means.
+# hardly any does, as their other segments are read as well. Mean pooling has
+# one read-out under several names. True intervals judge a read-out by AUC.
+# The head itself judges it by AOPCR: how much faster a class's logit falls
+# when segments are taken out in this order than in a random one. It favours
+# leave one out, which asks by the same means.
 #
 # `margin`: how far the best read-out lies above the second, with a 95%
 # interval over kinds of sets. `head_margin`: the same by AOPCR, in the head's

@@ -133,8 +133,8 @@ def test_the_advice_is_the_cheapest_near_the_first_by_all():
     assert choice.advice({"AUC": few}, unknown).startswith("use A, 30 s")
     apart = {"recognition": choice.ranks(100 * table(4)[["D", "C", "B", "A"]].set_axis(list("ABCD"), axis=1)),
              "AUC": choice.ranks(table(4))}
-    assert choice.advice(apart, seconds) == ("none is near the first by all: by recognition use D; "
-                                             "by AUC use A")
+    assert choice.advice(apart, seconds) == ("none is near the first by all: use D by recognition; "
+                                             "A by AUC")
 
 
 def test_what_tfe_gains_or_loses_beside_the_best_peer():

@@ -175,8 +175,9 @@ def advice(found, seconds):
     every = [row for row in next(iter(close.values())) if all(row in rows for rows in close.values())]
     use = _cheapest(every, seconds) if every else None
     if not every:
-        return "none is near the first by all: " + "; ".join(
-            f"by {title} use {_cheapest(rows, seconds)}" for title, rows in close.items())
+        each = pd.Series({title: _cheapest(rows, seconds) for title, rows in close.items()})
+        return "none is near the first by all: use " + "; ".join(
+            f"{row} by {' and by '.join(titles)}" for row, titles in each.groupby(each, sort=False).groups.items())
     others = ", ".join(row for row in every if row != use)
     return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (
         f"the cheapest near the first by all; also near: {others}" if others else

@@ -285,15 +285,35 @@ def verdict(lines, ours, kinds=4):
     real = ~lines.synthetic & ~lines.dataset.str.startswith(SCORED)
     each = lines.assign(real=real).groupby(lines.dataset.map(choice.kind))[["met", "real"]].all()
     won, own = int(each.met.sum()), int((each.met & each.real).sum())
-    words = [f"{ours} clears the bar on {won} of {len(each)} kinds of sets, {own} of them real and without "
-             "supervised scores"]
+    words = [f"{ours} clears the bar on {won} of {len(each)} kinds of sets" + (
+        f", {own} of them real and without supervised scores" if won else "")]
     words += [f"on {name} it lacks seeds and so fails" for name in lines.dataset[~lines.whole]]
     words += [f"on {line.dataset} it cannot win, as seeds are lacking of {line.lacking}"
               for line in lines[lines.lacking != ""].itertuples()]
     words += [f"on {line.dataset} every seed diverged of {line.diverged}, which counts as beaten"
               for line in lines[lines.diverged != ""].itertuples()]
     met = "met" if won >= kinds and own else "not met"
-    return "; ".join(words) + f". It asks for {kinds}, such a real one among them: {met}."
+    return "; ".join(words) + f". It asks for {kinds}, one of them real and without supervised scores: {met}."
+
+
+def instead(frame, plan, ours="TFE-plus"):
+    """What to use instead of TFE, a paragraph for the README.
+
+    frame: rows as of `results/peers.csv`; plan: the file `peers.yaml`, read. Says which sets were run, since
+    sets that were not are no part of the answer.
+    """
+    frame, wanted = methods(marked(frame)), {
+        mark(name): one.get("seeds") or plan["seeds"] for name, one in plan["sets"].items()}
+    rivals = [one["row"] for one in plan["methods"] if not one["method"].startswith("tfe")]
+    ranked = {title: wide.drop(columns=plan["beside"], errors="ignore") for title, wide in panels(frame).items()}
+    there = list(choice.complete(ranked["recognition"]).index)
+    advice = choice.advice(choice.standings(ranked, {"these": there})["these"],
+                           seconds(frame, begun(plan["methods"], plan["starts"])))
+    bar = cleared(frame, ours, rivals, wanted)
+    return (f"*What to use instead?* {len(plan['methods'])} methods were tuned alike, "
+            f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
+            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). The advice: {advice}. "
+            f"{verdict(bar[bar.dataset.isin(there)], ours)}")
 
 
 def page(frame, wanted, rows, beside=()):
