@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence import answer, recordings
+from book.evidence import answer, leaderboard, recordings
 from book.evidence.verdicts import verdict
-from data.files.paths import ROOT
+from data.files.paths import BOOK, RESULTS, ROOT
+from data.files.schema import read_yaml
 from tfe.errors import StudyError
 
 ROWS = {f"{head}{end}" for head in answer.HEADS
@@ -133,6 +134,11 @@ def test_the_answer_in_the_readme_is_that_of_the_committed_results():
 def test_the_readme_says_of_real_recordings_what_their_tables_say():
     said = recordings.said(*(table[table.split == "test"] for table in (
         recordings.tables(), pd.read_csv(ROOT / "results" / "headline_summary.csv"))))
+    assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_advises_what_the_leaderboard_does():
+    said = leaderboard.instead(leaderboard.read(RESULTS / "peers.csv"), read_yaml(BOOK / "batches" / "peers.yaml"))
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
