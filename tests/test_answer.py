@@ -138,7 +138,7 @@ def test_the_readme_says_of_real_recordings_what_their_tables_say():
 
 
 def test_the_readme_advises_what_the_leaderboard_does():
-    said = leaderboard.instead(leaderboard.read(RESULTS / "peers.csv"), read_yaml(BOOK / "batches" / "peers.yaml"))
+    said = leaderboard.answered(leaderboard.read(RESULTS / "peers.csv"), read_yaml(BOOK / "batches" / "peers.yaml"))
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
 
 

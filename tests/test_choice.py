@@ -29,9 +29,22 @@ def test_ranks_share_ties_and_their_bars_end_where_ranks_do():
     lines = choice.ranks(wide).set_index("row")
     assert lines["rank"].to_dict() == pytest.approx({"A": 3.5 / 3, "B": 6.5 / 3, "C": 8 / 3})
     assert (lines.kinds == 3).all() and list(lines.index) == ["A", "B", "C"]
-    friedman = stats.friedmanchisquare([9, 5, 7], [8, 5, 6], [1, 4, 6.5])
-    assert lines.p.iloc[0] == pytest.approx(friedman.pvalue)
+    chi2 = stats.friedmanchisquare([9, 5, 7], [8, 5, 6], [1, 4, 6.5]).statistic
+    assert lines.p.iloc[0] == pytest.approx(stats.f.sf(2 * chi2 / (3 * 2 - chi2), 2, 4))
     assert lines.low.min() >= 1 and lines.high.max() <= 3
+
+
+def test_of_two_kinds_alone_the_p_is_that_of_shuffled_ranks():
+    draw = np.random.default_rng(0)
+    first = np.arange(1, 14)
+    ranked = pd.DataFrame([first, first + draw.normal(0, 3, 13)]).rank(axis=1)
+    spread = lambda second: (first + second).var()  # Friedman's statistic grows with it
+    shuffled = [spread(draw.permutation(ranked.iloc[1])) for _ in range(4000)]
+    exact = np.mean(np.array(shuffled) >= spread(ranked.iloc[1].to_numpy()))
+    assert exact < 0.05 < stats.friedmanchisquare(*ranked.T.to_numpy()).pvalue
+    assert choice.friedman(ranked) == pytest.approx(exact, abs=0.01)
+    alike = pd.DataFrame([first, first])
+    assert choice.friedman(alike) == 0 and np.isnan(choice.friedman(alike * 0 + 7))
 
 
 def test_a_missing_cell_costs_its_method_and_an_unfinished_set_itself_and_both_are_said():
@@ -135,6 +148,10 @@ def test_the_advice_is_the_cheapest_near_the_first_by_all():
              "AUC": choice.ranks(table(4))}
     assert choice.advice(apart, seconds) == ("none is near the first by all: use D by recognition; "
                                              "A by AUC")
+    luck = choice.ranks(pd.DataFrame(np.random.default_rng(1).normal(size=(9, 4)), SETS, list("ABCD")))
+    unsure = choice.advice({"recognition": choice.ranks(100 * table(4)), "AUC": luck.assign(behind=[0, 0.01, 1, 1])},
+                           pd.Series({luck.row[1]: 1.0}))
+    assert unsure.endswith(f"{luck.row[1]} by AUC (first: {luck.row[0]}; none told apart)")
 
 
 def test_what_tfe_gains_or_loses_beside_the_best_peer():

@@ -236,7 +236,7 @@ def test_sets_of_one_generator_are_one_kind_which_is_won_on_all_of_them():
     assert leaderboard.verdict(lines, "TFE-plus").startswith("TFE-plus clears the bar on 2 of 2 kinds")
     lines.loc[1, "met"] = False
     words = leaderboard.verdict(lines, "TFE-plus")
-    assert words.startswith("TFE-plus clears the bar on 1 of 2 kinds") and words.endswith(": not met.")
+    assert words.startswith("TFE-plus clears the bar on 1 of 2 kinds") and words.endswith(": not met, and with 2 run it could not be.")
 
 
 def test_the_two_judges_of_a_read_out():
@@ -284,3 +284,12 @@ def test_leave_one_out_ties_what_top_k_mil_does_not_read_and_no_peers(method, ti
     falls = leave_one_out(system, system.embed(torch.randn(8, 16, 16)))
     share = (falls == 0).float().mean().item()
     assert share == pytest.approx(12 / 16) if tie else share < 0.05
+
+
+def test_how_sure_a_choice_is_and_where_it_stopped_at_the_end_of_an_axis():
+    plan = {"search": {"lr": [0.1, 0.2, 0.3]}, "methods": [{"row": "A", "search": {"k": [1, 2]}}]}
+    found = {name: pd.DataFrame({"method": "A", "config": [0, 1, 2], "value": values})
+             for name, values in (("a", [80, 79, 60]), ("b", [50, 40, 30]))}
+    line = leaderboard.tried(found, plan, {"A": {"config": 0, "lr": "0.3", "k": "2"}}).iloc[0]
+    assert (line.useful, line.lead, line["at an end"]) == (1.5, 1.0, "lr 0.3")  # two values have no middle
+    assert line.settings == "config: 0, lr: 0.3, k: 2"

@@ -12,6 +12,7 @@ from tfe.errors import StudyError
 
 # What every method has: the one asks the head, the other is the method's own.
 READ = {"leave_one_out": "leave one out", "attention": "own read-out"}
+SINCE = {"single": "a segment alone"}  # asked for after two sets were read: shown, and decides nothing
 SYNTHETIC, SUPERVISED = " (synthetic)", " (supervised scores)"
 GENERATED, SCORED = ("planted", "charades-sim"), ("salads", "gtea")  # known before any row says so
 # Shown, and not ranked by. AOPCR ranks no heads: it has the unit of a head's own logits.
@@ -42,12 +43,37 @@ def chosen(found, rows):
     widest spread. Equal ones go by the mean metric, then by number. One that diverged on a set is not
     ranked, and a row without another is left out.
     """
-    values = pd.concat([frame.set_index(["method", "config"]).value.rename(name)
-                        for name, frame in found.items()], axis=1).dropna()
-    place = pd.DataFrame({"rank": values.groupby(level="method").rank(ascending=False).mean(axis=1),
-                          "mean": -values.mean(axis=1)}).reset_index()
+    place = _placed(found)[1].reset_index()
     best = place.sort_values(["rank", "mean", "config"]).groupby("method").config.first()
     return {row: int(best[row]) for row in rows if row in best}
+
+
+def _placed(found):
+    """What configurations came to, rows x sets, and their mean rank and mean, the latter negative."""
+    values = pd.concat([frame.set_index(["method", "config"]).value.rename(name)
+                        for name, frame in found.items()], axis=1).dropna()
+    return values, pd.DataFrame({"rank": values.groupby(level="method").rank(ascending=False).mean(axis=1),
+                                 "mean": -values.mean(axis=1)})
+
+
+def tried(found, plan, picked):
+    """How sure a choice is, a line a row of `picked`, `{row: {"config", axis: value}}` as in `peers.json`.
+
+    found: as of `chosen`; plan: the file, read. `useful`: tries within five points of the row's best, the mean
+    over sets; `lead`: mean rank of the next less that of the chosen; `at an end`: chosen values at an end of
+    an axis of three numbers or more, in words; `settings`: all of them.
+    """
+    values, place = _placed(found)
+    axes = {one["row"]: plan["search"] | one["search"] | {"config": []} for one in plan["methods"]}
+    lines = []
+    for row, drawn in picked.items():
+        own, ranked = values.loc[row], place.loc[row]["rank"].sort_values()
+        ends = [f"{axis} {value}" for axis, value in drawn.items() if len(of := axes[row][axis]) > 2
+                and not isinstance(of[0], str) and value in (str(min(of)), str(max(of)))]
+        lines.append({"row": row, "useful": float((own > own.max() - 5).sum().mean()),
+                      "lead": ranked.iloc[1] - ranked.iloc[0], "at an end": ", ".join(ends),
+                      "settings": str(drawn).strip("{}").replace("'", "")})
+    return pd.DataFrame(lines, columns=["row", "useful", "lead", "at an end", "settings"])
 
 
 def mark(name, synthetic=False):
@@ -100,9 +126,12 @@ def _unit(frame):
 
 
 def cells(frame, measure="value", readout="leave_one_out"):
-    """The mean over folds or seeds, sets x methods: -inf where a seed diverged, nan where one was not run."""
-    return _by_cell(frame, measure, readout, lambda values, _: (
-        _by_unit(values).mean() if values.notna().all() else np.nan)).astype(float)
+    """The mean over folds or seeds, sets x methods: -inf where a seed diverged, nan where one was not run.
+
+    How many seeds a set has is told by its method that has most.
+    """
+    return _by_cell(frame, measure, readout, lambda values, seeds: (
+        _by_unit(values).mean() if values.notna().sum() == seeds else np.nan)).astype(float)
 
 
 def intervals(frame, measure="value", readout="leave_one_out"):
@@ -126,7 +155,7 @@ def _by_unit(values):
 def panels(frame, readouts=tuple(READ)):
     """What methods are ranked by, `{title: sets x methods}`: recognition, the others by each read-out."""
     return {"recognition": cells(frame)} | {
-        f"{title}, {READ.get(readout, readout)}": cells(frame, measure, readout)
+        f"{title}, {(READ | SINCE).get(readout, readout)}": cells(frame, measure, readout)
         for measure, title in MEASURES.items() if measure != "value" for readout in readouts}
 
 
@@ -203,11 +232,12 @@ def trusted(frame):
 
 
 def _over(wide, best, margin):
-    """The best read-out by its mean rank, and by how much it is above the second, in words."""
-    first, *others = choice.places(wide).mean().sort_values(kind="stable").index
+    """The best read-out by its mean rank, equal ones by their mean, and its mean less the second's, in words."""
+    means = choice.kinds(wide)
+    order = pd.DataFrame({"rank": choice.places(wide).mean(), "mean": -means.mean()})
+    first, *others = order.sort_values(["rank", "mean"], kind="stable").index
     if not others:
         return {best: first, margin: ""}
-    means = choice.kinds(wide)
     return {best: first, margin: f"{_signed(means[first] - means[others[0]])} over {others[0]}"}
 
 
@@ -245,7 +275,8 @@ def cleared(frame, ours, rivals, wanted, margin=1.0, readouts=tuple(READ)):
     not below any by more than `margin` points, by each of `readouts`; pairs are of folds, or of seeds.
     `diverged`: rivals of which every seed diverged: they count as beaten. `lacking`: others without a value
     or a divergence at each seed. `whole`: whether `ours` has a value at each. It is `met` where neither lacks
-    any, and `unbeaten`, against whom it falls short by any read-out, are none.
+    any, and `unbeaten`, against whom it falls short by any read-out, are none. `half_width`: of the 95% interval
+    of the difference in the metric, in points, the median over rivals.
     """
     lines = []
     for name, part in frame[frame.dataset.isin(wanted)].groupby("dataset", sort=False):
@@ -259,15 +290,17 @@ def cleared(frame, ours, rivals, wanted, margin=1.0, readouts=tuple(READ)):
         lacking = [row for row in rivals if not all(
             seeds <= _seeds(of).get(row, set()) | gone.get(row, set()) for of in judged)]
         held = [row for row in rivals if row not in beaten + lacking] if whole else []
-        short = [line["against"] for of in judged for line in verdicts.bar(
-            of.assign(seed=_unit(of)), ours, held, margin).to_dict("records") if not line["met"]]
+        against = [line for of in judged for line in verdicts.bar(
+            of.assign(seed=_unit(of)), ours, held, margin).to_dict("records")]
+        short = [line["against"] for line in against if not line["met"]]
+        reach = [(line["difference_high"] - line["difference_low"]) / 2 for line in against]
         unbeaten = [row for row in rivals if row in lacking + short or not whole]
         lines.append({"dataset": name, "synthetic": bool(_synthetic(part).any()), "rivals": len(rivals),
                       "unbeaten": "all" if len(unbeaten) == len(rivals) else ", ".join(unbeaten),
                       "lacking": ", ".join(lacking), "diverged": ", ".join(beaten), "whole": whole,
-                      "met": not unbeaten})
+                      "half_width": np.median(reach) if reach else np.nan, "met": not unbeaten})
     return pd.DataFrame(lines, columns=["dataset", "synthetic", "rivals", "unbeaten", "lacking", "diverged",
-                                        "whole", "met"]).astype(
+                                        "whole", "half_width", "met"]).astype(
         {"synthetic": bool, "whole": bool, "met": bool})
 
 
@@ -292,12 +325,13 @@ def verdict(lines, ours, kinds=4):
               for line in lines[lines.lacking != ""].itertuples()]
     words += [f"on {line.dataset} every seed diverged of {line.diverged}, which counts as beaten"
               for line in lines[lines.diverged != ""].itertuples()]
-    met = "met" if won >= kinds and own else "not met"
+    met = ("met" if won >= kinds and own else "not met" if len(each) >= kinds else
+           f"not met, and with {len(each)} run it could not be")
     return "; ".join(words) + f". It asks for {kinds}, one of them real and without supervised scores: {met}."
 
 
-def instead(frame, plan, ours="TFE-plus"):
-    """What to use instead of TFE, a paragraph for the README.
+def answered(frame, plan, ours="TFE-plus"):
+    """Which method to use, a paragraph for the README.
 
     frame: rows as of `results/peers.csv`; plan: the file `peers.yaml`, read. Says which sets were run, since
     sets that were not are no part of the answer.
@@ -305,15 +339,17 @@ def instead(frame, plan, ours="TFE-plus"):
     frame, wanted = methods(marked(frame)), {
         mark(name): one.get("seeds") or plan["seeds"] for name, one in plan["sets"].items()}
     rivals = [one["row"] for one in plan["methods"] if not one["method"].startswith("tfe")]
-    ranked = {title: wide.drop(columns=plan["beside"], errors="ignore") for title, wide in panels(frame).items()}
-    there = list(choice.complete(ranked["recognition"]).index)
-    advice = choice.advice(choice.standings(ranked, {"these": there})["these"],
-                           seconds(frame, begun(plan["methods"], plan["starts"])))
+    costs, ranked = seconds(frame, begun(plan["methods"], plan["starts"])), frame[~frame.row.isin(plan["beside"])]
+    decides, since = panels(ranked), panels(ranked, tuple(SINCE))
+    there = list(choice.complete(decides["recognition"]).index)
+    advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
     bar = cleared(frame, ours, rivals, wanted)
-    return (f"*What to use instead?* {len(plan['methods'])} methods were tuned alike, "
+    return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). The advice: {advice}. "
-            f"{verdict(bar[bar.dataset.isin(there)], ours)}")
+            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). Which is best hangs on how heads "
+            f"are read. By the two read-outs that decide, {advice}. With a segment alone as everyone's, asked for "
+            f"later, {later}. {verdict(bar[bar.dataset.isin(there)], ours)}"
+            + "".join(f" {line.capitalize()}." for line in choice.left_out({"": decides["recognition"]})))
 
 
 def page(frame, wanted, rows, beside=()):

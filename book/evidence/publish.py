@@ -103,7 +103,7 @@ def _publish_board(name, given):
     write_csv(RESULTS / files[0].name, both, float_format="%.4g")  # a file of a thousand lines a set
     _copied(files[1:])
     if name == "peers":
-        answer.write(ROOT / "README.md", "peers", leaderboard.instead(both, given))
+        answer.write(ROOT / "README.md", "peers", leaderboard.answered(both, given))
     return [RESULTS / path.name for path in files]
 
 
