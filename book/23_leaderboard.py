@@ -31,6 +31,13 @@ from data.files.schema import read_yaml
 plots.style()
 pd.set_option("display.max_colwidth", None)  # names are not cut
 
+
+def shown(table, digits=3):
+    """A table, or, where nothing of it is run, words in its place."""
+    return (table.round(digits) if table.size else
+            Markdown("*Not run yet.*"))
+
+
 # %% tags=["parameters"]
 measures: list = ["value", "auc", "tiou_map", "aopcr"]  # a table each
 readout: str = "leave_one_out"  # a read-out that every method has
@@ -65,14 +72,7 @@ cells = len(wanted) * len(rows)
 run = f"{cells - len(lost)} of {cells} cells are run in full"
 some = any(map(len, found["all sets"].values()))
 
-
 # %%
-def shown(table, digits=3):
-    """A table, or, where nothing of it is run, words in its place."""
-    return (table.round(digits) if table.size else
-            Markdown("*Not run yet.*"))
-
-
 advised = {}  # scopes by what is advised: many say the same
 for words, of in found.items():
     advised.setdefault(choice.advice(of, cost), []).append(words)
@@ -160,24 +160,23 @@ shown(bad) if len(bad) else print("all that was run ended well")
 # %%
 print(plan["configurations"], "configurations a method, on val of",
       ", ".join(map(leaderboard.mark, plan["development"])))
-for name, one in plan["sets"].items():
-    print(f"{leaderboard.mark(name)}: read-outs of at most",
-          one.get("read", plan["read"]), "test videos")
+print("read-outs of so many test videos at most:", ", ".join(
+    f"{leaderboard.mark(name)} {one.get('read', plan['read'])}"
+    for name, one in plan["sets"].items()))
 made = RESULTS / "peers.json"
 chosen = json.loads(made.read_text())["chosen"] if made.is_file() else {}
 tries = {name: pd.read_csv(RESULTS / f"peers_search_{name}.csv")
          for name in plan["development"]}
-shown(leaderboard.tried(tries, plan, chosen).set_index("row"), 1)
-
-# %%
+sure = leaderboard.tried(tries, plan, chosen).set_index("row")
 # Configuration 11 of both plain heads has the settings of their starts.
-at = {"start": dict.fromkeys(["MSQNet", "BIKE"], 11), "chosen": {
-    row: chosen[row]["config"] for row in ("MSQNet", "BIKE")}}
-shown(pd.DataFrame([
-    {"head": row, "on val of": leaderboard.mark(name)} | {
-        what: rows.set_index(["method", "config"]).value[row, config[row]]
-        for what, config in at.items()}
-    for name, rows in tries.items() for row in ("MSQNet", "BIKE")]), 1)
+begun_at = pd.DataFrame([
+    {"head": row, "on val of": leaderboard.mark(name), **{
+        what: of.set_index(["method", "config"]).value[row, config]
+        for what, config in (("start", 11), ("chosen", drawn["config"]))}}
+    for name, of in tries.items()
+    for row, drawn in chosen.items() if row in ("MSQNet", "BIKE")])
+display(shown(sure, 1), Markdown("*On `val`, where TFE's rows begin and"
+        " what their plain heads chose:*"), shown(begun_at, 1))
 
 # %% [markdown]
 # ## Every cell
@@ -226,9 +225,9 @@ for measure in measures:
 # {cite}`benavoli2016`.
 
 # %%
-for words, of in found.items() if some else ():
-    display(Markdown(f"*On {words}:*"),
-            choice.standing(of, cost).set_index("by"))
+for same in advised.values() if some else ():  # the same advice: one table
+    display(Markdown(f"*On {same[0]}:*"),
+            choice.standing(found[same[0]], cost).set_index("by"))
 if some:
     display(Markdown("*On all sets, by a segment alone:*"),
             choice.standing(by_one, cost).set_index("by"))
@@ -296,7 +295,8 @@ if some:
                " the first by z after Holm; all grey where Friedman's test,"
                " of p, does not reject.",
                alt="A panel a measure and read-out: methods from best to"
-               " worst, each with its ranks, their mean and a bar.")
+               " worst, each with its ranks, their mean and a bar.",
+               colours=16)
 else:
     display(Markdown("*No ranks yet: no two kinds of sets are run.*"))
 
@@ -327,7 +327,8 @@ if not any(map(len, others)):
 else:
     plots.show(fig, "both-ranks", "Mean ranks over kinds of sets, synthetic"
                " and real: best is upper right. Blue: TFE.",
-               alt="Two panels, one a read-out; a named dot a method.")
+               alt="Two panels, one a read-out; a named dot a method.",
+               colours=16)
 
 # %% [markdown]
 # ## Which read-out to trust
@@ -359,8 +360,10 @@ else:
 # alone and of the others alone.
 
 # %%
-display(shown(leaderboard.trusted(frame), 2),
-        shown(leaderboard.explainers(every).set_index("dataset")))
+best = leaderboard.trusted(frame)
+display(Markdown(f"By true intervals `{alone}` is the best read-out of"
+                 f" {(best.by_intervals == alone).sum()} of {len(best)}"
+                 " methods."), shown(best, 2), shown(leaderboard.explainers(every).set_index("dataset")))
 
 # %% [markdown]
 # ## Does the mask tell the label?
@@ -421,7 +424,8 @@ shown(bar.set_index("dataset").drop(columns="synthetic"))
 # **What it says.** Once two kinds of sets have every method, the lines at the
 # top name what to use, and on which sets. They say where each TFE lies beside
 # the best peer, by single intervals that nothing corrects, and whether the bar
-# is met.
+# is met. Where a segment alone, as everyone's read-out, names another method,
+# the read-out decides as much as the method.
 #
 # **What it does not say.** Ranks forget by how much; what TFE gains is
 # therefore said in points and AUC. With so few kinds of sets *not told apart*

@@ -343,12 +343,12 @@ def answered(frame, plan, ours="TFE-plus"):
     decides, since = panels(ranked), panels(ranked, tuple(SINCE))
     there = list(choice.complete(decides["recognition"]).index)
     advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
-    bar = cleared(frame, ours, rivals, wanted)
+    bar, best = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)]).by_intervals
     return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). Which is best hangs on how heads "
-            f"are read. By the two read-outs that decide, {advice}. With a segment alone as everyone's, asked for "
-            f"later, {later}. {verdict(bar[bar.dataset.isin(there)], ours)}"
+            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). By the two read-outs that "
+            f"decide, {advice}. With a segment alone as everyone's, asked for later, {later}. True "
+            f"intervals call it the best read-out of {(best == 'single').sum()} of {len(best)} methods. {verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line.capitalize()}." for line in choice.left_out({"": decides["recognition"]})))
 
 
