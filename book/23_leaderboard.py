@@ -363,7 +363,8 @@ else:
 best = leaderboard.trusted(frame)
 display(Markdown(f"By true intervals `{alone}` is the best read-out of"
                  f" {(best.by_intervals == alone).sum()} of {len(best)}"
-                 " methods."), shown(best, 2), shown(leaderboard.explainers(every).set_index("dataset")))
+                 " methods."), shown(best, 2),
+        shown(leaderboard.explainers(every).set_index("dataset")))
 
 # %% [markdown]
 # ## Does the mask tell the label?

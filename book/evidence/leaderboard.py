@@ -349,7 +349,7 @@ def answered(frame, plan, ours="TFE-plus"):
             f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). By the two read-outs that "
             f"decide, {advice}. With a segment alone as everyone's, asked for later, {later}. True "
             f"intervals call it the best read-out of {(best == 'single').sum()} of {len(best)} methods. {verdict(bar[bar.dataset.isin(there)], ours)}"
-            + "".join(f" {line.capitalize()}." for line in choice.left_out({"": decides["recognition"]})))
+            + "".join(f" {line[0].upper()}{line[1:]}." for line in choice.left_out({"": decides["recognition"]})))
 
 
 def page(frame, wanted, rows, beside=()):
