@@ -410,16 +410,17 @@ seen = pd.read_csv(RESULTS / "table1_summary.csv").query("split == 'test'")
 seen = seen.dropna(subset="auc").set_index("row")[["value", "auc"]]
 mine, place = (each.loc["Gated MIL"] for each in (
     seen, seen.rank(ascending=False)))
-print(f"seen on planted (synthetic), at 3e-2, of {len(seen)} rows:",
-      f"mAP {mine.value:.1f}, place {place.value:.0f};",
-      f"AUC {mine.auc:.3f}, place {place.auc:.0f}")
+lines = [f"Seen on planted (synthetic), at 3e-2, of {len(seen)} rows: "
+         f"mAP {mine.value:.1f}, place {place.value:.0f}; "
+         f"AUC {mine.auc:.3f}, place {place.auc:.0f}."]
 planted = choice.kind(leaderboard.mark("planted"))
 without = bar[bar.dataset.map(choice.kind) != planted]
-print(leaderboard.verdict(bar, ours))
-print("Without planted:", leaderboard.verdict(without, ours))
-for words, of in choice.standings(panels, scopes, tfe).items():
-    print(f"instead, on {words}:", choice.advice(of, cost))
-shown(bar.set_index("dataset").drop(columns="synthetic"))
+lines += [leaderboard.verdict(bar, ours),
+          "Without planted: " + leaderboard.verdict(without, ours)]
+lines += [f"Instead, on {words}: {choice.advice(of, cost)}." for words, of
+          in choice.standings(panels, scopes, tfe).items()]
+display(Markdown("\n".join(f"- {line}" for line in lines)),
+        shown(bar.set_index("dataset").drop(columns="synthetic")))
 
 # %% [markdown]
 # **What it says.** Once two kinds of sets have every method, the lines at the

@@ -344,12 +344,14 @@ def answered(frame, plan, ours="TFE-plus"):
     there = list(choice.complete(decides["recognition"]).index)
     advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
     bar, best = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)]).by_intervals
+    lacking = choice.left_out({"": decides["recognition"].loc[there]})
     return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). By the two read-outs that "
-            f"decide, {advice}. With a segment alone as everyone's, asked for later, {later}. True "
-            f"intervals call it the best read-out of {(best == 'single').sum()} of {len(best)} methods. {verdict(bar[bar.dataset.isin(there)], ours)}"
-            + "".join(f" {line[0].upper()}{line[1:]}." for line in choice.left_out({"": decides["recognition"]})))
+            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). AUC is read by leaving a segment "
+            f"out, and by each method's own read-out. By these and recognition, {advice}. By showing a segment "
+            f"alone instead, asked for later, {later}. True intervals call that the best read-out of "
+            f"{(best == 'single').sum()} of {len(best)} methods. {verdict(bar[bar.dataset.isin(there)], ours)}"
+            + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
 
 
 def page(frame, wanted, rows, beside=()):
