@@ -76,16 +76,17 @@ def status():
         if "device" not in receipt or not runs.is_file():
             continue
         runs = pd.read_csv(runs)
-        # A fit is measured on several splits; a search names its fits by their keys.
-        once = (runs.drop_duplicates(["row", "seed"]) if "row" in runs
-                else runs.drop_duplicates("key") if "config" in runs
+        # A fit is measured on several splits or read-outs; a search names its fits by their keys.
+        once = (runs.drop_duplicates("key") if "config" in runs
+                else runs.drop_duplicates(["row", "seed"]) if "row" in runs
                 else runs[runs.split == runs.split.iloc[0]])
         minutes = f"{once.seconds.sum() / 60:.1f}" if "seconds" in once else "not recorded"
         encoder = runs.encoder.iloc[0] if "encoder" in runs else receipt.get("encoder")
         no_video = encoder in (None, "planted", "simulated")
-        lines.append({"batch": path.stem, "dataset": receipt["dataset"],
-                      "data": "real" if not receipt["synthetic"] else
-                              f"synthetic {'features' if no_video else 'videos'}",
+        of = {"dataset": receipt["dataset"], "data": "real" if not receipt["synthetic"] else
+              f"synthetic {'features' if no_video else 'videos'}"} if "dataset" in receipt else {
+            "dataset": f"{runs.dataset.nunique()} sets", "data": "real and synthetic"}  # a leaderboard
+        lines.append({"batch": path.stem, **of,
                       "runs": len(once), "training, minutes": minutes,
                       "device": receipt["device"].split(" (")[0], "commit": receipt["commit"]})
     return pd.DataFrame(lines).to_markdown(index=False)

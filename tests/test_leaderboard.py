@@ -245,8 +245,8 @@ def test_the_two_judges_of_a_read_out():
                            ("a", "attention", .9, .1), ("a", "single", .6, .3),
                            ("b", "attention", .9, .4), ("b", "single", .6, .1))])
     assert leaderboard.trusted(frame).to_dict("records") == [
-        {"row": "A", "by_intervals": "attention", "margin": "+0.300 over single", "by_head": "attention",
-         "head_margin": "+0.050 over single", "agree": 0.5}]
+        {"row": "A", "by_intervals": "attention", "margin": "+0.300 over single", "clear": False,
+         "by_head": "attention", "head_margin": "+0.050 over single", "agree": 0.5}]
 
 
 def test_read_outs_are_judged_over_kinds_of_sets():
@@ -265,6 +265,7 @@ def test_the_margin_of_a_read_out_has_an_interval_over_kinds_of_sets():
                        for name, best in (("a", .8), ("b", .9), ("c", .7))
                        for readout, auc in (("attention", best), ("single", .5))])
     assert leaderboard.trusted(frame).margin[0] == "+0.300 [+0.052, +0.548] over single"
+    assert leaderboard.trusted(frame).clear[0] and not leaderboard.trusted(frame[frame.dataset != "b"]).clear[0]
 
 
 def test_what_a_mask_hides_is_a_lead_on_the_picked_segments_beyond_that_on_all():

@@ -189,16 +189,20 @@ def advice(found, seconds):
         return "none is near the first by all: use " + "; ".join(
             _for(title, found[title], rows, seconds) for title, rows in close.items())
     others = ", ".join(row for row in every if row != use)
+    hidden = [f" (by {title}, {'; '.join(notes)})" for title, of in found.items() if (notes := _notes(use, of))]
     return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (
         f"the cheapest near the first by all; also near: {others}" if others else
-        "it alone is near the first by all")
+        "it alone is near the first by all") + "".join(hidden)
 
 
 def _for(title, lines, close, seconds):
     """`B by AUC (first: A; none told apart)`: the cheapest of those near the first, and what that hides."""
-    use = _cheapest(close, seconds)
-    notes = [f"first: {lines.row[0]}"] * (use != lines.row[0]) + ["none told apart"] * (not lines.p[0] < 0.05)
+    notes = _notes(use := _cheapest(close, seconds), lines)
     return f"{use} by {title}" + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _notes(use, lines):
+    return [f"first: {lines.row[0]}"] * (use != lines.row[0]) + ["none told apart"] * (not lines.p[0] < 0.05)
 
 
 def gains(wide, ours, peers):

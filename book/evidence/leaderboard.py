@@ -159,13 +159,18 @@ def panels(frame, readouts=tuple(READ)):
         for measure, title in MEASURES.items() if measure != "value" for readout in readouts}
 
 
-def scopes(frame):
-    """Sets by what they are, `{words: names}`: all; real and synthetic; one label a video or several."""
+def scopes(frame, tuned=()):
+    """Sets by what they are, `{words: names}`: all; real and synthetic; one label a video or several.
+
+    tuned: names of those on which settings were chosen; the last scope is of all others.
+    """
     sets = frame.drop_duplicates("dataset")
     made, one = _synthetic(sets), sets.metric == "accuracy"
     return {words: list(sets.dataset[of]) for words, of in {
         "all sets": made | ~made, "real sets": ~made, "synthetic sets": made,
-        "sets of one label a video": one, "sets of several labels": ~one}.items()}
+        "sets without supervised scores": ~sets.dataset.str.startswith(SCORED),
+        "sets of one label a video": one, "sets of several labels": ~one,
+        "sets not tuned on": ~sets.dataset.isin([*map(mark, tuned)])}.items()}
 
 
 def seconds(frame, starts=()):
@@ -218,7 +223,7 @@ def trusted(frame):
 
     By AUC against true intervals, and by AOPCR, which asks the head itself: mean ranks over kinds of sets, as
     logits differ in size. `margin`, `head_margin`: over the second, with a 95% t interval over kinds, the
-    latter in the head's own logits. `agree`: the share of kinds on which both name the same.
+    latter in the head's own logits; `clear`: whether the former's interval lies above zero. `agree`: the share of kinds on which both name the same.
     """
     cell = frame[frame.readout.notna()].groupby(["row", "dataset", "readout"], sort=False)[
         ["auc", "aopcr"]].mean().dropna()
@@ -228,7 +233,10 @@ def trusted(frame):
         same = choice.places(auc).idxmin(axis=1) == choice.places(aopcr).idxmin(axis=1)
         lines.append({"row": row, **_over(auc, "by_intervals", "margin"),
                       **_over(aopcr, "by_head", "head_margin"), "agree": float(same.mean())})
-    return pd.DataFrame(lines, columns=["row", "by_intervals", "margin", "by_head", "head_margin", "agree"])
+        lines[-1]["clear"] = lines[-1].pop("margin_low") > 5e-4  # no last digit of a tie
+        lines[-1].pop("head_margin_low")
+    return pd.DataFrame(lines, columns=["row", "by_intervals", "margin", "clear", "by_head", "head_margin",
+                                        "agree"])
 
 
 def _over(wide, best, margin):
@@ -237,8 +245,10 @@ def _over(wide, best, margin):
     order = pd.DataFrame({"rank": choice.places(wide).mean(), "mean": -means.mean()})
     first, *others = order.sort_values(["rank", "mean"], kind="stable").index
     if not others:
-        return {best: first, margin: ""}
-    return {best: first, margin: f"{_signed(means[first] - means[others[0]])} over {others[0]}"}
+        return {best: first, margin: "", f"{margin}_low": np.nan}
+    over = (means[first] - means[others[0]]).dropna()
+    return {best: first, margin: f"{_signed(over)} over {others[0]}",
+            f"{margin}_low": statistics.mean_interval(over)[1] if len(over) else np.nan}
 
 
 def _signed(values):
@@ -253,15 +263,15 @@ def told(frame):
     """What masks say of the label, a line a method that has one: in words, over kinds of sets, in 0..1.
 
     `encoded`: what a probe reads off masks beyond masks of other videos; `honest`: the same of true
-    intervals. `hidden`: by how much the system's own answer beats an evaluator's, of the k picked segments
+    intervals; `beyond`: the one less the other, paired. `hidden`: by how much the system's own answer beats an evaluator's, of the k picked segments
     more than of all. Each is a mean with its 95% t interval.
     """
     found = frame[frame.probe.notna()].drop_duplicates(["row", "key"])
     found = found.assign(encoded=found.probe - found.probe_permuted,
-                         honest=found.probe_truth - found.probe_permuted,
+                         honest=found.probe_truth - found.probe_permuted, beyond=found.probe - found.probe_truth,
                          hidden=found.own_selected - found.evaluator_selected - (
                              found.own - found.evaluator_all))
-    names = ["encoded", "honest", "hidden"]
+    names = ["encoded", "honest", "beyond", "hidden"]
     sets = found.groupby(["row", "dataset"], sort=False)[names].mean().reset_index()
     of = sets.groupby(["row", sets.dataset.map(choice.kind)], sort=False)[names].mean()
     return pd.DataFrame([{"row": row} | {name: _signed(part[name]) for name in names}
@@ -342,15 +352,19 @@ def answered(frame, plan, ours="TFE-plus"):
     costs, ranked = seconds(frame, begun(plan["methods"], plan["starts"])), frame[~frame.row.isin(plan["beside"])]
     decides, since = panels(ranked), panels(ranked, tuple(SINCE))
     there = list(choice.complete(decides["recognition"]).index)
+    real = [name for name in there if name in scopes(frame)["real sets"]]
     advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
-    bar, best = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)]).by_intervals
-    lacking = choice.left_out({"": decides["recognition"].loc[there]})
+    p = choice.ranks(decides["recognition"].loc[real]).p.min()
+    bar, read = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)])
+    best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
     return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
             f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). AUC is read by leaving a segment "
-            f"out, and by each method's own read-out. By these and recognition, {advice}. By showing a segment "
+            f"out, and by each method's own read-out. By these and recognition, {advice}. On the real sets alone "
+            f"recognition tells {'some methods' if p < 0.05 else 'no method'} apart. By showing a segment "
             f"alone instead, asked for later, {later}. True intervals call that the best read-out of "
-            f"{(best == 'single').sum()} of {len(best)} methods. {verdict(bar[bar.dataset.isin(there)], ours)}"
+            f"{best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
+            f"{verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
 
 
