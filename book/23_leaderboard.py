@@ -351,8 +351,9 @@ else:
 # means.
 #
 # Read-outs are ordered by mean ranks. `margin`: the mean of the best less that
-# of the second, with a 95% interval over kinds of sets. `head_margin`: the same by AOPCR, in the head's
-# own logits: compare none with another line's. Both are a little too kind, as
+# of the second, with a 95% interval over kinds of sets, and `clear` where it
+# lies above zero. `head_margin`: the same by AOPCR, in the head's own logits:
+# compare none with another line's. Both are a little too kind, as
 # the best is chosen on these sets. `agree`: on which share of kinds both
 # judges name the same read-out.
 #

@@ -83,9 +83,12 @@ def status():
         minutes = f"{once.seconds.sum() / 60:.1f}" if "seconds" in once else "not recorded"
         encoder = runs.encoder.iloc[0] if "encoder" in runs else receipt.get("encoder")
         no_video = encoder in (None, "planted", "simulated")
-        of = {"dataset": receipt["dataset"], "data": "real" if not receipt["synthetic"] else
-              f"synthetic {'features' if no_video else 'videos'}"} if "dataset" in receipt else {
-            "dataset": f"{runs.dataset.nunique()} sets", "data": "real and synthetic"}  # a leaderboard
+        if "dataset" in receipt:
+            of = {"dataset": receipt["dataset"], "data": "real" if not receipt["synthetic"] else
+                  f"synthetic {'features' if no_video else 'videos'}"}
+        else:  # a leaderboard, whose rows say it
+            of = {"dataset": f"{runs.dataset.nunique()} sets", "data": " and ".join(
+                "synthetic" if made else "real" for made in sorted(runs.synthetic.unique()))}
         lines.append({"batch": path.stem, **of,
                       "runs": len(once), "training, minutes": minutes,
                       "device": receipt["device"].split(" (")[0], "commit": receipt["commit"]})

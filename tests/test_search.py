@@ -371,6 +371,13 @@ def test_the_row_of_the_book_begins_at_the_pooling_that_it_is_held_against():
     assert set(board.beside) == {"Gated MIL trained on", "TFE-plus (cold)"}
 
 
+@pytest.mark.parametrize("head", ["MSQNet", "BIKE"])
+def test_the_configuration_that_chapter_23_calls_a_start_has_its_settings(board, head):
+    (plain, _), (_, start) = board.settings(head, 11, 0), board.settings(f"{head}+TFE", 0, 0)
+    assert plain.plan() == start.plan()
+    assert repr(plain.build(4, 8, "multilabel")) == repr(start.build(4, 8, "multilabel"))
+
+
 def test_a_row_names_its_fold(board):
     assert [board.fold("salads", seed) for seed in (0, 4, 5)] == [1, 5, 1]
     assert board.fold("planted", 3) is None

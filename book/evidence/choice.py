@@ -3,9 +3,9 @@
 A table is sets x methods, larger is better: -inf is a cell of which a seed diverged, nan one that was not
 run. Sets of one generator, or of the same recordings, are one kind of set, and count once. Friedman's test,
 as Iman and Davenport's F, asks whether ranks differ at all. Only where it says so is a method told apart from
-the first: by the z of their mean ranks, after Holm (Demsar, JMLR 2006). Signed ranks of two methods alone do not hang on who else
-is ranked, as mean ranks do (Benavoli et al., JMLR 2016); but of nine kinds, after Holm over a dozen
-methods, they tell next to nothing apart.
+the first: by the z of their mean ranks, after Holm (Demsar, JMLR 2006). Signed ranks of two methods alone do
+not hang on who else is ranked, as mean ranks do (Benavoli et al., JMLR 2016); but of nine kinds, after Holm
+over a dozen methods, they tell next to nothing apart.
 """
 
 import re

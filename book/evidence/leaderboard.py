@@ -223,7 +223,8 @@ def trusted(frame):
 
     By AUC against true intervals, and by AOPCR, which asks the head itself: mean ranks over kinds of sets, as
     logits differ in size. `margin`, `head_margin`: over the second, with a 95% t interval over kinds, the
-    latter in the head's own logits; `clear`: whether the former's interval lies above zero. `agree`: the share of kinds on which both name the same.
+    latter in the head's own logits; `clear`: whether the former's interval lies above zero. `agree`: the share
+    of kinds on which both name the same.
     """
     cell = frame[frame.readout.notna()].groupby(["row", "dataset", "readout"], sort=False)[
         ["auc", "aopcr"]].mean().dropna()
@@ -263,8 +264,8 @@ def told(frame):
     """What masks say of the label, a line a method that has one: in words, over kinds of sets, in 0..1.
 
     `encoded`: what a probe reads off masks beyond masks of other videos; `honest`: the same of true
-    intervals; `beyond`: the one less the other, paired. `hidden`: by how much the system's own answer beats an evaluator's, of the k picked segments
-    more than of all. Each is a mean with its 95% t interval.
+    intervals; `beyond`: the one less the other, paired. `hidden`: by how much the system's own answer
+    beats an evaluator's, of the k picked segments more than of all. Each is a mean with its 95% t interval.
     """
     found = frame[frame.probe.notna()].drop_duplicates(["row", "key"])
     found = found.assign(encoded=found.probe - found.probe_permuted,
