@@ -14,8 +14,8 @@ group of too few classes is joined with its like. Without a val, every eighth gr
 Cuts tell nothing, by construction: lengths of pieces and joins (`--joins`: gap, fade, none) are
 drawn alike whatever is shown; receipt.json says what a reader of the cuts alone finds. An interval
 goes from the first frame of an action's first piece to the last of its last one, short joins inside
-included; pieces.csv has every piece. Same source and arguments, same bytes (on x86-64 with the same
-PyAV).
+included; pieces.csv has every piece. Same source and arguments, same frames and tables; same videos
+on processors of one maker with the same PyAV.
 """
 
 import json

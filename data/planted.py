@@ -11,8 +11,8 @@ always uniform, and all else in its videos is as in test: a method that leans on
 
 It writes dataset.toml, videos.csv (labels), segments.csv (intervals in seconds) and videos/, or
 with --features-only features/planted/ instead of videos; and croissant.json, which describes them.
-Same arguments, same bytes (on x86-64 with the same PyAV). It may be stopped at any time: the same
-command goes on where it was.
+Same arguments, same frames and tables; same videos on processors of one maker with the same PyAV
+(`data.video.writing`). It may be stopped at any time: the same command goes on where it was.
 """
 
 import json
@@ -22,11 +22,10 @@ from data.common import command, croissant
 from data.common.generators import render, storyboard
 from data.common.generators.features import DISTRACTION, SCENE, SNR, show
 from tfe.errors import StudyError
-from data.files.paths import UNFINISHED, write_text
+from data.files.paths import DRAWN, UNFINISHED, write_text
 
 # Raise it whenever the same arguments give other storyboards, frames or features; and its date.
 GENERATOR, SINCE = 2, "2026-11-23"
-STAMP = "made.json"  # with which settings a folder was begun
 STORY = ("seed", "rho", "share", "actions")
 
 
@@ -93,10 +92,10 @@ def begin(folder, settings):
 
     Raises StudyError where the folder was made with other settings or by something else.
     """
-    stamp = folder / STAMP
+    stamp = folder / DRAWN
     if not stamp.is_file():
         if folder.is_dir() and any(UNFINISHED not in path.name for path in folder.iterdir()):
-            raise StudyError(f"{folder} holds something else (no {STAMP}): choose another --out")
+            raise StudyError(f"{folder} holds something else (no {DRAWN}): choose another --out")
         write_text(stamp, json.dumps(settings, indent=1) + "\n")
         return False
     try:
@@ -105,7 +104,7 @@ def begin(folder, settings):
         raise StudyError(f"{stamp} cannot be read: remove the folder and run again") from None
     if found != settings:
         other = [key for key in {**found, **settings} if found.get(key) != settings.get(key)]
-        raise StudyError(f"{folder} was made with another {' and '.join(other)} (see {STAMP}): "
+        raise StudyError(f"{folder} was made with another {' and '.join(other)} (see {DRAWN}): "
                          "choose another --out, or remove the folder and run again")
     return True
 

@@ -15,7 +15,7 @@ from book.evidence import publish, rules, verify
 from book.evidence.verdicts import verdict
 from book.runs import fits, multiverse
 from data.files import reading, store
-from data.files.paths import BOOK, RESULTS, ROOT
+from data.files.paths import BOOK, DRAWN, RESULTS, ROOT
 from data.files.schema import checked
 from tfe.errors import StudyError
 
@@ -97,13 +97,19 @@ def test_what_is_done_is_not_done_again_and_the_table_says_the_same(world, monke
 
 
 def test_rows_hold_on_another_processor_but_not_for_other_videos_or_features(tmp_path):
-    def key(origin="tfe", value=1.0, video="a"):
-        store.write_features(tmp_path, ["v"], np.full((1, 2, 3), value), {"origin": origin, "T": 2}, [video])
-        return fits._features_key(store.Features(tmp_path, None, ["v"], reading.json_object(
-            tmp_path / "meta.json")))
+    folder = tmp_path / "features" / "tiny"
+
+    def key(origin="tfe", value=1.0, video="a", drawn=None):
+        store.write_features(folder, ["v"], np.full((1, 2, 3), value), {"origin": origin, "T": 2}, [video])
+        if drawn:
+            (tmp_path / DRAWN).write_text(drawn)
+        return fits._features_key(store.Features(folder, None, ["v"], reading.json_object(
+            folder / "meta.json")))
 
     assert key() == key(value=1.001) != key(video="b")  # the same video, in other last digits
     assert key("mine") != key("mine", value=1.001)  # nothing says what one's own features are made of
+    # x264 gives other bytes on another processor: of what is drawn here the settings count
+    assert key(drawn="seed 0") == key(video="b") != key(drawn="seed 1")
 
 
 def test_a_row_names_its_device(world):

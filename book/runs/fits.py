@@ -18,7 +18,7 @@ from book.runs import checkpoint, provenance
 from book.runs.settings import Settings
 from data.files import store
 from data.files.dataset import open_dataset
-from data.files.paths import LOCAL, atomic, digest, sha256
+from data.files.paths import DRAWN, LOCAL, atomic, digest, sha256
 from tfe import evaluation, systems, training
 
 STARTS = LOCAL / "starts"  # trained vanilla heads that fits begin at
@@ -37,13 +37,16 @@ def opened(data, encoder):
 def _features_key(features):
     """A key of what our own features depend on, as `data.encoders.store_key` says; else of their values.
 
-    Not of our values: processors add in another order, and the last digits differ. A search may so go on
-    on another machine; its rows name their device.
+    Not of our values: processors add in another order, and the last digits differ. Nor of the bytes of
+    videos that are drawn here, which x264 writes otherwise on another maker's processor: of what they are
+    drawn by. A search may so go on on another machine; its rows name their device.
     """
     if features.meta["origin"] != "tfe":
         return features.key
+    drawn, index = features.folder.parents[1] / DRAWN, features.folder / "index.csv"
     made = {name: value for name, value in features.meta.items() if name != "sha256"}
-    return digest([sha256(features.folder / "index.csv"), json.dumps(made, sort_keys=True)])
+    return digest([sha256(drawn if drawn.is_file() else index), *features.video_ids,
+                   json.dumps(made, sort_keys=True)])
 
 
 def key(settings, data, encoder, begin=None):

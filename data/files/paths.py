@@ -16,6 +16,7 @@ BOOK = ROOT / "book"
 RESULTS = ROOT / "results"
 LOCAL = RESULTS / "local"
 UNFINISHED = ".unfinished-"
+DRAWN = "made.json"  # in the folder of a dataset that is drawn here: with which settings
 _swept = set()
 
 

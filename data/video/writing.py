@@ -12,8 +12,8 @@ X264 = {"crf": "26", "preset": "veryfast", "g": "48"}
 def write_video(path, frames, rate, options=X264):
     """Write frames, uint8 `(H, W, 3)` RGB of one even size, to `path`, an mp4 of `rate` a second.
 
-    Atomically: all of the file or none of it. The same frames give the same bytes on x86-64 with
-    the same PyAV.
+    Atomically: all of the file or none of it. The same frames give the same bytes on processors of one
+    maker with the same PyAV: x264 divides by `rcpps`, an approximation that each maker chooses.
     """
     with atomic(path) as temporary:
         with av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
