@@ -99,7 +99,8 @@ def _publish_board(name, given):
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     before = leaderboard.read(RESULTS / files[0].name)
     stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
-    both = pd.concat([part for part in (frame[whole], stays) if len(part)])
+    both = pd.concat([part for part in (frame[whole], stays) if len(part)]).sort_values(
+        "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
     # Hundreds of lines a set: four digits, and what a run says of its mask on its first line alone.
     both.loc[both.duplicated(["row", "key"]), leaderboard.TELL] = None
     write_csv(RESULTS / files[0].name, both, float_format="%.4g")
