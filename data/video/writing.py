@@ -13,7 +13,7 @@ def write_video(path, frames, rate, options=X264):
     """Write frames, uint8 `(H, W, 3)` RGB of one even size, to `path`, an mp4 of `rate` a second.
 
     Atomically: all of the file or none of it. The same frames give the same bytes on processors of one
-    maker with the same PyAV: x264 divides by `rcpps`, an approximation that each maker chooses.
+    maker with the same PyAV. x264 takes 1 / x by `rcpps`, an approximation that each maker chooses.
     """
     with atomic(path) as temporary:
         with av.open(str(temporary), "w", options={"fflags": "+bitexact"}) as container:
