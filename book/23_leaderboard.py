@@ -88,6 +88,8 @@ answer += [f"{line}." for line in choice.beside(
 by_one = choice.standings(since, scopes)["all sets"]
 answer += ["**With a segment alone as everyone's read-out**, asked for"
            f" later: {choice.advice(by_one, cost)}."]
+answer += [f"By it, {line}." for line in choice.beside(leaderboard.panels(
+    frame, [alone]), [ours], [control], "the same start trained on")]
 answer += [f"{line.row}: {line.runs} of {line.of} runs ended {line.status}."
            for line in leaderboard.endings(frame).itertuples()]
 bar = leaderboard.cleared(frame, ours, rivals, wanted,
@@ -190,15 +192,21 @@ display(shown(sure, 1), Markdown("*On `val`, where TFE's rows begin and"
 # `readout` "oracle" or "random" the ends of the scale are shown: true intervals
 # and noise, as far as a head's classes allow. Read down
 # a column: methods share a set's videos, and sets differ far more than
-# methods do. AOPCR is the exception. It has the unit of a head's own logits,
-# and the file does not hold the logits' whole fall. So it ranks the read-outs
-# of one head, further below, and no heads.
+# methods do. The last line says what a guess gets by AUC that knows where in a
+# window actions lie, and sees no video. AOPCR is the exception. It has the unit
+# of a head's own logits, and the file does not hold the logits' whole fall. So
+# it ranks the read-outs of one head, further below, and no heads.
 
 # %%
 for measure in measures:
     words = (leaderboard.MEASURES | leaderboard.MORE)[measure]
     display(Markdown(f"*{words}*"), shown(
         leaderboard.intervals(frame, measure, readout)))
+place = {name: pd.read_csv(path).position_auc.mean()
+         for name in plan["sets"]
+         if (path := RESULTS / f"{name}.csv").is_file()}
+print("AUC of a guess by place alone, where it was made:", ", ".join(
+    f"{name} {auc:.3f}" for name, auc in place.items() if auc == auc))
 
 # %% [markdown]
 # ## Who is first, and where

@@ -341,11 +341,11 @@ def verdict(lines, ours, kinds=4):
     return "; ".join(words) + f". It asks for {kinds}, one of them real and without supervised scores: {met}."
 
 
-def answered(frame, plan, ours="TFE-plus"):
+def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
     """Which method to use, a paragraph for the README.
 
     frame: rows as of `results/peers.csv`; plan: the file `peers.yaml`, read. Says which sets were run, since
-    sets that were not are no part of the answer.
+    sets that were not are no part of the answer. Where `ours` is advised, `control` says what TFE has added.
     """
     frame, wanted = methods(marked(frame)), {
         mark(name): one.get("seeds") or plan["seeds"] for name, one in plan["sets"].items()}
@@ -356,14 +356,21 @@ def answered(frame, plan, ours="TFE-plus"):
     real = [name for name in there if name in scopes(frame)["real sets"]]
     advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
     p = choice.ranks(decides["recognition"].loc[real]).p.min()
+    added = "; ".join(verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3) + f" in {title}"
+                      for title, wide in panels(frame, tuple(SINCE)).items() if title.startswith(choice.DECIDE)
+                      for line in choice.gains(wide, [ours], [control]).to_dict("records"))
+    if f"use {ours}," in later:
+        later += f". What TFE adds there to its start, trained on: {added}"
+    marks = [name[name.find("(") + 1:-1] if "(" in name else "real" for name in there]
+    kinds = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}" for one in dict.fromkeys(marks))
     bar, read = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)])
     best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
     return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets: {', '.join(there)} ([chapter 23](book/23_leaderboard.ipynb)). AUC is read by leaving a segment "
+            f"sets ([chapter 23](book/23_leaderboard.ipynb)): {kinds}. AUC is read by leaving a segment "
             f"out, and by each method's own read-out. By these and recognition, {advice}. On the real sets alone "
-            f"recognition tells {'some methods' if p < 0.05 else 'no method'} apart. By showing a segment "
-            f"alone instead, asked for later, {later}. True intervals call that the best read-out of "
+            f"recognition tells {'some methods' if p < 0.05 else 'no method'} apart. A segment alone as "
+            f"read-out was asked for later. By it, {later}. True intervals call it the best read-out of "
             f"{best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
             f"{verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
