@@ -370,7 +370,7 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
             f"sets ([chapter 23](book/23_leaderboard.ipynb)): {kinds}. AUC is read by leaving a segment "
             f"out, and by each method's own read-out. By these and recognition, {advice}. On the real sets alone "
             f"recognition tells {'some methods' if p < 0.05 else 'no method'} apart. A segment alone as "
-            f"read-out was asked for later. By it, {later}. True intervals call it the best read-out of "
+            f"read-out was asked for later. By it, {later}. True intervals call a segment alone the best read-out of "
             f"{best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
             f"{verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
