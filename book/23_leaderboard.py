@@ -66,7 +66,7 @@ panels = {title: wide.drop(columns=beside, errors="ignore")
           for title, wide in every_panel.items()}
 since = leaderboard.panels(frame.query("row not in @beside"), [alone])
 scopes = leaderboard.scopes(frame, plan["development"])
-found = choice.standings(panels, scopes)
+found, later = (choice.standings(of, scopes) for of in (panels, since))
 lost = leaderboard.missing(frame, wanted, rows)
 cells = len(wanted) * len(rows)
 run = f"{cells - len(lost)} of {cells} cells are run in full"
@@ -78,18 +78,16 @@ for words, of in found.items():
     advised.setdefault(choice.advice(of, cost), []).append(words)
 answer = [f"**On {', on '.join(words)}:** {advice}."
           for advice, words in advised.items()]
-answer += [f"{line}." for line in choice.beside(
-    panels, ranked_tfe, peers)]
-answer += [f"{line}." for line in choice.beside(
-    every_panel, [ours], [control], "the same start trained on")]
-answer += [f"{line}." for line in choice.beside(
-    every_panel, [row for row in beside if row in tfe], peers,
-    "the best peer, as a control")]
-by_one = choice.standings(since, scopes)["all sets"]
+trained_on = [ours], [control], "the same start trained on"
+answer += [f"{line}." for line in (
+    *choice.beside(panels, ranked_tfe, peers),
+    *choice.beside(every_panel, *trained_on),
+    *choice.beside(leaderboard.panels(frame, [alone]), *trained_on),
+    *choice.beside(every_panel, [row for row in beside if row in tfe],
+                   peers, "the best peer, as a control"))]
 answer += ["**With a segment alone as everyone's read-out**, asked for"
-           f" later: {choice.advice(by_one, cost)}."]
-answer += [f"By it, {line}." for line in choice.beside(leaderboard.panels(
-    frame, [alone]), [ours], [control], "the same start trained on")]
+           f" later, on {words}: {choice.advice(later[words], cost)}."
+           for words in ("all sets", "real sets", "sets not tuned on")]
 answer += [f"{line.row}: {line.runs} of {line.of} runs ended {line.status}."
            for line in leaderboard.endings(frame).itertuples()]
 bar = leaderboard.cleared(frame, ours, rivals, wanted,
@@ -116,7 +114,14 @@ Markdown(f"**Answer.** So far {run}.\n" + "".join(
 # `book/batches/peers.yaml` names what is wanted. Sets whose recordings are
 # not at hand stay empty. A set that lacks over a quarter of the methods is
 # unfinished and not ranked. Then a method that lacks another set is not
-# ranked. What is missing is listed here.
+# ranked. What is missing is listed here; a finished cell of an unfinished set
+# is shown.
+#
+# Sets differ in what they can show ([chapter 22](22_recordings.ipynb)). GRID is
+# one speaker, and a word's place tells a part of the word. MSRC-12 marks a part
+# of each gesture. `composed` joins real clips, so that its times are made.
+# `planted` is rendered and encoded, its two siblings are features drawn without
+# a video. `utd_mhad` has no intervals, and counts by recognition alone.
 #
 # Two rows are controls: they are tuned and run as all others, and shown, but
 # not ranked. `Gated MIL trained on` begins where `TFE-plus` begins, and trains
@@ -192,20 +197,23 @@ display(shown(sure, 1), Markdown("*On `val`, where TFE's rows begin and"
 # `readout` "oracle" or "random" the ends of the scale are shown: true intervals
 # and noise, as far as a head's classes allow. Read down
 # a column: methods share a set's videos, and sets differ far more than
-# methods do. The last line says what a guess gets by AUC that knows where in a
-# window actions lie, and sees no video. AOPCR is the exception. It has the unit
-# of a head's own logits, and the file does not hold the logits' whole fall. So
-# it ranks the read-outs of one head, further below, and no heads.
+# methods do. AOPCR is the exception. It has the unit of a head's own logits,
+# and the file does not hold the logits' whole fall. So it ranks the read-outs
+# of one head, further below, and no heads. The last line says what a guess gets
+# by AUC that knows where in a window actions lie, and sees no video. It is of
+# all test videos.
 
 # %%
 for measure in measures:
     words = (leaderboard.MEASURES | leaderboard.MORE)[measure]
     display(Markdown(f"*{words}*"), shown(
         leaderboard.intervals(frame, measure, readout)))
-place = {name: pd.read_csv(path).position_auc.mean()
-         for name in plan["sets"]
-         if (path := RESULTS / f"{name}.csv").is_file()}
-print("AUC of a guess by place alone, where it was made:", ", ".join(
+tables = {"planted": "table1", "planted-rho0": "plus_rho0",
+          "planted-rho9": "plus_rho9"}  # others bear their set's name
+place = {leaderboard.mark(name): pd.read_csv(path).query(
+    "split == 'test'").position_auc.mean() for name in plan["sets"]
+         if (path := RESULTS / f"{tables.get(name, name)}.csv").is_file()}
+print("AUC of a guess by place alone:", ", ".join(
     f"{name} {auc:.3f}" for name, auc in place.items() if auc == auc))
 
 # %% [markdown]
@@ -240,7 +248,7 @@ for same in advised.values() if some else ():  # the same advice: one table
             choice.standing(found[same[0]], cost).set_index("by"))
 if some:
     display(Markdown("*On all sets, by a segment alone:*"),
-            choice.standing(by_one, cost).set_index("by"))
+            choice.standing(later["all sets"], cost).set_index("by"))
 else:
     display(Markdown("*Not run on two kinds of sets yet.*"))
 
@@ -373,7 +381,8 @@ else:
 
 # %%
 whole = choice.complete(panels["recognition"]).index  # unfinished sets not
-best = leaderboard.trusted(frame[frame.dataset.isin(whole)])
+best = leaderboard.trusted(frame[
+    frame.dataset.isin(whole) & ~frame.row.isin(beside)])
 first = best.by_intervals == alone
 picked = leaderboard.explainers(every)
 wide = picked.set_index(["dataset", "row", "explainer"]).unstack()
@@ -389,7 +398,7 @@ display(Markdown(f"By true intervals `{alone}` is the best read-out of"
 #
 # A selector can write the class into *which* segments it picks. `encoded`:
 # what a probe reads off masks alone, beyond masks of other videos. `honest`:
-# the same of true intervals, which place and length give away. `beyond`: the
+# the same of true intervals, which place and length may give away. `beyond`: the
 # first less the second, paired by run. TFE's masks have many rows, or one a
 # class, where intervals are one row: that alone may tell a part of it.
 # BaS-Net's filter and the attention of MILLET's poolings are one row.
@@ -424,8 +433,8 @@ shown(leaderboard.told(frame[frame.dataset.isin(whole)]))
 # had been read. The first line below prints what had been seen, at the rate where
 # `ours` begins; item 29 of the plan has what was seen at another. At neither was
 # it the best in recognition and in fidelity at once. [Chapter 21](21_plus.ipynb)
-# had also shown this pooling on the test splits of charades-sim, 50 Salads, GTEA
-# and UTKinect. The bar is printed without planted sets as well.
+# had also shown this pooling on the test splits of charades-sim, 50 Salads, GTEA,
+# UTKinect and both siblings of `planted`. The bar is printed without planted sets as well.
 
 # %%
 seen = pd.read_csv(RESULTS / "table1_summary.csv").query("split == 'test'")

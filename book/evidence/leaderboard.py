@@ -162,7 +162,7 @@ def panels(frame, readouts=tuple(READ)):
 def scopes(frame, tuned=()):
     """Sets by what they are, `{words: names}`: all; real and synthetic; one label a video or several.
 
-    tuned: names of those on which settings were chosen; the last scope is of all others.
+    tuned: names of those on which settings were chosen; the last scope is of all other kinds.
     """
     sets = frame.drop_duplicates("dataset")
     made, one = _synthetic(sets), sets.metric == "accuracy"
@@ -170,7 +170,8 @@ def scopes(frame, tuned=()):
         "all sets": made | ~made, "real sets": ~made, "synthetic sets": made,
         "sets without supervised scores": ~sets.dataset.str.startswith(SCORED),
         "sets of one label a video": one, "sets of several labels": ~one,
-        "sets not tuned on": ~sets.dataset.isin([*map(mark, tuned)])}.items()}
+        "sets not tuned on": ~sets.dataset.map(choice.kind).isin([choice.kind(mark(name)) for name in tuned])
+        }.items()}
 
 
 def seconds(frame, starts=()):
@@ -248,6 +249,8 @@ def _over(wide, best, margin):
     if not others:
         return {best: first, margin: "", f"{margin}_low": np.nan}
     over = (means[first] - means[others[0]]).dropna()
+    if len(over) and over.abs().max() < 5e-4:  # two names of one thing, as in mean pooling
+        first = f"{first} or {others[0]}"
     return {best: first, margin: f"{_signed(over)} over {others[0]}",
             f"{margin}_low": statistics.mean_interval(over)[1] if len(over) else np.nan}
 
@@ -353,24 +356,30 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
     costs, ranked = seconds(frame, begun(plan["methods"], plan["starts"])), frame[~frame.row.isin(plan["beside"])]
     decides, since = panels(ranked), panels(ranked, tuple(SINCE))
     there = list(choice.complete(decides["recognition"]).index)
-    real = [name for name in there if name in scopes(frame)["real sets"]]
-    advice, later = (choice.advice(choice.standings(of, {"": there})[""], costs) for of in (decides, since))
-    p = choice.ranks(decides["recognition"].loc[real]).p.min()
+    of = {words: [name for name in there if name in names]
+          for words, names in scopes(frame, plan["development"]).items()}
+    advice, later, others = (choice.advice(choice.standings(wide, {"": of[words]})[""], costs) for wide, words in (
+        (decides, "all sets"), (since, "all sets"), (since, "sets not tuned on")))
+    real = [name for name in of["real sets"] if name in of["sets without supervised scores"]]
+    apart = choice.ranks(decides["recognition"].loc[real]).query("told").row
     added = "; ".join(verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3) + f" in {title}"
-                      for title, wide in panels(frame, tuple(SINCE)).items() if title.startswith(choice.DECIDE)
+                      for title, wide in panels(frame[frame.dataset.isin(there)], tuple(SINCE)).items()
+                      if title.startswith(choice.DECIDE)
                       for line in choice.gains(wide, [ours], [control]).to_dict("records"))
-    if f"use {ours}," in later:
+    if later.startswith(f"use {ours},") and added:
         later += f". What TFE adds there to its start, trained on: {added}"
     marks = [name[name.find("(") + 1:-1] if "(" in name else "real" for name in there]
-    kinds = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}" for one in dict.fromkeys(marks))
-    bar, read = cleared(frame, ours, rivals, wanted), trusted(frame[frame.dataset.isin(there)])
+    sorts = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}"
+                      for one in dict.fromkeys(marks))
+    bar, read = cleared(frame, ours, rivals, wanted), trusted(ranked[ranked.dataset.isin(there)])
     best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
     return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
             f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets ([chapter 23](book/23_leaderboard.ipynb)): {kinds}. AUC is read by leaving a segment "
-            f"out, and by each method's own read-out. By these and recognition, {advice}. On the real sets alone "
-            f"recognition tells {'some methods' if p < 0.05 else 'no method'} apart. A segment alone as "
-            f"read-out was asked for later. By it, {later}. True intervals call a segment alone the best read-out of "
+            f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. AUC is read by leaving a segment "
+            f"out, and by each method's own read-out. By these and recognition, {advice}. On the "
+            f"{len(real)} real sets recognition tells {', '.join(apart) or 'no method'} apart from the first. A "
+            f"segment alone as read-out was asked for later. By it, {later}. "
+            + (f"On the sets not tuned on, by it, {others}. " if others != later else "") + f"True intervals call a segment alone the best read-out of "
             f"{best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
             f"{verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))

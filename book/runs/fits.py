@@ -38,8 +38,9 @@ def _features_key(features):
     """A key of what our own features depend on, as `data.encoders.store_key` says; else of their values.
 
     Not of our values: processors add in another order, and the last digits differ. Nor of the bytes of
-    videos that are drawn here, which x264 writes otherwise on another maker's processor: of what they are
-    drawn by. A search may so go on on another machine; its rows name their device.
+    videos that are drawn or joined here, which x264 writes otherwise on another maker's processor: of what
+    they are made by. A search may so go on on another machine, and its rows name their device. Of clips
+    that are joined, their dataset's tables count, and not their bytes.
     """
     if features.meta["origin"] != "tfe":
         return features.key
