@@ -379,8 +379,8 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
             f"out, and by each method's own read-out. By these and recognition, {advice}. On the "
             f"{len(real)} real sets recognition tells {', '.join(apart) or 'no method'} apart from the first. A "
             f"segment alone as read-out was asked for later. By it, {later}. "
-            + (f"On the sets not tuned on, by it, {others}. " if others != later else "") + f"True intervals call a segment alone the best read-out of "
-            f"{best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
+            + (f"On the sets not tuned on, by it, {others}. " if others != later else "")
+            + f"True intervals call a segment alone the best read-out of {best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
             f"{verdict(bar[bar.dataset.isin(there)], ours)}"
             + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
 
