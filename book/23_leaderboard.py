@@ -382,7 +382,7 @@ else:
 # %%
 whole = choice.complete(panels["recognition"]).index  # unfinished sets not
 best = leaderboard.trusted(frame[
-    frame.dataset.isin(whole) & ~frame.row.isin(beside)])
+    frame.dataset.isin(whole) & ~frame.row.isin(beside)]).set_index("row")
 first = best.by_intervals == alone
 picked = leaderboard.explainers(every)
 wide = picked.set_index(["dataset", "row", "explainer"]).unstack()

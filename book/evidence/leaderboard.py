@@ -235,7 +235,7 @@ def trusted(frame):
         same = choice.places(auc).idxmin(axis=1) == choice.places(aopcr).idxmin(axis=1)
         lines.append({"row": row, **_over(auc, "by_intervals", "margin"),
                       **_over(aopcr, "by_head", "head_margin"), "agree": float(same.mean())})
-        lines[-1]["clear"] = lines[-1].pop("margin_low") > 5e-4  # no last digit of a tie
+        lines[-1]["clear"] = lines[-1].pop("margin_low") > 5e-4  # not by the last digit shown
         lines[-1].pop("head_margin_low")
     return pd.DataFrame(lines, columns=["row", "by_intervals", "margin", "clear", "by_head", "head_margin",
                                         "agree"])
@@ -250,7 +250,7 @@ def _over(wide, best, margin):
         return {best: first, margin: "", f"{margin}_low": np.nan}
     over = (means[first] - means[others[0]]).dropna()
     if len(over) and over.abs().max() < 5e-4:  # two names of one thing, as in mean pooling
-        first = f"{first} or {others[0]}"
+        return {best: f"{first} or {others[0]}", margin: "equal", f"{margin}_low": np.nan}
     return {best: first, margin: f"{_signed(over)} over {others[0]}",
             f"{margin}_low": statistics.mean_interval(over)[1] if len(over) else np.nan}
 
