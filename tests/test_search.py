@@ -131,6 +131,18 @@ def test_an_interruption_loses_the_fit_in_hand_alone(world, monkeypatch):
     path.write_text(whole)
 
 
+def test_a_batch_goes_on_from_rows_that_another_machine_committed(world, monkeypatch, tmp_path):
+    folder, frame = world
+    path = folder / "local" / "tiny.csv"
+    whole, theirs = path.read_text(), (frame.row == "Mean") & (frame.seed < 2)
+    monkeypatch.setattr(search, "RESULTS", tmp_path)
+    frame[theirs].to_csv(tmp_path / f"tiny{leaderboard.UNFINISHED}", index=False)
+    frame[~theirs].to_csv(path, index=False)
+    monkeypatch.setattr(search, "_final", lambda _: pytest.fail("a fit was done again"))
+    pd.testing.assert_frame_equal(search.run(written(folder, TINY)), frame)
+    path.write_text(whole)
+
+
 def test_a_seed_has_the_fold_of_its_number(board):
     assert [board.folder("salads", seed)[-12:] for seed in (0, 4, 5)] == [
         "salads/fold1", "salads/fold5", "salads/fold1"]
@@ -255,6 +267,8 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
     assert {each.name for each in publish.publish("tiny")} == {"tiny.csv", "tiny.json",
                                                                "tiny_search_toy.csv"}
     path.write_text(whole)
+    kept = leaderboard.read(tmp_path / f"tiny{leaderboard.UNFINISHED}")  # from which another machine goes on
+    assert set(kept.row) == {"Mean"} and set(kept.seed) == {0, 1}
     made = pd.read_csv(tmp_path / "tiny.csv")
     assert set(made.row) == {"Additive", "Odd"} and set(made.seed) == {0, 1, 2}
     other = pd.concat([made, made.assign(dataset="gone"), made.assign(dataset="no more", value=1.0)])
@@ -262,6 +276,7 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
     frame.to_csv(path, index=False)
     publish.publish("tiny")
     path.write_text(whole)
+    assert not (tmp_path / f"tiny{leaderboard.UNFINISHED}").exists()
     assert pd.read_csv(tmp_path / "tiny.csv").dataset.value_counts().to_dict() == {
         "toy": len(frame), "gone": len(made)}  # what this machine has not stays, what no file names does not
     for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"),

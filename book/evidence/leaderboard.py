@@ -13,6 +13,7 @@ from tfe.errors import StudyError
 # What every method has: the one asks the head, the other is the method's own.
 READ = {"leave_one_out": "leave one out", "attention": "own read-out"}
 SINCE = {"single": "a segment alone"}  # asked for after two sets were read: shown, and decides nothing
+UNFINISHED = "_unfinished.csv"  # ends a committed file of cells that lack seeds: a batch goes on from it alone
 SYNTHETIC, SUPERVISED = " (synthetic)", " (supervised scores)"
 GENERATED, SCORED = ("planted", "charades-sim"), ("salads", "gtea")  # known before any row says so
 # Shown, and not ranked by. AOPCR ranks no heads: it has the unit of a head's own logits.
@@ -345,7 +346,7 @@ def verdict(lines, ours, kinds=4):
 
 
 def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
-    """Which method to use, a paragraph for the README.
+    """Which method to use, for the README: a sentence and a list.
 
     frame: rows as of `results/peers.csv`; plan: the file `peers.yaml`, read. Says which sets were run, since
     sets that were not are no part of the answer. Where `ours` is advised, `control` says what TFE has added.
@@ -373,16 +374,19 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
                       for one in dict.fromkeys(marks))
     bar, read = cleared(frame, ours, rivals, wanted), trusted(ranked[ranked.dataset.isin(there)])
     best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
-    return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, "
-            f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
-            f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. AUC is read by leaving a segment "
-            f"out, and by each method's own read-out. By these and recognition, {advice}. On the "
-            f"{len(real)} real sets recognition tells {', '.join(apart) or 'no method'} apart from the first. A "
-            f"segment alone as read-out was asked for later. By it, {later}. "
-            + (f"On the sets not tuned on, by it, {others}. " if others != later else "")
-            + f"True intervals call a segment alone the best read-out of {best.sum()} of {len(read)} methods, clearly of {(best & read.clear).sum()}. "
-            f"{verdict(bar[bar.dataset.isin(there)], ours)}"
-            + "".join(f" {line[0].upper()}{line[1:]}." for line in lacking))
+    points = [
+        f"*Decided beforehand.* AUC is read by leaving a segment out, and by each method's own read-out. By these "
+        f"and recognition, {advice}.",
+        f"*Real sets.* On these {len(real)} recognition tells {', '.join(apart) or 'no method'} apart from the first.",
+        f"*A segment alone* as read-out was asked for later. By it, {later}.",
+        f"*Sets not tuned on.* By a segment alone, {others}." if others != later else "",
+        f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, clearly "
+        f"of {(best & read.clear).sum()}.",
+        f"*A better TFE.* {verdict(bar[bar.dataset.isin(there)], ours)}",
+        *(f"{line[0].upper()}{line[1:]}." for line in lacking)]
+    return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, {plan['configurations']} "
+            f"configurations each, and measured on {len(there)} of {len(wanted)} planned sets ([chapter 23]"
+            f"(book/23_leaderboard.ipynb)): {sorts}.\n\n" + "\n".join(f"- {point}" for point in points if point))
 
 
 def page(frame, wanted, rows, beside=()):

@@ -77,6 +77,7 @@ def _copied(files):
 def _publish_board(name, given):
     """A leaderboard's cells that have all their seeds; the chapter calls the others not run.
 
+    Rows of the others go to a file of their own, from which another machine goes on.
     Before it has chosen, the rows so far of its search alone, which count as done on any machine. What is
     committed of sets that are not here stays, where the file names them.
     """
@@ -97,13 +98,17 @@ def _publish_board(name, given):
         lambda seeds: set(seeds) == wanted.get(seeds.name[0]))
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
-    before = leaderboard.read(RESULTS / files[0].name)
+    before, rest = leaderboard.read(RESULTS / files[0].name), RESULTS / f"{name}{leaderboard.UNFINISHED}"
     stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
     both = pd.concat([part for part in (frame[whole], stays) if len(part)]).sort_values(
         "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
     # Hundreds of lines a set: four digits, and what a run says of its mask on its first line alone.
     both.loc[both.duplicated(["row", "key"]), leaderboard.TELL] = None
     write_csv(RESULTS / files[0].name, both, float_format="%.4g")
+    if len(part := frame[~whole & frame.dataset.isin(wanted)]):
+        write_csv(rest, part, float_format="%.4g")
+    else:
+        rest.unlink(missing_ok=True)
     _copied(files[1:])
     if name == "peers":
         answer.write(ROOT / "README.md", "peers", leaderboard.answered(both, given))

@@ -288,8 +288,8 @@ def _finals(board, chosen, refused, workers):
     """
     path, lines, waiting = LOCAL / f"{board.table}.csv", [], {}
     done, measured_on = {}, {}
-    for folder in (RESULTS, LOCAL):
-        table = leaderboard.read(folder / f"{board.table}.csv")
+    for file in (RESULTS / f"{board.table}{leaderboard.UNFINISHED}", RESULTS / path.name, path):
+        table = leaderboard.read(file)
         table = table[~table.status.astype(str).str.startswith(multiverse.NOT_RUN)]
         for (key, _), part in table.groupby(["key", "row"]):  # two rows may be one fit
             done[key] = part.to_dict("records")
