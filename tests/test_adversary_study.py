@@ -53,3 +53,15 @@ def test_changes_are_paired_in_the_units_of_their_measures():
     assert lines.verdict["mass"] == "higher"  # no margin was fixed for it
     said = adversary.words(lines.reset_index()).loc["weight 1"]
     assert said.value == "+3.0 [+2.8, +3.1] *" and said.auc.endswith("] *") and said.value_past_d.endswith("] =")
+
+
+def test_leave_one_out_is_a_share_of_the_best_other_read_out_of_its_run():
+    """Random and true orders have no AOPCR; another split is not asked."""
+    names = ["leave_one_out", "single", "gradients", "oracle"]
+    asked = pd.DataFrame([{"row": "A", "seed": seed, "split": split, "readout": name, "aopcr": aopcr, "auc": .9}
+                          for seed, split, areas in ((0, "test", (1, 2, .5)), (1, "test", (3, 2, 4)),
+                                                     (0, "shifted", (9, 9, 9)))
+                          for name, aopcr in zip(names, (*areas, np.nan))])
+    found = adversary.ordered(asked)
+    assert found.share.tolist() == [.5, .75] and found.other.tolist() == [2, 4]
+    assert found.index.tolist() == [("A", 0), ("A", 1)] and found.alone.tolist() == [.9, .9]

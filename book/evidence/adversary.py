@@ -34,6 +34,18 @@ def gathered(runs, measures, read, split="test"):
         own.apply(lambda column: column * (100 if column.name.startswith("value") else 1)))
 
 
+def ordered(asked, split="test"):
+    """What each head says of leave one out by AOPCR, a frame by row and seed: aopcr, other, share, alone.
+
+    asked: as in `results/adversary_readouts.csv`. Logits differ in size from head to head; so `share` is the
+    AOPCR of leave one out as a share of that of the run's best other read-out, `other`. `alone`: the AUC of
+    what the head says of a segment alone.
+    """
+    wide = asked[(asked.split == split) & asked.aopcr.notna()].pivot(index=["row", "seed"], columns="readout")
+    first, other = wide.aopcr.leave_one_out, wide.aopcr.drop(columns="leave_one_out").max(axis=1)
+    return pd.DataFrame({"aopcr": first, "other": other, "share": first / other, "alone": wide.auc.single})
+
+
 def changes(table, against):
     """How each measure of each row differs from its baseline's, paired by seed: a line each.
 
