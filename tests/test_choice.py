@@ -135,8 +135,9 @@ def test_the_advice_is_the_cheapest_near_the_first_by_all():
     recognition = 100 * table(4, step=0.001)
     seconds = pd.Series({"A": 30.0, "B": 5, "C": 1, "D": 1})
     found = {"recognition": choice.ranks(recognition), "AUC": choice.ranks(auc)}
-    assert choice.advice(found, seconds).startswith("use B, 5 s a fit: the cheapest near the first by all; "
-                                                    "also near: A")
+    assert choice.advice(found, seconds) == (
+        "use B, 5 s a fit: the cheapest near the first by all (by recognition, first: A) (by AUC, first: A); "
+        "also near: A")
     stood = choice.standing(found, seconds).set_index("by")
     assert stood.cheapest["AUC"] == "B" and "C" not in stood["not told apart from it"]["AUC"]
     # A plain method that so few sets cannot tell apart is still not near.

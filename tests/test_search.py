@@ -264,8 +264,8 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
             publish.publish("tiny")
         (tmp_path / "local" / "tiny_search_toy.csv").write_text("method\n")
         assert publish.publish("tiny") == [tmp_path / "tiny_search_toy.csv"]
-    assert {each.name for each in publish.publish("tiny")} == {"tiny.csv", "tiny.json",
-                                                               "tiny_search_toy.csv"}
+    assert {each.name for each in publish.publish("tiny")} == {"tiny.csv", "tiny.json", "tiny_search_toy.csv",
+                                                               f"tiny{leaderboard.UNFINISHED}"}
     path.write_text(whole)
     kept = leaderboard.read(tmp_path / f"tiny{leaderboard.UNFINISHED}")  # from which another machine goes on
     assert set(kept.row) == {"Mean"} and set(kept.seed) == {0, 1}
@@ -275,15 +275,26 @@ def test_cells_are_published_that_have_all_their_seeds(world, monkeypatch, tmp_p
     other.to_csv(tmp_path / "tiny.csv", index=False)
     frame.to_csv(path, index=False)
     publish.publish("tiny")
-    path.write_text(whole)
     assert not (tmp_path / f"tiny{leaderboard.UNFINISHED}").exists()
+    kept.assign(dataset="gone").to_csv(tmp_path / f"tiny{leaderboard.UNFINISHED}", index=False)
+    publish.publish("tiny")  # what another machine has begun of a set that is not here stays
+    assert len(leaderboard.read(tmp_path / f"tiny{leaderboard.UNFINISHED}")) == len(kept)
+    older = frame[frame.row != "Additive"]
+    older.to_csv(path, index=False)
+    with pytest.raises(StudyError, match=f"lacks {len(frame) - len(older)} rows of .*run the batch"):
+        publish.publish("tiny")
+    frame.to_csv(path, index=False)
     assert pd.read_csv(tmp_path / "tiny.csv").dataset.value_counts().to_dict() == {
         "toy": len(frame), "gone": len(made)}  # what this machine has not stays, what no file names does not
-    for change, said in (({"seeds": [0, 1]}, "no cell has the seeds"),
+    plan.write_text(yaml.safe_dump(TINY | {"seeds": [0, 1]}))
+    publish.publish("tiny")  # of more seeds than the file asks for, those it asks for
+    assert set(pd.read_csv(tmp_path / "tiny.csv").query("dataset == 'toy'").seed) == {0, 1}
+    for change, said in (({"seeds": [0, 7]}, "no cell has the seeds"),
                          ({"profile": "default"}, "profile")):
         plan.write_text(yaml.safe_dump(TINY | change))
         with pytest.raises(StudyError, match=said):
             publish.publish("tiny")
+    path.write_text(whole)
 
 
 def test_one_command_runs_it_on_a_folder_of_ones_own(world, monkeypatch, capsys):

@@ -191,8 +191,8 @@ def advice(found, seconds):
     others = ", ".join(row for row in every if row != use)
     hidden = [f" (by {title}, {'; '.join(notes)})" for title, of in found.items() if (notes := _notes(use, of))]
     return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (
-        f"the cheapest near the first by all; also near: {others}" if others else
-        "it alone is near the first by all") + "".join(hidden)
+        "the cheapest near the first by all" if others else "it alone is near the first by all") + "".join(
+        hidden) + (f"; also near: {others}" if others else "")
 
 
 def _for(title, lines, close, seconds):

@@ -368,25 +368,33 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
                       if title.startswith(choice.DECIDE)
                       for line in choice.gains(wide, [ours], [control]).to_dict("records"))
     if later.startswith(f"use {ours},") and added:
-        later += f". What TFE adds there to its start, trained on: {added}"
+        later += f". Beside its own start, trained on without TFE, it gains {added}"
     marks = [name[name.find("(") + 1:-1] if "(" in name else "real" for name in there]
     sorts = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}"
                       for one in dict.fromkeys(marks))
     bar, read = cleared(frame, ours, rivals, wanted), trusted(ranked[ranked.dataset.isin(there)])
     best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
+    controls = choice.advice(choice.standings(panels(frame, tuple(SINCE)), {"": of["all sets"]})[""], costs)
     points = [
         f"*Decided beforehand.* AUC is read by leaving a segment out, and by each method's own read-out. By these "
         f"and recognition, {advice}.",
-        f"*Real sets.* On these {len(real)} recognition tells {', '.join(apart) or 'no method'} apart from the first.",
+        f"*Real sets.* Of these {len(real)} recognition tells only {', '.join(apart) or 'no method'} apart from its "
+        "first.",
         f"*A segment alone* as read-out was asked for later. By it, {later}.",
         f"*Sets not tuned on.* By a segment alone, {others}." if others != later else "",
+        f"*Controls* are not ranked. Were they, by a segment alone: {controls}." if controls != later else "",
         f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, clearly "
         f"of {(best & read.clear).sum()}.",
-        f"*A better TFE.* {verdict(bar[bar.dataset.isin(there)], ours)}",
+        f"*A better TFE.* {verdict(bar[bar.dataset.isin(there)], ours)} The bar: more AUC than every rival, and "
+        "recognition within a point of each.",
         *(f"{line[0].upper()}{line[1:]}." for line in lacking)]
-    return (f"*Which method to use?* {len(plan['methods'])} methods were tuned alike, {plan['configurations']} "
-            f"configurations each, and measured on {len(there)} of {len(wanted)} planned sets ([chapter 23]"
-            f"(book/23_leaderboard.ipynb)): {sorts}.\n\n" + "\n".join(f"- {point}" for point in points if point))
+    beside = len(plan["beside"])
+    return (f"*Which method to use?* {len(plan['methods']) - beside} methods and {beside} controls were tuned alike, "
+            f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
+            f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. Sets of one generator or of the same "
+            f"recordings count once: {len({choice.kind(name) for name in there})} kinds. *Near* the first is whom "
+            "ranks do not tell apart and who lies a point or .02 AUC behind at most.\n\n"
+            + "\n".join(f"- {point}" for point in points if point))
 
 
 def page(frame, wanted, rows, beside=()):

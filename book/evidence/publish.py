@@ -95,24 +95,33 @@ def _publish_board(name, given):
     frame = leaderboard.read(files[0])
     wanted = {each: set(one.get("seeds") or given["seeds"]) for each, one in given["sets"].items()}
     whole = frame.groupby(["dataset", "row"]).seed.transform(
-        lambda seeds: set(seeds) == wanted.get(seeds.name[0]))
+        lambda seeds: wanted.get(seeds.name[0], {None}) <= set(seeds))
+    whole &= pd.Series([seed in wanted.get(each, ()) for each, seed in zip(frame.dataset, frame.seed)], frame.index)
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     before, rest = leaderboard.read(RESULTS / files[0].name), RESULTS / f"{name}{leaderboard.UNFINISHED}"
     stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
+    mine = before[before.dataset.isin(set(wanted) & set(frame.dataset))
+                  & before.row.isin([one["row"] for one in given["methods"]])]
+    here, there = (pd.MultiIndex.from_frame(each[["dataset", "row", "seed"]]) for each in (frame, mine))
+    if lost := int((~there.isin(here)).sum()):
+        raise StudyError(f"{files[0]} lacks {lost} rows of {RESULTS / files[0].name}: run the batch as it "
+                         "stands first")
     both = pd.concat([part for part in (frame[whole], stays) if len(part)]).sort_values(
         "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
     # Hundreds of lines a set: four digits, and what a run says of its mask on its first line alone.
     both.loc[both.duplicated(["row", "key"]), leaderboard.TELL] = None
     write_csv(RESULTS / files[0].name, both, float_format="%.4g")
-    if len(part := frame[~whole & frame.dataset.isin(wanted)]):
-        write_csv(rest, part, float_format="%.4g")
+    kept = leaderboard.read(rest)  # of sets that are not here
+    kept = kept[kept.dataset.isin(wanted) & ~kept.dataset.isin(frame.dataset)]
+    if parts := [part for part in (frame[~whole & frame.dataset.isin(wanted)], kept) if len(part)]:
+        write_csv(rest, pd.concat(parts), float_format="%.4g")
     else:
         rest.unlink(missing_ok=True)
     _copied(files[1:])
     if name == "peers":
         answer.write(ROOT / "README.md", "peers", leaderboard.answered(both, given))
-    return [RESULTS / path.name for path in files]
+    return [RESULTS / path.name for path in files] + [rest] * rest.is_file()
 
 
 def _publish_worlds(places):
