@@ -196,7 +196,8 @@ if head == "BIKE":  # what the prose says
     assert (share[ours] > share[without]).all()
     log = np.log(asked.loc[ours] / asked.loc[without]).mean()
     assert .6 < log.aopcr / log.share < .7
-by_head.astype(object).fillna("not run").assign(**{"share, to weight 0": told})
+by_head = by_head.astype(object).fillna("not run")
+by_head.assign(**{"share, to weight 0": told})
 
 # %% [markdown]
 # On BIKE `share` rises with the adversary, in each of ten seeds, from .53 to
