@@ -49,6 +49,22 @@ def test_what_was_chosen_is_trained_anew_with_every_seed_and_measured_on_test(wo
     assert frame.value[(frame.config == 2) & (frame.seed == 1)].item() == pytest.approx(again, rel=1e-5)
 
 
+def test_a_rival_of_another_search_goes_there_by_its_own_name_and_heads_take_turns(world):
+    folder, places, _ = world
+    twin = TINY | {"table": "twin", "methods": TINY["methods"][:1]}
+    (folder / "batches" / "twin.yaml").write_text(yaml.safe_dump(twin))
+    (folder / "local" / "twin.json").write_text(json.dumps({"chosen": {"BIKE": {"recognition": 1, "fidelity": 1}}}))
+    both = replace(places, also={"another BIKE": "twin"}, heads=["msqnet", "bike"])
+    frame = worlds.run(both)
+    assert set(frame.config[frame.method == "another BIKE"]) == {1}
+    lines = evidence.table(both, frame)
+    ours, = lines[lines.against == "another BIKE"].to_dict("records")[:1]
+    there = frame[frame.method == "another BIKE"].value.mean()
+    assert ours["row"] == "BIKE+TFE" and ours["value"] - ours["difference"] == pytest.approx(there)
+    assert [both.turn(head) for head in ("msqnet", "bike", "none")] == [0, 1, 2]
+    assert evidence.here(both, frame[frame.method != "another BIKE"], "bike") == []
+
+
 def test_a_second_run_makes_what_is_lost_alone_and_names_what_is_not_here(world, monkeypatch, capsys):
     folder, places, frame = world
     path, made, fit = folder / "local" / "places.csv", [], multiverse.fit
@@ -63,7 +79,7 @@ def test_without_a_choice_the_search_is_named(world, monkeypatch, tmp_path):
     for name in ("LOCAL", "RESULTS"):
         monkeypatch.setattr(worlds, name, tmp_path)
     with pytest.raises(StudyError, match="tiny.json is missing: run `python -m book batch"):
-        worlds.run(world[1])
+        worlds.run(replace(world[1]))  # what was read once is kept
 
 
 def rows(gain, folds=None, names=("toy",)):
@@ -94,9 +110,9 @@ def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world)
     places = replace(world[1], seeds=list(range(6)))
     frame = rows(5, folds=3)
     assert set(evidence.table(places, frame).seeds) == {3}
-    assert evidence.here(places, frame[1:]) == [] and evidence.table(places, frame[1:]).empty
+    assert evidence.here(places, frame[1:], "bike") == [] and evidence.table(places, frame[1:]).empty
     broken = frame.assign(status=["not run: broke", *frame.status[1:]])
-    assert evidence.here(places, broken) == []
+    assert evidence.here(places, broken, "bike") == []
 
 
 def test_rows_of_sets_that_are_not_here_stay_when_published(world, monkeypatch, tmp_path):

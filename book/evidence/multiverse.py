@@ -265,16 +265,31 @@ def last_stage(verse, frame, others):
         if not picked or not complete(runs, picked, other.final_seeds, other.final_splits):
             continue
         (theirs, rules), = picked.items()
-        row = next(one.row for one in verse.methods if one.method == "tfe" and one.backbone == other.methods[0].backbone)
-        on_val, pairs = means(rows).loc[(theirs, rules["recognition"]), "value"], {}
-        for rule in (rule for rule in RULES if rule in rules and rule in ours[row]):
-            pairs.setdefault((ours[row][rule], rules[rule]), []).append(rule)
-        lines += [{"chosen_by": " and ".join(named), "row": row, "config": config,
-                   "against": name, "against_config": rival, "split": split, "on_val": on_val,
-                   **_beside(_cell(last, row, config, split), _cell(runs, theirs, rival, split))}
-                  for (config, rival), named in pairs.items() for split in other.final_splits]
+        row, on_val = with_tfe(verse, other), means(rows).loc[(theirs, rules["recognition"]), "value"]
+        lines += [{**line, "against": name, "on_val": on_val} for line in held_across(
+            row, ours[row], last, theirs, rules, runs, other.final_splits)]
     both = corrected(pd.concat([first, pd.DataFrame(lines)], ignore_index=True))
     return both[:len(first)], both[len(first):]
+
+
+def with_tfe(verse, other):
+    """The row of TFE for whose head a search of one method was made."""
+    return next(one.row for one in verse.methods
+                if one.method == "tfe" and one.backbone == other.methods[0].backbone)
+
+
+def held_across(row, ours, mine, rival, theirs, runs, splits):
+    """What rules chose of a row, `{rule: config}`, held against what the same rules chose of a rival of another search.
+
+    mine, runs: the runs of either. Lines as of `held`, one a pair of configurations and split.
+    """
+    pairs = {}
+    for rule in (rule for rule in RULES if rule in theirs and rule in ours):
+        pairs.setdefault((ours[rule], theirs[rule]), []).append(rule)
+    return [{"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
+             "against_config": other, "split": split,
+             **_beside(_cell(mine, row, config, split), _cell(runs, rival, other, split))}
+            for (config, other), named in pairs.items() for split in splits]
 
 
 def answered(verse, frame, others, split="test"):

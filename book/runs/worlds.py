@@ -1,5 +1,7 @@
 """What a search chose, elsewhere: trained anew on other sets, where nothing is tuned, and measured on test."""
 
+from dataclasses import field
+from functools import cached_property
 from typing import Annotated
 
 import pandas as pd
@@ -11,7 +13,7 @@ from book.runs.search import Places, Set, here, how
 from data.common import pool
 from data.files.paths import BOOK, LOCAL, RESULTS, write_csv
 from data.files.reading import json_object
-from data.files.schema import STRICT, Name, Seeds, checked, read_yaml
+from data.files.schema import STRICT, Name, Seeds, Text, checked, read_yaml
 from tfe.errors import StudyError
 
 SPLIT = "test"
@@ -21,25 +23,54 @@ COLUMNS = ["dataset", "synthetic", "metric", "fold", "backbone", "method", "conf
 
 @dataclass(frozen=True, config=STRICT)
 class Worlds(Places):
-    """A file of sets; `of`: the search whose choices go there."""
+    """A file of sets; `of`: the search whose choices go there; `heads`: the order in which heads go.
+
+    also: searches of one method each, whose choices go there as rivals, by the names of those rivals.
+    """
 
     table: Name
     of: Name
     seeds: Seeds
     sets: Annotated[dict[Name, Set], Field(min_length=1)]
+    heads: list[Name] = field(default_factory=list)
+    also: dict[Text, Name] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def search(self):
-        return multiverse.read(BOOK / "batches" / f"{self.of}.yaml")
+        return _search(self.of)
+
+    @cached_property
+    def rows(self):
+        """What goes to the sets, `{row: (its search, its method, {rule: configuration})}`; rivals go by their names."""
+        own, found = _chosen(self.of), {}
+        for method in self.search.methods:
+            found[method.row] = self.search, method, own[method.row]
+        for name, other in self.also.items():
+            (method,), (rules,) = _search(other).methods, _chosen(other).values()
+            found[name] = _search(other), method, rules
+        return found
+
+    def turn(self, head):
+        """When a head's fits come: by `heads`, those that are not named last."""
+        return [*self.heads, head].index(head)
 
     @property
     def chosen(self):
-        """What the search chose, `{method: {rule: configuration}}`."""
-        for folder in (RESULTS, LOCAL):
-            if (path := folder / f"{self.of}.json").is_file():
-                return json_object(path)["chosen"]
-        raise StudyError(f"{self.of}.json is missing: run `python -m book batch "
-                         f"{BOOK.name}/batches/{self.of}.yaml` until it has chosen")
+        """What the searches chose, `{row: {rule: configuration}}`."""
+        return {row: rules for row, (_, _, rules) in self.rows.items()}
+
+
+def _search(name):
+    return multiverse.read(BOOK / "batches" / f"{name}.yaml")
+
+
+def _chosen(name):
+    """What a search chose, `{method: {rule: configuration}}`."""
+    for folder in (RESULTS, LOCAL):
+        if (path := folder / f"{name}.json").is_file():
+            return json_object(path)["chosen"]
+    raise StudyError(f"{name}.json is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` until it has "
+                     "chosen")
 
 
 def read(path):
@@ -53,7 +84,7 @@ def run(worlds, workers=None):
     Rows go to `results/local/` as they come; those committed in `results/` count as done while their key
     holds. A set that is not here is named and left out; a fit that breaks is a row that says why.
     """
-    verse, chosen, lines, waiting = worlds.search, worlds.chosen, [], {}
+    lines, waiting = [], {}
     path = LOCAL / f"{worlds.table}.csv"
     done = {row["key"]: {name: row[name] for name in multiverse.MEASURED}
             for folder in (RESULTS, LOCAL) for row in read_table(folder / path.name).to_dict("records")
@@ -62,17 +93,18 @@ def run(worlds, workers=None):
         if not here(worlds, name):
             print(f"{name}: not run: its data are not here; {how(worlds, name)}")
             continue
-        for method, config, seed in ((method, config, seed) for method in verse.methods
-                                     for config in sorted({*chosen[method.row].values()})
-                                     for seed in worlds.seeds_of(name)):
+        for row, verse, method, config, seed in (
+                (row, verse, method, config, seed) for row, (verse, method, rules) in worlds.rows.items()
+                for config in sorted({*rules.values()}) for seed in worlds.seeds_of(name)):
             settings, begin = verse.settings(method, config, seed)
             data = worlds.folder(name, seed)
             dataset, key = fits.opened(data, one.encoder)[0], fits.key(settings, data, one.encoder, begin)
             lines.append({"dataset": name, "synthetic": dataset.synthetic, "metric": dataset.metric,
                           "fold": worlds.fold(name, seed), "backbone": method.backbone,
-                          "method": method.row, "config": config, "seed": seed, "key": key})
+                          "method": row, "config": config, "seed": seed, "key": key})
             if key not in done:
                 waiting[key] = (settings, begin, data, one.encoder)
+    waiting = dict(sorted(waiting.items(), key=lambda job: worlds.turn(job[1][0].backbone)))
     print(f"{worlds.table}: {len(lines)} fits, {len(waiting)} to do", flush=True)
 
     def write():
