@@ -115,8 +115,9 @@ def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world)
     assert evidence.here(places, broken, "bike") == []
 
 
-def test_rows_of_sets_that_are_not_here_stay_when_published(world, monkeypatch, tmp_path):
+def test_rows_of_sets_that_are_not_here_stay_when_published_and_none_is_lost(world, monkeypatch, tmp_path, capsys):
     folder, places, frame = world
+    frame.to_csv(folder / "local" / "places.csv", index=False)
     (tmp_path / "results").mkdir()
     for module, name, place in ((publish, "BOOK", folder), (publish, "LOCAL", folder / "local"),
                                 (publish, "RESULTS", tmp_path / "results")):
@@ -124,6 +125,10 @@ def test_rows_of_sets_that_are_not_here_stay_when_published(world, monkeypatch, 
     frame[:1].assign(dataset="gone").to_csv(tmp_path / "results" / "places.csv", index=False)
     assert main(["publish", "places"]) == 0
     assert pd.read_csv(tmp_path / "results" / "places.csv").dataset.value_counts().to_dict() == {"toy": 6, "gone": 1}
+    frame[1:].to_csv(folder / "local" / "places.csv", index=False)
+    assert main(["publish", "places"]) == 2
+    assert "places.csv lacks 1 rows of" in capsys.readouterr().err
+    assert len(pd.read_csv(tmp_path / "results" / "places.csv")) == 7
 
 
 def test_the_file_of_the_book_names_sets_whose_making_it_says():

@@ -92,48 +92,55 @@ def _publish_board(name, given):
                              f"{BOOK.name}/batches/{name}.yaml` first")
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
-    frame = leaderboard.read(files[0])
-    wanted = {each: set(one.get("seeds") or given["seeds"]) for each, one in given["sets"].items()}
-    whole = frame.groupby(["dataset", "row"]).seed.transform(
+    frame, wanted = leaderboard.read(files[0]), {
+        each: set(one.get("seeds") or given["seeds"]) for each, one in given["sets"].items()}
+    asked = pd.Series([seed in wanted.get(each, ()) for each, seed in zip(frame.dataset, frame.seed)], frame.index)
+    whole = asked & frame.groupby(["dataset", "row"]).seed.transform(
         lambda seeds: wanted.get(seeds.name[0], {None}) <= set(seeds))
-    whole &= pd.Series([seed in wanted.get(each, ()) for each, seed in zip(frame.dataset, frame.seed)], frame.index)
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     before, rest = leaderboard.read(RESULTS / files[0].name), RESULTS / f"{name}{leaderboard.UNFINISHED}"
-    stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(frame.dataset)]
-    mine = before[before.dataset.isin(set(wanted) & set(frame.dataset))
-                  & before.row.isin([one["row"] for one in given["methods"]])]
-    here, there = (pd.MultiIndex.from_frame(each[["dataset", "row", "seed"]]) for each in (frame, mine))
-    if lost := int((~there.isin(here)).sum()):
-        raise StudyError(f"{files[0]} lacks {lost} rows of {RESULTS / files[0].name}: run the batch as it "
-                         "stands first")
-    both = pd.concat([part for part in (frame[whole], stays) if len(part)]).sort_values(
-        "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
+    mine = before.row.isin([one["row"] for one in given["methods"]]) & before.dataset.isin({*wanted} & {*frame.dataset})
+    _refuse_loss(files[0], frame, before[mine], ["dataset", "row", "seed"])
+    table = _beside_others(frame[whole], before, frame.dataset, wanted)
     # Hundreds of lines a set: four digits, and what a run says of its mask on its first line alone.
-    both.loc[both.duplicated(["row", "key"]), leaderboard.TELL] = None
-    write_csv(RESULTS / files[0].name, both, float_format="%.4g")
-    kept = leaderboard.read(rest)  # of sets that are not here
-    kept = kept[kept.dataset.isin(wanted) & ~kept.dataset.isin(frame.dataset)]
-    if parts := [part for part in (frame[~whole & frame.dataset.isin(wanted)], kept) if len(part)]:
-        write_csv(rest, pd.concat(parts), float_format="%.4g")
+    table.loc[table.duplicated(["row", "key"]), leaderboard.TELL] = None
+    write_csv(RESULTS / files[0].name, table, float_format="%.4g")
+    unfinished = frame[~whole & frame.dataset.isin(wanted)]
+    if len(lines := _beside_others(unfinished, leaderboard.read(rest), frame.dataset, wanted)):
+        write_csv(rest, lines, float_format="%.4g")
     else:
         rest.unlink(missing_ok=True)
     _copied(files[1:])
     if name == "peers":
-        answer.write(ROOT / "README.md", "peers", leaderboard.answered(both, given))
+        answer.write(ROOT / "README.md", "peers", leaderboard.answered(table, given))
     return [RESULTS / path.name for path in files] + [rest] * rest.is_file()
 
 
 def _publish_worlds(places):
     """The rows so far of what a search chose, on the sets that were here; those of other sets of the file stay."""
-    name = f"{places.table}.csv"
-    if not (LOCAL / name).is_file():
-        raise StudyError(f"{LOCAL / name} is missing: run `python -m book batch {BOOK.name}/batches/"
-                         f"{places.table}.yaml` first")
-    frame, before = (worlds.read_table(folder / name) for folder in (LOCAL, RESULTS))
-    stays = before[before.dataset.isin(places.sets) & ~before.dataset.isin(frame.dataset)]
-    write_csv(RESULTS / name, pd.concat([part for part in (frame, stays) if len(part)]), float_format="%.6g")
-    return [RESULTS / name]
+    made = LOCAL / f"{places.table}.csv"
+    if not made.is_file():
+        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/{places.table}.yaml` first")
+    frame, before = (worlds.read_table(folder / made.name) for folder in (LOCAL, RESULTS))
+    mine = before.dataset.isin({*frame.dataset} & {*places.sets}) & before.method.isin(places.rows)
+    _refuse_loss(made, frame, before[mine], ["dataset", "method", "config", "seed"])
+    write_csv(RESULTS / made.name, _beside_others(frame, before, frame.dataset, places.sets), float_format="%.6g")
+    return [RESULTS / made.name]
+
+
+def _beside_others(lines, before, here, wanted):
+    """Lines of the sets that are here, and of the other `wanted` sets what was committed, in the order of `wanted`."""
+    stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(here)]
+    return pd.concat([part for part in (lines, stays) if len(part)] or [lines]).sort_values(
+        "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
+
+
+def _refuse_loss(made, frame, before, cell):
+    """StudyError where a table lacks committed rows: runs that someone made, and that another machine may hold."""
+    here, there = (pd.MultiIndex.from_frame(each[cell]) for each in (frame, before))
+    if lost := int((~there.isin(here)).sum()):
+        raise StudyError(f"{made} lacks {lost} rows of {RESULTS / made.name}: run the batch as it stands first")
 
 
 def _publish_search(name, path):
@@ -141,10 +148,8 @@ def _publish_search(name, path):
     verse, made = search.read(path), LOCAL / f"{name}.csv"
     if not made.is_file():
         raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` first")
-    frame, before = search.read_table(made), search.read_table(RESULTS / made.name)
-    there, here = (pd.MultiIndex.from_frame(each[search.CELL]) for each in (before, frame))
-    if lost := (~there.isin(here)).sum():
-        raise StudyError(f"{made} lacks {lost} rows of {RESULTS / made.name}: run the batch as it stands first")
+    frame = search.read_table(made)
+    _refuse_loss(made, frame, search.read_table(RESULTS / made.name), search.CELL)
     written = _copied([made])
     others = multiverse.asked_since() if name == "multiverse" else {}
     runs, summary = multiverse.as_table(verse, frame, others)
