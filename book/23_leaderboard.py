@@ -134,7 +134,7 @@ gaps = lost.groupby("dataset", sort=False).row.agg(list)
 print("\n".join(f"not in full on {name}: " + (
     "any method" if len(them) == len(rows) else ", ".join(them))
     for name, them in gaps.items()))
-print("\n".join(choice.left_out(panels)))
+print("\n".join(choice.left_out(panels) + leaderboard.fallen(frame)))
 bad = leaderboard.endings(frame)
 shown(bad) if len(bad) else print("all that was run ended well")
 
@@ -142,7 +142,8 @@ shown(bad) if len(bad) else print("all that was run ended well")
 # The last table counts runs that did not end well. *Diverged*: the loss was
 # no number. Such a cell is listed above, ranks last in its set, and is no gap. *Runaway*: the
 # adversary's loss ended above twice that of a guess; its values count. *Not
-# run*: the fit was refused or broke, and why; its cell is a gap.
+# run*: the fit was refused or broke, and why; its cell is a gap. A run may also end
+# well and have learnt little; above the table are those far below their own cell.
 #
 # ## An equal budget
 #

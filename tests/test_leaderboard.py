@@ -28,7 +28,7 @@ def test_without_a_file_all_is_said_to_be_not_run(tmp_path):
     assert len(leaderboard.missing(frame, {"a": [0], "b": [0]}, ["A"])) == 2
     assert leaderboard.cells(frame, "auc").empty and leaderboard.trusted(frame).empty
     assert leaderboard.told(frame).empty and leaderboard.explainers(frame).empty
-    assert leaderboard.endings(frame).empty and leaderboard.seconds(frame).empty
+    assert leaderboard.endings(frame).empty and leaderboard.seconds(frame).empty and not leaderboard.fallen(frame)
     assert leaderboard.intervals(frame, "aopcr").empty and not any(leaderboard.scopes(frame).values())
     assert all(choice.ranks(wide).empty for wide in leaderboard.panels(leaderboard.marked(frame)).values())
     bar = leaderboard.cleared(frame, "TFE-plus", ["A"], {"a": [0]})
@@ -68,6 +68,13 @@ def test_a_diverged_seed_is_behind_all_others_and_is_counted_and_no_gap():
         {"row": "A", "status": "diverged", "runs": 1, "of": 2},
         {"row": "B", "status": "runaway", "runs": 2, "of": 2}]
     assert leaderboard.seconds(frame).to_dict() == {"A": 2, "B": 2}
+
+
+def test_runs_that_learn_little_beside_their_own_cell_are_named():
+    frame = rows({("a", "A"): ([40, 42, 4], [.6] * 3), ("a", "B"): ([4, 4, 4], [.7] * 3),
+                  ("b", "A"): ([40, 19, np.nan], [.6, .6, np.nan])})
+    assert leaderboard.fallen(frame) == ["A on a: 1 of 3 runs recognise less than half of its median"]
+    assert leaderboard.page(frame, {}, []).endswith("half of its median.")
 
 
 def test_a_warm_row_costs_the_fit_of_its_start_as_well():

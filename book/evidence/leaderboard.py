@@ -206,6 +206,15 @@ def endings(frame):
     return found[found.status != "finished"].reset_index(drop=True)
 
 
+def fallen(frame):
+    """Runs that ended well and recognise less than half of the median of their cell: in words, a cell each."""
+    each = frame[frame.status == "finished"].drop_duplicates(["row", "key"])
+    middle = each.groupby(["row", "dataset"]).value.transform("median")
+    cells = (each.value < middle / 2).groupby([each.row, each.dataset], sort=False).agg(["sum", "size"])
+    return [f"{row} on {name}: {cell['sum']} of {cell['size']} runs recognise less than half of its median"
+            for (row, name), cell in cells[cells["sum"] > 0].iterrows()]
+
+
 def missing(frame, wanted, rows):
     """What was not run, or diverged: a line a set and method that lacks any of `wanted`, `{set: seeds}`."""
     each = frame.drop_duplicates(["row", "key"])
@@ -413,6 +422,7 @@ def page(frame, wanted, rows, beside=()):
                       found.drop(columns="each").to_markdown(index=False, floatfmt=".2f")]
     parts += ["Not run in full:", lost.to_markdown(index=False)] if len(lost) else []
     parts += ["Runs that did not end well:", bad.to_markdown(index=False)] if len(bad) else []
+    parts += [f"{line}." for line in fallen(frame)]
     return "\n\n".join(parts)
 
 
