@@ -21,7 +21,7 @@ MEASURES = ("value", "fidelity_auc")
 THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
         "no clear difference": "not clearly apart from"}
 SHORT = {"higher": "higher", "lower": "lower", "equal": "equal", "no clear difference": "not clear"}
-# Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34 and 35).
+# Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34, 35).
 PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE searched whole": "multiverse_warm"}
 FURTHER = PLAIN | {"itself, adversary off": "multiverse_twin"}
 RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
@@ -32,7 +32,8 @@ def readings(verse, frame):
 
     `gain_value` and `gain_fidelity_auc` are differences to the vanilla head of the same backbone, tuned
     alike: to its configuration of highest mAP. Methods without a backbone have none. Further seeds, which
-    the best alone have, are left to `again`, and so are configurations that were not drawn. `begins`: the value of the method's own axis of the start.
+    the best alone have, are left to `again`, and so are configurations that were not drawn. `begins`: the
+    value of the method's own axis of the start.
     """
     lines = means(frame[(frame.seed == verse.seed) & (frame.config < verse.configurations)]).reset_index()
     vanilla = {method.backbone: lines[lines.method == method.row].nlargest(1, "value")
@@ -217,12 +218,12 @@ def complete(runs, by_row, seeds, splits):
 
 
 def held(verse, by_row, runs):
-    """What the rules chose, `{method: {rule: config}}`, held against its rivals: lines as `summary.summary` has them.
+    """What the rules chose, `{method: {rule: config}}`, held against its rivals: lines of `summary.summary`.
 
-    One line a row, split and rival (`against`), for each choice; `chosen_by` names the rule, or both. A row with
-    TFE is held against the plain head of its backbone and against the row without adversary, one without
-    adversary against the plain head: whatever the same rule chose of them. Other rows have no rival.
-    `diverged`: runs of the row and of its rival that did.
+    One line a row, split and rival (`against`), for each choice; `chosen_by` names the rule, or both. A row
+    with TFE is held against the plain head of its backbone and against the row without adversary, one
+    without adversary against the plain head: whatever the same rule chose of them. Other rows have no
+    rival. `diverged`: runs of the row and of its rival that did.
     """
     rules, lines = {}, []
     for row, choices in by_row.items():
@@ -250,11 +251,11 @@ def asked_since():
 
 
 def last_stage(verse, frame, others):
-    """`finals`, and beside it what was chosen with TFE beside rivals that were asked for afterwards: two tables.
+    """`finals`, and what was chosen with TFE beside rivals that were asked for afterwards: two tables.
 
-    others: as of `asked_since`, searches of one method each. Lines as of `held`; the second has `on_val`, the mean mAP
-    there of the rival that was chosen by recognition. Holm's rule runs over all lines of both together (results/plan.md,
-    item 35). Of searches that are not complete there is no line.
+    others: as of `asked_since`, searches of one method each. Lines as of `held`; the second has `on_val`,
+    the mean mAP there of the rival that was chosen by recognition. Holm's rule runs over all lines of both
+    together (results/plan.md, item 35). Of searches that are not complete there is no line.
     """
     first, ours, lines = finals(verse, frame), chosen(verse, frame), []
     if first.empty:
@@ -279,9 +280,10 @@ def with_tfe(verse, other):
 
 
 def held_across(row, ours, mine, rival, theirs, runs, splits):
-    """What rules chose of a row, `{rule: config}`, held against what the same rules chose of a rival of another search.
+    """What rules chose of a row, `{rule: config}`, held against what they chose in another search.
 
-    mine, runs: the runs of either. Lines as of `held`, one a pair of configurations and split.
+    rival: that search's row; mine, runs: the runs of either. Lines as of `held`, one a pair of
+    configurations and split.
     """
     pairs = {}
     for rule in (rule for rule in RULES if rule in theirs and rule in ours):
@@ -293,8 +295,9 @@ def held_across(row, ours, mine, rival, theirs, runs, splits):
 
 
 def answered(verse, frame, others, split="test"):
-    """The last stage for a reader in a hurry: each choice with TFE, what it has, and what it has beside its rivals."""
-    lines, more = (each[each.split == split] if len(each) else each for each in last_stage(verse, frame, others))
+    """The last stage for a reader in a hurry: each choice with TFE, and how it stands beside its rivals."""
+    lines, more = (each[each.split == split] if len(each) else each
+                   for each in last_stage(verse, frame, others))
     if lines.empty:
         return ""
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
@@ -307,16 +310,19 @@ def answered(verse, frame, others, split="test"):
               "asked for afterwards"], ["---"] * 6]
     for (row, config), part in ours.groupby(["row", "config"]):
         since = more[(more.row == row) & (more.config == config)] if len(more) else more
-        table.append([f"{row} by {part.chosen_by.iloc[0]}{_began(verse, row, config)}", f"{part.value.iloc[0]:.1f}",
-                      f"{part.auc.iloc[0]:.3f}", *(_briefly(part[part.index.isin(each.index)]) for each in (beside, without)),
-                      "<br>".join(f"{rival}: {_briefly(those)}" for rival, those in since.groupby("against", sort=False))])
+        table.append([
+            f"{row} by {part.chosen_by.iloc[0]}{_began(verse, row, config)}", f"{part.value.iloc[0]:.1f}",
+            f"{part.auc.iloc[0]:.3f}",
+            *(_briefly(part[part.index.isin(each.index)]) for each in (beside, without)),
+            "<br>".join(f"{rival}: {_briefly(those)}" for rival, those in since.groupby("against", sort=False))])
     return "\n".join([
-        f"Then every method drew {verse.configurations} configurations on the same videos, and the plain heads more. Two "
-        "rules chose on `val`: the highest mAP, and the highest AUC where mAP is within a point of the best plain head's. "
+        f"Then every method drew {verse.configurations} configurations on the same videos, and the plain heads "
+        "more. Two rules chose on `val`: the highest mAP, and the highest AUC where mAP is within a point of the "
+        "best plain head's. "
         f"What they chose was judged on {len(verse.final_seeds)} fresh seeds of `{split}` "
         "([chapter 15](book/15_multiverse.ipynb)). "
-        f"Beside the plain head of its search, TFE is higher in mAP {_where(beside)}; beside what was searched without "
-        f"adversary {_where(without)}. Without TFE, mAP and AUC are: "
+        f"Beside the plain head of its search, TFE is higher in mAP {_where(beside)}; beside what was searched "
+        f"without adversary {_where(without)}. Without TFE, mAP and AUC are: "
         f"{_means(lines, ['gated MIL', *plain])}.", "",
         *(f"| {' | '.join(cells)} |" for cells in table)])
 
@@ -331,12 +337,12 @@ def _where(lines):
 def _means(lines, rows):
     """What the rules chose of these rows has, in words."""
     found = lines[lines.row.isin(rows)].drop_duplicates(["row", "config"])
-    return "; ".join(f"{one.row}{' by ' + one.chosen_by if ' and ' not in one.chosen_by else ''} {one.value:.1f} and "
-                     f"{one.auc:.3f}" for one in found.itertuples())
+    return "; ".join(f"{one.row}{' by ' + one.chosen_by if ' and ' not in one.chosen_by else ''} "
+                     f"{one.value:.1f} and {one.auc:.3f}" for one in found.itertuples())
 
 
 def _began(verse, row, config):
-    """Where a choice with TFE begins, and how many of its values, rate and epochs apart, depart from the text."""
+    """Where a choice with TFE begins, and how many of its values depart from the text, rate and epochs apart."""
     method = next(method for method in verse.methods if method.row == row)
     count = sum(value.kind == "departs" for value in verse.values(method, config).values())
     begins = "at a trained head" if verse.settings(method, config, 0)[1] else "from scratch"
@@ -345,11 +351,13 @@ def _began(verse, row, config):
 
 def _briefly(lines):
     """How a choice differs from a rival, a word and a size a measure; the rule where the rival hangs on it."""
-    return "; ".join(
-        f"by {line['chosen_by']} " * (len(lines) > 1) + (f"{line['diverged']} runs diverged" if line["diverged"] else
-        ", ".join(f"{name} {SHORT[verdict(line, prefix)]} ({line[f'{prefix}difference']:+z.{digits}f})"
-                  for prefix, name, digits in (("", "mAP", 1), ("auc_", "AUC", 3))))
-        for line in lines.to_dict("records") if pd.notna(line["against_config"]))
+    def said(line):
+        return f"{line['diverged']} runs diverged" if line["diverged"] else ", ".join(
+            f"{name} {SHORT[verdict(line, prefix)]} ({line[f'{prefix}difference']:+z.{digits}f})"
+            for prefix, name, digits in (("", "mAP", 1), ("auc_", "AUC", 3)))
+
+    return "; ".join(f"by {line['chosen_by']} " * (len(lines) > 1) + said(line)
+                     for line in lines.to_dict("records") if pd.notna(line["against_config"]))
 
 
 def as_table(verse, frame, others):
@@ -363,17 +371,22 @@ def as_table(verse, frame, others):
         return lines, lines
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
     lines = lines[lines.against.isna() | lines.against.isin(plain)]
-    lines = lines.assign(rule=lines.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
+    lines = _by_rule(lines)
     picked = lines[["method", "config", "rule"]].drop_duplicates()
     runs = picked.merge(frame[frame.stage == "final"], on=["method", "config"])
-    if len(more):
-        more = more.assign(rule=more.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
     runs, lines, more = (table.assign(row=table.method + ", by " + table.rule) if len(table) else table
-                         for table in (runs, lines, more))
+                         for table in (runs, lines, _by_rule(more)))
     lines = lines.assign(against=lines.against + ", by " + lines.rule)
     if len(more):
         lines = pd.concat([lines, more.assign(row=more.row + ", beside " + more.against)])
     return runs.drop(columns="rule"), lines.drop(columns="rule")
+
+
+def _by_rule(lines):
+    """A line of two rules becomes two; `row` becomes the `method`."""
+    if lines.empty:
+        return lines
+    return lines.assign(rule=lines.chosen_by.str.split(" and ")).explode("rule").rename(columns={"row": "method"})
 
 
 def _cell(last, row, config, split):

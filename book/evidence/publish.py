@@ -94,13 +94,15 @@ def _publish_board(name, given):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
     frame, wanted = leaderboard.read(files[0]), {
         each: set(one.get("seeds") or given["seeds"]) for each, one in given["sets"].items()}
-    asked = pd.Series([seed in wanted.get(each, ()) for each, seed in zip(frame.dataset, frame.seed)], frame.index)
+    asked = pd.Series([seed in wanted.get(each, ()) for each, seed in zip(frame.dataset, frame.seed)],
+                      frame.index)
     whole = asked & frame.groupby(["dataset", "row"]).seed.transform(
         lambda seeds: wanted.get(seeds.name[0], {None}) <= set(seeds))
     if not whole.any():
         raise StudyError(f"{files[0]}: no cell has the seeds of {name}.yaml: run the batch as it stands")
     before, rest = leaderboard.read(RESULTS / files[0].name), RESULTS / f"{name}{leaderboard.UNFINISHED}"
-    mine = before.row.isin([one["row"] for one in given["methods"]]) & before.dataset.isin({*wanted} & {*frame.dataset})
+    rows = [one["row"] for one in given["methods"]]
+    mine = before.row.isin(rows) & before.dataset.isin({*wanted} & {*frame.dataset})
     _refuse_loss(files[0], frame, before[mine], ["dataset", "row", "seed"])
     table = _beside_others(frame[whole], before, frame.dataset, wanted)
     # Hundreds of lines a set: four digits, and what a run says of its mask on its first line alone.
@@ -118,26 +120,28 @@ def _publish_board(name, given):
 
 
 def _publish_worlds(places):
-    """The rows so far of what a search chose, on the sets that were here; those of other sets of the file stay."""
+    """The rows so far of what a search chose, on the sets that were here; those of other sets stay."""
     made = LOCAL / f"{places.table}.csv"
     if not made.is_file():
-        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/{places.table}.yaml` first")
+        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/"
+                         f"{places.table}.yaml` first")
     frame, before = (worlds.read_table(folder / made.name) for folder in (LOCAL, RESULTS))
     mine = before.dataset.isin({*frame.dataset} & {*places.sets}) & before.method.isin(places.rows)
     _refuse_loss(made, frame, before[mine], ["dataset", "method", "config", "seed"])
-    write_csv(RESULTS / made.name, _beside_others(frame, before, frame.dataset, places.sets), float_format="%.6g")
+    both = _beside_others(frame, before, frame.dataset, places.sets)
+    write_csv(RESULTS / made.name, both, float_format="%.6g")
     return [RESULTS / made.name]
 
 
 def _beside_others(lines, before, here, wanted):
-    """Lines of the sets that are here, and of the other `wanted` sets what was committed, in the order of `wanted`."""
+    """Lines of the sets that are here, and of the other `wanted` ones what was committed, in their order."""
     stays = before[before.dataset.isin(wanted) & ~before.dataset.isin(here)]
     return pd.concat([part for part in (lines, stays) if len(part)] or [lines]).sort_values(
         "dataset", key=lambda names: names.map(list(wanted).index), kind="stable")
 
 
 def _refuse_loss(made, frame, before, cell):
-    """StudyError where a table lacks committed rows: runs that someone made, and that another machine may hold."""
+    """StudyError where a table lacks committed rows: runs that someone made, maybe on another machine."""
     here, there = (pd.MultiIndex.from_frame(each[cell]) for each in (frame, before))
     if lost := int((~there.isin(here)).sum()):
         raise StudyError(f"{made} lacks {lost} rows of {RESULTS / made.name}: run the batch as it stands first")
@@ -156,7 +160,7 @@ def _publish_search(name, path):
     if len(runs):
         written += _copied([LOCAL / f"{name}.json"])
     for end, table in (("_final", runs), ("_final_summary", summary)):
-        if len(table) and name not in multiverse.FURTHER.values():  # those are lines of the first search's summary
+        if len(table) and name not in multiverse.FURTHER.values():  # those stand in the first search's summary
             written.append(RESULTS / f"{name}{end}.csv")
             write_csv(written[-1], table, float_format="%.6g")
     if name == "multiverse":

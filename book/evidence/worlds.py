@@ -15,26 +15,37 @@ def here(worlds, frame, head):
 
 
 def table(worlds, frame):
-    """Each choice on each set that is complete for its head, held against its rivals there: lines of `multiverse.held`.
+    """Each choice on each set that is complete for its head, held against its rivals: as `multiverse.held`.
 
-    Seeds on one fold of a set are averaged first, so that `seeds` counts folds there. Holm's rule runs over all
-    lines of a measure.
+    Seeds on one fold of a set are averaged first, so that `seeds` counts folds there. Holm's rule runs over
+    all lines of a measure.
     """
-    verse, parts = worlds.search, []
-    for head in dict.fromkeys(method.backbone for method in verse.methods):
-        mine = {method.row: worlds.chosen[method.row] for method in verse.methods if method.backbone == head}
+    parts = []
+    for head in dict.fromkeys(method.backbone for method in worlds.search.methods):
         for name in here(worlds, frame, head):
             runs = frame[frame.dataset == name]
-            if runs.fold.notna().all():
-                runs = runs.groupby(["method", "config", "split", "fold"], as_index=False)[
-                    ["value", "fidelity_auc"]].agg(lambda values: values.mean(skipna=False)).rename(
-                        columns={"fold": "seed"})
-            lines = [multiverse.held(verse, mine, runs)]
-            for rival in worlds.also:
-                other, method, rules = worlds.rows[rival]
-                if method.backbone == head:
-                    row = multiverse.with_tfe(verse, other)
-                    lines.append(pd.DataFrame(multiverse.held_across(row, mine[row], runs, rival, rules, runs, ["test"])))
-            first = frame[frame.dataset == name].iloc[0]
-            parts.append(pd.concat(lines).assign(dataset=name, synthetic=first.synthetic, metric=first.metric))
+            first = runs.iloc[0]
+            parts.append(_held(worlds, head, _by_fold(runs)).assign(
+                dataset=name, synthetic=first.synthetic, metric=first.metric))
     return corrected(pd.concat(parts)) if parts else pd.DataFrame()
+
+
+def _by_fold(runs):
+    """Runs of a set with folds as means of a fold, which take the place of seeds; others as they are."""
+    if runs.fold.isna().any():
+        return runs
+    cells = runs.groupby(["method", "config", "split", "fold"], as_index=False)
+    return cells[["value", "fidelity_auc"]].agg(lambda values: values.mean(skipna=False)).rename(
+        columns={"fold": "seed"})
+
+
+def _held(worlds, head, runs):
+    """The choices of a head beside their rivals of the same search, and of others."""
+    mine = {method.row: worlds.chosen[method.row] for method in worlds.search.methods if method.backbone == head}
+    lines = [multiverse.held(worlds.search, mine, runs)]
+    for rival in worlds.also:
+        other, method, rules = worlds.rows[rival]
+        if method.backbone == head:
+            row = multiverse.with_tfe(worlds.search, other)
+            lines.append(pd.DataFrame(multiverse.held_across(row, mine[row], runs, rival, rules, runs, ["test"])))
+    return pd.concat(lines)
