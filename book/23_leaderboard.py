@@ -93,7 +93,7 @@ answer += [f"{line.row}: {line.runs} of {line.of} runs ended {line.status}."
 bar = leaderboard.cleared(frame, ours, rivals, wanted,
                           readouts=(readout, own))
 answer += [leaderboard.verdict(bar, ours)]
-Markdown(f"**Answer.** So far {run}.\n" + "".join(
+Markdown(f"**Answer.** {run}.\n" + "".join(
     f"\n- {line}" for line in answer) if some else
     f"**Answer.** No answer yet: {run}, and no two kinds of sets with every"
     " method. The chapter shows how it will be judged.")

@@ -399,7 +399,8 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
         *(f"{line[0].upper()}{line[1:]}." for line in lacking)]
     beside = len(plan["beside"])
     return (f"*Which method to use?* {len(plan['methods']) - beside} methods and {beside} controls were tuned alike, "
-            f"{plan['configurations']} configurations each, and measured on {len(there)} of {len(wanted)} planned "
+            f"{plan['configurations']} configurations each, and measured on "
+            f"{'all' if len(there) == len(wanted) else f'{len(there)} of'} {len(wanted)} planned "
             f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. Sets of one generator or of the same "
             f"recordings count once: {len({choice.kind(name) for name in there})} kinds. *Near* the first is whom "
             "ranks do not tell apart and who lies a point or .02 AUC behind at most.\n\n"
