@@ -39,7 +39,7 @@ def shown(table, digits=3):
 
 
 # %% tags=["parameters"]
-measures: list = ["value", "auc", "tiou_map", "aopcr"]  # a table each
+measures: list = ["value", "auc", "tiou_map"]  # a table each; or "aopcr"
 readout: str = "leave_one_out"  # a read-out that every method has
 own: str = "attention"  # the second one, each method's own
 alone: str = "single"  # asked for later: shown, decides nothing
@@ -198,7 +198,7 @@ display(shown(sure, 1), Markdown("*On `val`, where TFE's rows begin and"
 # `readout` "oracle" or "random" the ends of the scale are shown: true intervals
 # and noise, as far as a head's classes allow. Read down
 # a column: methods share a set's videos, and sets differ far more than
-# methods do. AOPCR is the exception. It has the unit of a head's own logits,
+# methods do. AOPCR has no table here. It has the unit of a head's own logits,
 # and the file does not hold the logits' whole fall. So it ranks the read-outs
 # of one head, further below, and no heads. The last line says what a guess gets
 # by AUC that knows where in a window actions lie, and sees no video. It is of
