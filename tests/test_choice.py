@@ -125,7 +125,7 @@ def test_too_little_has_no_rank_and_still_a_figure_and_words(wide):
     found = {"AUC": choice.ranks(wide)}
     assert found["AUC"].empty
     plots.png(plots.ranks(found))
-    assert "not run" in choice.standing(found, pd.Series(dtype=float))["first"][0]
+    assert "fewer than two kinds" in choice.standing(found, pd.Series(dtype=float))["first"][0]
     assert choice.advice(found, pd.Series(dtype=float)).startswith("no advice")
 
 
@@ -153,6 +153,29 @@ def test_the_advice_is_the_cheapest_near_the_first_by_all():
     unsure = choice.advice({"recognition": choice.ranks(100 * table(4)), "AUC": luck.assign(behind=[0, 0.01, 1, 1])},
                            pd.Series({luck.row[1]: 1.0}))
     assert unsure.endswith(f"{luck.row[1]} by AUC (first: {luck.row[0]}; none told apart)")
+
+
+def test_what_one_kind_less_does_to_the_advice_stands_beside_it():
+    auc, names = table(3), SETS[:4]
+    auc["B"] = auc["A"] - 0.001
+    recognition, seconds = 100 * auc, pd.Series({"A": 9.0, "B": 1, "C": 1})
+    tables = {"recognition": recognition, "AUC": auc, "tIoU mAP": -auc}  # the last decides nothing
+    assert choice.without_a_kind(tables, names) == "" and "left out" not in choice.advised(tables, names, seconds)
+    auc.loc["set2", "B"] -= 1  # by this kind alone B is not near
+    assert choice.without_a_kind(tables, names) == "A, B (without set2)"
+    assert choice.advised(tables, names, seconds) == (
+        "use A, 9 s a fit: it alone is near the first by all. One kind left out, near by all: A, B (without set2)")
+    assert choice.without_a_kind(tables, names[:1]) == ""
+
+
+def test_a_cost_differs_where_it_is_more_than_twice_another_and_a_gain_not_by_its_last_digit():
+    recognition = 100 * table(3, step=0.001)
+    found = {"recognition": choice.ranks(recognition), "AUC": choice.ranks(table(3, step=0.001))}
+    for cost, use in ((1.9, "use A, 2 s"), (2.1, "use B, 1 s")):
+        assert choice.advice(found, pd.Series({"A": cost, "B": 1, "C": 5})).startswith(use)
+    wide = pd.DataFrame({"A": [1.0004, 1.0004, 1.0004], "B": [1.0, 1, 1], "C": [0.0, 0, 0]}, ["a", "b", "c"])
+    line, = choice.beside({"AUC": wide}, ["A"], ["B", "C"])
+    assert "shows no clear difference in AUC" in line
 
 
 def test_what_tfe_gains_or_loses_beside_the_best_peer():

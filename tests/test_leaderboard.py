@@ -110,7 +110,7 @@ def test_every_synthetic_set_is_named_so_and_so_are_supervised_scores():
     assert leaderboard.mark("planted-rho0") == "planted-rho0 (synthetic)"  # not run yet
     sets = leaderboard.scopes(found)
     assert sets["real sets"] == ["gtea (supervised scores)", "real"]
-    assert sets["synthetic sets"] == ["mine (synthetic)"] and sets["sets of one label a video"] == ["real"]
+    assert sets["synthetic sets"] == ["mine (synthetic)"] and sets["sets of several labels"] == found.dataset[:2].tolist()
 
 
 def test_a_measure_is_ranked_by_both_read_outs_and_shown_with_its_interval():

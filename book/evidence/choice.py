@@ -154,7 +154,7 @@ def standing(found, seconds):
     lines = []
     for title, of in found.items():
         if of.empty:
-            lines.append({"by": title, "first": "not run on two kinds of sets"})
+            lines.append({"by": title, "first": "fewer than two kinds of sets have it"})
             continue
         close = near(of, margin(title))
         lines.append({"by": title, "first": of.row[0], "kinds": of.kinds[0], "Friedman's p": f"{of.p[0]:.2g}",
@@ -171,7 +171,9 @@ def _group(lines, level=0.95):
 
 
 def _cheapest(rows, seconds):
-    return min(rows, key=lambda row: seconds.dropna().get(row, np.inf))
+    """The first of `rows` that costs at most twice the least: runs were timed on two processors, in pairs."""
+    costs = [seconds.dropna().get(row, np.inf) for row in rows]
+    return next(row for row, cost in zip(rows, costs) if cost <= 2 * min(costs))
 
 
 def advice(found, seconds):
@@ -181,9 +183,8 @@ def advice(found, seconds):
     """
     found = {title: of for title, of in found.items() if title.startswith(DECIDE)}
     if not found or any(of.empty for of in found.values()):
-        return "no advice: not run on two kinds of sets with three methods by every measure that decides"
-    close = {title: near(of, margin(title)) for title, of in found.items()}
-    every = [row for row in next(iter(close.values())) if all(row in rows for rows in close.values())]
+        return "no advice: fewer than two kinds of sets have three methods by every measure that decides"
+    close, every = _near_all(found)
     use = _cheapest(every, seconds) if every else None
     if not every:
         return "none is near the first by all: use " + "; ".join(
@@ -193,6 +194,37 @@ def advice(found, seconds):
     return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (
         "the cheapest near the first by all" if others else "it alone is near the first by all") + "".join(
         hidden) + (f"; also near: {others}" if others else "")
+
+
+def _near_all(found):
+    """Who is near the first of each table of `{title: ranks}`, and who is by all of them."""
+    close = {title: near(of, margin(title)) for title, of in found.items()}
+    return close, [row for row in next(iter(close.values())) if all(row in rows for rows in close.values())]
+
+
+def without_a_kind(panels, names):
+    """Who is near the first by all on sets `names`, should one kind of them be left out: in words.
+
+    panels: `{title: sets x methods}`, of recognition and AUC. Where it changes alone; "" where it never does.
+    """
+    def close(names):
+        found = {title: ranks(wide.loc[names]) for title, wide in panels.items() if title.startswith(DECIDE)}
+        if any(of.empty for of in found.values()):
+            return ""
+        return ", ".join(sorted(_near_all(found)[1])) or "none"
+
+    said, whole = {}, close(list(names))
+    for one in dict.fromkeys(map(kind, names)):
+        if (now := close([name for name in names if kind(name) != one])) not in ("", whole):
+            said.setdefault(now, []).append(one.split(" (")[0])
+    return "; ".join(f"{rows} (without {' or '.join(kinds)})" for rows, kinds in said.items())
+
+
+def advised(panels, names, seconds):
+    """`advice` on sets `names` of tables `{title: sets x methods}`, and what one kind of them less would do to it."""
+    changed = without_a_kind(panels, names)
+    return advice(standings(panels, {"": names})[""], seconds) + (
+        f". One kind left out, near by all: {changed}" if changed else "")
 
 
 def _for(title, lines, close, seconds):
@@ -230,13 +262,14 @@ def beside(panels, ours, peers, whom="the best peer"):
     said = {}
     for title, wide in panels.items():
         for line in gains(wide, ours, peers).to_dict("records") if title.startswith(DECIDE) else ():
-            size = verdicts.interval(line, "gain", "+", 1 if title.startswith("recognition") else 3)
+            digits = 1 if title.startswith("recognition") else 3
+            size = verdicts.interval(line, "gain", "+", digits)
             said.setdefault(line["row"], []).append(
-                f"{_sign(line)} {title}, {size} against {line['peer']}, above it on {line['above']} of "
+                f"{_sign(line, digits)} {title}, {size} against {line['peer']}, above it on {line['above']} of "
                 f"{line['kinds']} kinds" + (f", diverged on {line['lost']}" if line["lost"] else ""))
     return [f"{row} beside {whom}: {'; '.join(parts)}" for row, parts in said.items()]
 
 
-def _sign(line):
-    return ("lies above in" if line["gain_low"] > 0 else "lies below in" if line["gain_high"] < 0 else
-            "shows no clear difference in")
+def _sign(line, digits):
+    low, high = (round(line[end], digits) for end in ("gain_low", "gain_high"))  # not by the last digit
+    return "lies above in" if low > 0 else "lies below in" if high < 0 else "shows no clear difference in"

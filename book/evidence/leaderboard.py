@@ -161,16 +161,16 @@ def panels(frame, readouts=tuple(READ)):
 
 
 def scopes(frame, tuned=()):
-    """Sets by what they are, `{words: names}`: all; real and synthetic; one label a video or several.
+    """Sets by what they are, `{words: names}`: all; real and synthetic; without supervised scores; several labels.
 
     tuned: names of those on which settings were chosen; the last scope is of all other kinds.
     """
     sets = frame.drop_duplicates("dataset")
-    made, one = _synthetic(sets), sets.metric == "accuracy"
+    made = _synthetic(sets)
     return {words: list(sets.dataset[of]) for words, of in {
         "all sets": made | ~made, "real sets": ~made, "synthetic sets": made,
         "sets without supervised scores": ~sets.dataset.str.startswith(SCORED),
-        "sets of one label a video": one, "sets of several labels": ~one,
+        "sets of several labels": sets.metric != "accuracy",
         "sets not tuned on": ~sets.dataset.map(choice.kind).isin([choice.kind(mark(name)) for name in tuned])
         }.items()}
 
@@ -368,34 +368,36 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
     there = list(choice.complete(decides["recognition"]).index)
     of = {words: [name for name in there if name in names]
           for words, names in scopes(frame, plan["development"]).items()}
-    advice, later, others = (choice.advice(choice.standings(wide, {"": of[words]})[""], costs) for wide, words in (
-        (decides, "all sets"), (since, "all sets"), (since, "sets not tuned on")))
     real = [name for name in of["real sets"] if name in of["sets without supervised scores"]]
-    apart = choice.ranks(decides["recognition"].loc[real]).query("told").row
+    of_real = choice.ranks(decides["recognition"].loc[real])
     added = "; ".join(verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3) + f" in {title}"
-                      for title, wide in panels(frame[frame.dataset.isin(there)], tuple(SINCE)).items()
+                      for title, wide in panels(frame[frame.dataset.isin(there)], (*READ, *SINCE)).items()
                       if title.startswith(choice.DECIDE)
                       for line in choice.gains(wide, [ours], [control]).to_dict("records"))
-    if later.startswith(f"use {ours},") and added:
-        later += f". Beside its own start, trained on without TFE, it gains {added}"
     marks = [name[name.find("(") + 1:-1] if "(" in name else "real" for name in there]
     sorts = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}"
                       for one in dict.fromkeys(marks))
     bar, read = cleared(frame, ours, rivals, wanted), trusted(ranked[ranked.dataset.isin(there)])
+    bar = bar[bar.dataset.isin(there)]
     best, lacking = read.by_intervals == "single", choice.left_out({"": decides["recognition"].loc[there]})
-    controls = choice.advice(choice.standings(panels(frame, tuple(SINCE)), {"": of["all sets"]})[""], costs)
+    every = panels(frame, tuple(SINCE))
+    with_controls = choice.advice(choice.standings(every, {"": of["all sets"]})[""], costs)
     points = [
         f"*Decided beforehand.* AUC is read by leaving a segment out, and by each method's own read-out. By these "
-        f"and recognition, {advice}.",
-        f"*Real sets.* Of these {len(real)} recognition tells only {', '.join(apart) or 'no method'} apart from its "
-        "first.",
-        f"*A segment alone* as read-out was asked for later. By it, {later}.",
-        f"*Sets not tuned on.* By a segment alone, {others}." if others != later else "",
-        f"*Controls* are not ranked. Were they, by a segment alone: {controls}." if controls != later else "",
-        f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, clearly "
-        f"of {(best & read.clear).sum()}.",
-        f"*A better TFE.* {verdict(bar[bar.dataset.isin(there)], ours)} The bar: more AUC than every rival, and "
-        "recognition within a point of each.",
+        f"and recognition, {choice.advised(decides, of['all sets'], costs)}.",
+        f"*Real sets.* On the {len(real)} without supervised scores {', '.join(of_real.row[:1])} is first by recognition. "
+        f"Apart from it: {', '.join(of_real.query('told').row) or 'none'}.",
+        f"*A segment alone* as read-out was asked for later. By it, {choice.advised(since, of['all sets'], costs)}.",
+        f"*Sets not tuned on.* By these three read-outs, "
+        f"{choice.advised(panels(ranked, (*READ, *SINCE)), of['sets not tuned on'], costs)}.",
+        f"*What TFE adds.* {ours} beside its own start, trained on without TFE: {added}." if added else "",
+        f"*Controls* are not ranked. Were they, by a segment alone: {with_controls}.",
+        f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, of "
+        f"{(best & read.clear).sum()} by a single interval above zero.",
+        f"*A better TFE.* {verdict(bar, ours)} The bar: more AUC than every rival, and recognition within a point "
+        f"of each. On {(bar.half_width > 1).sum()} of {len(bar)} sets its intervals reach further than that point.",
+        *(f"*How runs ended.* {line.row}: {line.runs} of {line.of} {line.status}."
+          for line in endings(frame).itertuples()),
         *(f"{line[0].upper()}{line[1:]}." for line in lacking)]
     beside = len(plan["beside"])
     return (f"*Which method to use?* {len(plan['methods']) - beside} methods and {beside} controls were tuned alike, "
@@ -403,7 +405,7 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
             f"{'all' if len(there) == len(wanted) else f'{len(there)} of'} {len(wanted)} planned "
             f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. Sets of one generator or of the same "
             f"recordings count once: {len({choice.kind(name) for name in there})} kinds. *Near* the first is whom "
-            "ranks do not tell apart and who lies a point or .02 AUC behind at most.\n\n"
+            "ranks do not tell apart and who lies a point or .02 AUC behind at most; of those the cheapest is named.\n\n"
             + "\n".join(f"- {point}" for point in points if point))
 
 
