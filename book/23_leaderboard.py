@@ -78,15 +78,15 @@ for words, of in found.items():
     advised.setdefault(choice.advice(of, cost), []).append(words)
 answer = [f"**On {', on '.join(words)}:** {advice}."
           for advice, words in advised.items()]
-answer += ["**One kind of sets left out** of all, near by all: "
-           f"{choice.without_a_kind(panels, scopes['all sets']) or 'same'}."]
+less = choice.without_a_kind(panels, scopes["all sets"]) or "the same"
+answer += [f"**One kind left out** of all sets, near by all: {less}."]
 answer += [f"{line}." for line in (
     *choice.beside(widely, ranked_tfe, peers),
     *choice.beside(widely, [ours], [control], "the same start trained on"),
     *choice.beside(widely, [row for row in beside if row in tfe],
                    peers, "the best peer, as a control"))]
-answer += ["**With a segment alone as everyone's read-out**, asked for later,"
-           f" on {words}: {choice.advised(since, scopes[words], cost)}."
+answer += ["**With a segment alone as everyone's read-out**, asked for"
+           f" later, on {words}: {choice.advised(since, scopes[words], cost)}."
            for words in ("all sets", "real sets", "sets not tuned on")]
 answer += [f"{line.row}: {line.runs} of {line.of} runs ended {line.status}."
            for line in leaderboard.endings(frame).itertuples()]
@@ -261,8 +261,8 @@ else:
 # meant for a method fixed beforehand. So does the choice of the best peer,
 # against whom TFE is held at the top.
 #
-# Nemenyi's test holds all methods against all others, and is the stricter one. By it two differ where
-# their mean ranks are further apart than the **critical difference**
+# Nemenyi's test holds all methods against all others, and is the stricter one.
+# By it two differ where their mean ranks are further apart than the **critical difference**
 # $\mathrm{CD} = q_\alpha\,\mathrm{SE}$. Here $q_\alpha$ is a quantile of the
 # range of $k$ normal draws, over $\sqrt 2$. It stands beside, in the figure of
 # ranks. All three tests speak of new *sets*, where all chapters before speak of

@@ -370,10 +370,10 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
           for words, names in scopes(frame, plan["development"]).items()}
     real = [name for name in of["real sets"] if name in of["sets without supervised scores"]]
     of_real = choice.ranks(decides["recognition"].loc[real])
-    added = "; ".join(verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3) + f" in {title}"
-                      for title, wide in panels(frame[frame.dataset.isin(there)], (*READ, *SINCE)).items()
-                      if title.startswith(choice.DECIDE)
-                      for line in choice.gains(wide, [ours], [control]).to_dict("records"))
+    added = [f"{title} " + verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3)
+             for title, wide in panels(frame[frame.dataset.isin(there)], (*READ, *SINCE)).items()
+             if title.startswith(choice.DECIDE)
+             for line in choice.gains(wide, [ours], [control]).to_dict("records")]
     marks = [name[name.find("(") + 1:-1] if "(" in name else "real" for name in there]
     sorts = ", ".join(f"{marks.count(one)} {one.replace('supervised', 'of supervised')}"
                       for one in dict.fromkeys(marks))
@@ -390,14 +390,15 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
         f"*A segment alone* as read-out was asked for later. By it, {choice.advised(since, of['all sets'], costs)}.",
         f"*Sets not tuned on.* By these three read-outs, "
         f"{choice.advised(panels(ranked, (*READ, *SINCE)), of['sets not tuned on'], costs)}.",
-        f"*What TFE adds.* {ours} beside its own start, trained on without TFE: {added}." if added else "",
+        f"*What TFE adds.* {ours} beside its own start, trained on without TFE: {'. '.join(added)}."
+        if added else "",
         f"*Controls* are not ranked. Were they, by a segment alone: {with_controls}.",
         f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, of "
         f"{(best & read.clear).sum()} by a single interval above zero.",
         f"*A better TFE.* {verdict(bar, ours)} The bar: more AUC than every rival, and recognition within a point "
-        f"of each. On {(bar.half_width > 1).sum()} of {len(bar)} sets its intervals reach further than that point.",
-        *(f"*How runs ended.* {line.row}: {line.runs} of {line.of} {line.status}."
-          for line in endings(frame).itertuples()),
+        f"of each. On {(bar.half_width > 1).sum()} of {len(bar)} sets its intervals reach further than that point."
+        + "".join(f" Of {line.row} {line.runs} of {line.of} runs ended {line.status}."
+                  for line in endings(frame).itertuples()),
         *(f"{line[0].upper()}{line[1:]}." for line in lacking)]
     beside = len(plan["beside"])
     return (f"*Which method to use?* {len(plan['methods']) - beside} methods and {beside} controls were tuned alike, "
