@@ -86,8 +86,8 @@ answer += [f"{line}." for line in (
     *choice.beside(widely, [row for row in beside if row in tfe],
                    peers, "the best peer, as a control"))]
 answer += ["**With a segment alone as everyone's read-out**, asked for"
-           f" later, on {name}: {choice.advised(since, scopes[name], cost)}."
-           for name in ("all sets", "real sets", "sets not tuned on")]
+           f" later, on {one}: {choice.advised(since, scopes[one], cost)}."
+           for one in ("all sets", "real sets", "sets not tuned on")]
 answer += [f"{line.row}: {line.runs} of {line.of} runs ended {line.status}."
            for line in leaderboard.endings(frame).itertuples()]
 bar = leaderboard.cleared(frame, ours, rivals, wanted,
