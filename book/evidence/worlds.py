@@ -27,7 +27,7 @@ def table(worlds, frame):
             first = runs.iloc[0]
             parts.append(_held(worlds, head, _by_fold(runs)).assign(
                 dataset=name, synthetic=first.synthetic, metric=first.metric))
-    return corrected(pd.concat(parts)) if parts else pd.DataFrame()
+    return corrected(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
 
 
 def _by_fold(runs):
