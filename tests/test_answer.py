@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from book.evidence import answer, leaderboard, recordings
+from book.evidence import answer, leaderboard, recordings, worlds
 from book.evidence.verdicts import verdict
+from book.runs import worlds as runs_elsewhere
 from data.files.paths import BOOK, RESULTS, ROOT
 from data.files.schema import read_yaml
 from tfe.errors import StudyError
@@ -135,6 +136,12 @@ def test_the_readme_says_of_real_recordings_what_their_tables_say():
     said = recordings.said(*(table[table.split == "test"] for table in (
         recordings.tables(), pd.read_csv(ROOT / "results" / "headline_summary.csv"))))
     assert said in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_of_other_sets_what_their_table_says():
+    places = runs_elsewhere.read(BOOK / "batches" / "worlds.yaml")
+    said = worlds.said(places, runs_elsewhere.read_table(RESULTS / "worlds.csv"))
+    assert said and said in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_readme_advises_what_the_leaderboard_does():

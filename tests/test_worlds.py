@@ -106,6 +106,15 @@ def test_each_rule_is_held_against_what_it_chose_of_the_plain_head(world, gain, 
     assert lines.holm.max() >= np.nanmin(p) * np.isfinite(p).sum() - 1e-12
 
 
+def test_the_readme_counts_cases_by_their_verdicts(world):
+    places = replace(world[1], seeds=list(range(6)))
+    for gain, word in ((5, "higher"), (-5, "lower")):
+        told = evidence.said(places, rows(gain, names=("toy", "gone")))
+        assert "BIKE+TFE on 2. A case is" in told
+        assert told.endswith(f"BIKE+TFE beside BIKE: recognition {word} in 4; AUC {word} in 4.")
+    assert evidence.said(places, rows(5)[1:]) == ""
+
+
 def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world):
     places = replace(world[1], seeds=list(range(6)))
     frame = rows(5, folds=3)

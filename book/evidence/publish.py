@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 
 from book.evidence import answer, leaderboard, multiverse, phase, recordings, report, standing
+from book.evidence import worlds as elsewhere
 from book.runs import batch, worlds
 from book.runs import multiverse as search
 from data.files import schema, store
@@ -130,6 +131,8 @@ def _publish_worlds(places):
     _refuse_loss(made, frame, before[mine], ["dataset", "method", "config", "seed"])
     both = _beside_others(frame, before, frame.dataset, places.sets)
     write_csv(RESULTS / made.name, both, float_format="%.6g")
+    if places.table == "worlds":
+        answer.write(ROOT / "README.md", "worlds", elsewhere.said(places, both))
     return [RESULTS / made.name]
 
 

@@ -4,6 +4,7 @@ import pandas as pd
 
 from book.evidence import multiverse
 from book.evidence.summary import corrected
+from book.evidence.verdicts import verdict
 
 
 def here(worlds, frame, head):
@@ -28,6 +29,31 @@ def table(worlds, frame):
             parts.append(_held(worlds, head, _by_fold(runs)).assign(
                 dataset=name, synthetic=first.synthetic, metric=first.metric))
     return corrected(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
+
+
+def said(worlds, frame):
+    """For the README: of each choice with TFE, on how many sets it is above or below its rivals, in sentences.
+
+    Rivals are the plain head of its search and those of `also`; a case is a choice on a set.
+    """
+    lines = table(worlds, frame)
+    if lines.empty:
+        return ""
+    plain = [method.row for method in worlds.search.methods if method.method == "vanilla"]
+    lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & lines.against.isin([*plain, *worlds.also])]
+    sets = lines.groupby("row").dataset.nunique()
+    return " ".join([
+        "What the search chose was trained anew on other sets, nothing tuned there ([chapter "
+        f"20](book/20_when.ipynb)): {', '.join(f'{row} on {n}' for row, n in sets.items())}. A case is a choice "
+        "on a set.",
+        *(f"{row} beside {against}: recognition {_counted(part)}; AUC {_counted(part, 'auc_')}."
+          for (row, against), part in lines.groupby(["row", "against"]))])
+
+
+def _counted(lines, prefix=""):
+    """In how many cases, a line each, there is which verdict; in words."""
+    words = pd.Series([verdict(line, prefix) for line in lines.to_dict("records")])
+    return ", ".join(f"{word} in {n}" for word, n in words[words != ""].value_counts().items())
 
 
 def _by_fold(runs):
