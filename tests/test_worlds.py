@@ -111,7 +111,10 @@ def test_the_readme_counts_cases_by_their_verdicts(world):
     for gain, word in ((5, "higher"), (-5, "lower")):
         told = evidence.said(places, rows(gain, names=("toy", "gone")))
         assert "BIKE+TFE on 2. A case is" in told
-        assert f"on a set. BIKE+TFE beside BIKE: recognition {word} in 4; AUC " in told
+        assert f"zero. BIKE+TFE beside BIKE: recognition {word} in 4. AUC " in told
+    line = {"difference": 2.0, "difference_low": .5, "difference_high": 3.5, "holm": .2, "equal": False}
+    assert evidence._counted(pd.DataFrame([line, line | {"difference_low": -1}, line | {"holm": .01}])) == (
+        "no clear difference in 2, higher in 1 (alone 1 above, 0 below)")
     assert evidence.said(places, rows(5)[1:]) == ""
 
 

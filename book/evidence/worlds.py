@@ -45,15 +45,18 @@ def said(worlds, frame):
     return " ".join([
         "What the search chose was trained anew on other sets, nothing tuned there ([chapter "
         f"20](book/20_when.ipynb)): {', '.join(f'{row} on {n}' for row, n in sets.items())}. A case is a choice "
-        "on a set.",
-        *(f"{row} beside {against}: recognition {_counted(part)}; AUC {_counted(part, 'auc_')}."
+        "on a set. *Alone* counts those that are not clear, but whose own interval leaves out zero.",
+        *(f"{row} beside {against}: recognition {_counted(part)}. AUC {_counted(part, 'auc_')}."
           for (row, against), part in lines.groupby(["row", "against"]))])
 
 
 def _counted(lines, prefix=""):
-    """In how many cases, a line each, there is which verdict; in words."""
-    words = pd.Series([verdict(line, prefix) for line in lines.to_dict("records")])
-    return ", ".join(f"{word} in {n}" for word, n in words[words != ""].value_counts().items())
+    """In how many cases, a line each, there is which verdict; in words. Of those not clear, what each says alone."""
+    words = lines.apply(verdict, axis=1, prefix=prefix)
+    alone = lines[words == "no clear difference"]
+    above, below = (alone[f"{prefix}difference_low"] > 0).sum(), (alone[f"{prefix}difference_high"] < 0).sum()
+    return ", ".join(f"{word} in {n}" for word, n in words[words != ""].value_counts().items()) + (
+        f" (alone {above} above, {below} below)" if above + below else "")
 
 
 def _by_fold(runs):
