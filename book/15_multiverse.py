@@ -335,9 +335,10 @@ Markdown("\n".join(f"- {part}" for part in parts))
 # more. In AUC it depends on the plain head: above the one of the highest mAP,
 # equal to the more faithful one. So whether TFE gains in AUC hangs on the plain head
 # that is chosen. In mAP nothing tells what is the plain head's tuning and what is
-# TFE's. Nor is it the adversary: the chosen BIKE+TFE equals itself
-# at weight 0 in both measures. Its $\mathcal L_N$ ends at .015, where an
-# uninformed critic has .445: $z_N$ holds the label. Beside the row that was
+# TFE's. Nor is it $D$'s term: the chosen BIKE+TFE, of weight .1, equals itself
+# at weight 0 in both measures. There $A_N$ still learns, and its loss still trains
+# the layers below $D$; that part was not taken away. Its $\mathcal L_N$ ends at
+# .015, where an uninformed critic has .445: $z_N$ holds the label. Beside the row that was
 # searched without adversary, mAP is not clearly apart by recognition on either
 # head, and AUC is lower. Gated MIL, chosen by recognition, has a higher mean
 # mAP than all of them. By single tests, made afterwards, it lies .8 points and .07
@@ -358,7 +359,8 @@ Markdown("\n".join(f"- {part}" for part in parts))
 # readings of BIKE+TFE none passes the best plain BIKE on `val`. The rivals of the
 # last section were asked for when `test` had been read, and BIKE alone got
 # them, MSQNet not; they make BIKE's tries more than TFE's. Intervals are over
-# seeds on these videos (synthetic); those that share a seed share little else.
+# seeds on these videos (synthetic); those that share a seed share little else. All
+# was chosen and judged on `planted`: [chapter 20](20_when.ipynb) has other sets.
 #
 # ## Summary
 #

@@ -24,7 +24,8 @@
 # The last was asked after the table had been seen. Then come readings that a
 # search chose, beside plain heads searched as often
 # ([chapter 15](15_multiverse.ipynb)): some of their values depart from the
-# text. The evidence names the verdict of each. Tables 2 and 3 are judged begun
+# text, and all were chosen and judged on `planted`
+# ([other sets](20_when.ipynb)). The evidence names the verdict of each. Tables 2 and 3 are judged begun
 # warm, the row on a bounded adversary from scratch,
 # at one rate, 1e-3, which is not BIKE's best. The evidence opens with
 # the reading. BIKE with $-\mathcal L_N$ below

@@ -425,7 +425,7 @@ def test_what_was_chosen_with_tfe_is_held_against_rivals_that_were_asked_for_sin
 
 
 def test_the_twin_differs_from_what_was_chosen_in_its_weight_alone():
-    verse, (twin, _) = multiverse.read(FILE), evidence.asked_since()["itself, adversary off"]
+    verse, (twin, _) = multiverse.read(FILE), evidence.asked_since()["itself at weight 0"]
     method, config = next(one for one in verse.methods if one.row == "BIKE+TFE"), 61
     assert reading.json_object(RESULTS / "multiverse.json")["chosen"]["BIKE+TFE"]["recognition"] == config
     (mine, begin), (other, none) = verse.settings(method, config, 300), twin.settings(twin.methods[0], 0, 300)

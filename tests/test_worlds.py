@@ -106,16 +106,25 @@ def test_each_rule_is_held_against_what_it_chose_of_the_plain_head(world, gain, 
     assert lines.holm.max() >= np.nanmin(p) * np.isfinite(p).sum() - 1e-12
 
 
-def test_the_readme_counts_cases_by_their_verdicts(world):
+def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clearly(world):
     places = replace(world[1], seeds=list(range(6)))
     for gain, word in ((5, "higher"), (-5, "lower")):
         told = evidence.said(places, rows(gain, names=("toy", "gone")))
-        assert "BIKE+TFE on 2. A case is" in told
-        assert f"zero. BIKE+TFE beside BIKE: recognition {word} in 4. AUC " in told
-    line = {"difference": 2.0, "difference_low": .5, "difference_high": 3.5, "holm": .2, "equal": False}
-    assert evidence._counted(pd.DataFrame([line, line | {"difference_low": -1}, line | {"holm": .01}])) == (
-        "no clear difference in 2, higher in 1 (alone 1 above, 0 below)")
+        assert "BIKE+TFE on 2, 0 of them real" in told and "So far" in told
+        assert f"BIKE+TFE beside BIKE, by fidelity: recognition {gain:+d}." in told
+        assert f", {word} on gone, toy. AUC " in told
     assert evidence.said(places, rows(5)[1:]) == ""
+    frame = rows(5)
+    frame.loc[frame.index[0], "value"] = np.nan  # a run of the plain head diverged: its comparisons tell nothing
+    assert "beside BIKE" not in evidence.said(places, frame)
+
+
+def test_a_rise_of_fidelity_counts_where_recognition_does_not_fall():
+    line = {"dataset": "a", "difference": 2.0, "holm": .01, "equal": False, "auc_difference": .1, "auc_holm": .01,
+            "auc_equal": False}
+    lines = pd.DataFrame([line, line | {"dataset": "b", "holm": .5}, line | {"dataset": "c", "difference": -2.0}])
+    assert evidence._over(lines).endswith(", higher on a and lower on c")
+    assert evidence._over(lines, "auc_").endswith(", higher on a")
 
 
 def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world):

@@ -23,7 +23,7 @@ THAN = {"higher": "higher than", "lower": "lower than", "equal": "equal to",
 SHORT = {"higher": "higher", "lower": "lower", "equal": "equal", "no clear difference": "not clear"}
 # Rivals that were asked for after the last stage was read, and their searches (results/plan.md, items 34, 35).
 PLAIN = {"BIKE of 60 epochs": "multiverse_longer", "warm BIKE searched whole": "multiverse_warm"}
-FURTHER = PLAIN | {"itself, adversary off": "multiverse_twin"}
+FURTHER = PLAIN | {"itself at weight 0": "multiverse_twin"}
 RULES = ("recognition", "fidelity")  # of `book.runs.multiverse.chosen`
 
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from book.evidence import multiverse
+from book.evidence import choice, multiverse, statistics, verdicts
 from book.evidence.summary import corrected
 from book.evidence.verdicts import verdict
 
@@ -18,8 +18,8 @@ def here(worlds, frame, head):
 def table(worlds, frame):
     """Each choice on each set that is complete for its head, held against its rivals: as `multiverse.held`.
 
-    Seeds on one fold of a set are averaged first, so that `seeds` counts folds there. Holm's rule runs over
-    all lines of a measure.
+    `rival`: `against`, and the rule where its choices differ. Seeds on one fold of a set are averaged first, so
+    that `seeds` counts folds there. Holm's rule runs over all lines of a measure.
     """
     parts = []
     for head in dict.fromkeys(method.backbone for method in worlds.search.methods):
@@ -28,35 +28,50 @@ def table(worlds, frame):
             first = runs.iloc[0]
             parts.append(_held(worlds, head, _by_fold(runs)).assign(
                 dataset=name, synthetic=first.synthetic, metric=first.metric))
-    return corrected(pd.concat(parts, ignore_index=True)) if parts else pd.DataFrame()
+    if not parts:
+        return pd.DataFrame()
+    lines = corrected(pd.concat(parts, ignore_index=True))
+    several = lines.groupby(["row", "against"]).chosen_by.transform("nunique") > 1
+    return lines.assign(rival=lines.against + (", by " + lines.chosen_by).where(several, ""))
 
 
 def said(worlds, frame):
-    """For the README: of each choice with TFE, on how many sets it is above or below its rivals, in sentences.
+    """For the README: each choice with TFE beside its rivals on other sets, in sentences.
 
-    Rivals are the plain head of its search and those of `also`; a case is a choice on a set.
+    Rivals are the plain head of its search and those of `also`. Of each: the mean over kinds of sets with its 95%
+    interval, and the sets on which the two are clearly apart. A comparison of which a run diverged is left out.
     """
     lines = table(worlds, frame)
     if lines.empty:
         return ""
     plain = [method.row for method in worlds.search.methods if method.method == "vanilla"]
-    lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & lines.against.isin([*plain, *worlds.also])]
-    sets = lines.groupby("row").dataset.nunique()
+    lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & lines.against.isin([*plain, *worlds.also])
+                  & (lines.diverged == 0)]
+    there = lines.groupby("row")[["dataset", "synthetic"]].apply(lambda part: part.drop_duplicates())
+    count = "; ".join(f"{row} on {len(part)}, {(~part.synthetic).sum()} of them real"
+                      for row, part in there.groupby(level=0))
     return " ".join([
-        "What the search chose was trained anew on other sets, nothing tuned there ([chapter "
-        f"20](book/20_when.ipynb)): {', '.join(f'{row} on {n}' for row, n in sets.items())}. A case is a choice "
-        "on a set. *Alone* counts those that are not clear, but whose own interval leaves out zero.",
-        *(f"{row} beside {against}: recognition {_counted(part)}. AUC {_counted(part, 'auc_')}."
-          for (row, against), part in lines.groupby(["row", "against"]))])
+        f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
+        f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, with 95% "
+        "intervals.",
+        *(f"{row} beside {rival}: recognition {_over(part)}. AUC {_over(part, 'auc_')}."
+          for (row, rival), part in lines.groupby(["row", "rival"]))])
 
 
-def _counted(lines, prefix=""):
-    """In how many cases, a line each, there is which verdict; in words. Of those not clear, what each says alone."""
+def _over(lines, prefix=""):
+    """The mean difference over kinds of sets, and on which sets the two are clearly apart; in words.
+
+    A rise of AUC counts where recognition is equal or higher.
+    """
     words = lines.apply(verdict, axis=1, prefix=prefix)
-    alone = lines[words == "no clear difference"]
-    above, below = (alone[f"{prefix}difference_low"] > 0).sum(), (alone[f"{prefix}difference_high"] < 0).sum()
-    return ", ".join(f"{word} in {n}" for word, n in words[words != ""].value_counts().items()) + (
-        f" (alone {above} above, {below} below)" if above + below else "")
+    if prefix:
+        words = words.where((words != "higher") | lines.apply(verdict, axis=1).isin(["equal", "higher"]), "")
+    each = lines.groupby(lines.dataset.map(choice.kind))[f"{prefix}difference"].mean()
+    size = verdicts.interval(dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(each))),
+                             "mean", "+", 3 if prefix else 1)
+    clear = [f"{word} on {', '.join(lines.dataset[words == word])}"
+             for word in ("higher", "lower") if (words == word).any()]
+    return f"{size}, {' and '.join(clear) or 'clear on none'}"
 
 
 def _by_fold(runs):
