@@ -123,8 +123,8 @@ def test_a_rise_of_fidelity_counts_where_recognition_does_not_fall():
     line = {"dataset": "a", "difference": 2.0, "holm": .01, "equal": False, "auc_difference": .1, "auc_holm": .01,
             "auc_equal": False}
     lines = pd.DataFrame([line, line | {"dataset": "b", "holm": .5}, line | {"dataset": "c", "difference": -2.0}])
-    assert evidence._over(lines).endswith(", higher on a and lower on c")
-    assert evidence._over(lines, "auc_").endswith(", higher on a")
+    assert evidence.over(lines).endswith(", higher on a and lower on c")
+    assert evidence.over(lines, "auc_").endswith(", higher on a")
 
 
 def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world):

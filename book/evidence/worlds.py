@@ -38,8 +38,9 @@ def table(worlds, frame):
 def said(worlds, frame):
     """For the README: each choice with TFE beside its rivals on other sets, in sentences.
 
-    Rivals are the plain head of its search and those of `also`. Of each: the mean over kinds of sets with its 95%
-    interval, and the sets on which the two are clearly apart. A comparison of which a run diverged is left out.
+    Rivals are the plain head of its search and those of `also`. Of each: the mean over kinds of sets with its
+    95% interval, and the sets on which the two are clearly apart. A comparison of which a run diverged is
+    left out.
     """
     lines = table(worlds, frame)
     if lines.empty:
@@ -52,13 +53,13 @@ def said(worlds, frame):
                       for row, part in there.groupby(level=0))
     return " ".join([
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
-        f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, with 95% "
-        "intervals.",
-        *(f"{row} beside {rival}: recognition {_over(part)}. AUC {_over(part, 'auc_')}."
+        f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, "
+        "with 95% intervals.",
+        *(f"{row} beside {rival}: recognition {over(part)}. AUC {over(part, 'auc_')}."
           for (row, rival), part in lines.groupby(["row", "rival"]))])
 
 
-def _over(lines, prefix=""):
+def over(lines, prefix=""):
     """The mean difference over kinds of sets, and on which sets the two are clearly apart; in words.
 
     A rise of AUC counts where recognition is equal or higher.
@@ -85,11 +86,13 @@ def _by_fold(runs):
 
 def _held(worlds, head, runs):
     """The choices of a head beside their rivals of the same search, and of others."""
-    mine = {method.row: worlds.chosen[method.row] for method in worlds.search.methods if method.backbone == head}
+    mine = {method.row: worlds.chosen[method.row] for method in worlds.search.methods
+            if method.backbone == head}
     lines = [multiverse.held(worlds.search, mine, runs)]
     for rival in worlds.also:
         other, method, rules = worlds.rows[rival]
         if method.backbone == head:
             row = multiverse.with_tfe(worlds.search, other)
-            lines.append(pd.DataFrame(multiverse.held_across(row, mine[row], runs, rival, rules, runs, ["test"])))
+            lines.append(pd.DataFrame(multiverse.held_across(
+                row, mine[row], runs, rival, rules, runs, ["test"])))
     return pd.concat(lines)
