@@ -83,7 +83,7 @@ $(REPRODUCE): reproduce-%: $(READY)
 		echo "stage 4 of 4: runs" && $(PY) -m book batch book/batches/$*.yaml --data "$$folder" $(OPTIONS))
 
 leaderboard: data/smoke/dataset.toml  ## [hours] methods beside TFE, tuned alike (DATA=: on your features or videos; PROFILE=smoke: a try)
-	@$(if $(REAL),echo "error: a leaderboard takes DATA=: make data DATASET=$(REAL) first, then DATA=data/$(REAL)" >&2; exit 2;) \
+	@$(if $(REAL),echo "error: a leaderboard takes DATA=: first make data DATASET=$(REAL) and then DATA=data/$(REAL)" >&2; exit 2;) \
 	$(if $(DATA),$(call prepare,planted) && $(encode) && )$(PY) -m book batch book/batches/peers.yaml \
 		$(if $(DATA),--data "$$folder") $(OPTIONS)
 

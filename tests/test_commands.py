@@ -1,6 +1,7 @@
 """What is printed as a command works as pasted: its program is found, and what it names exists."""
 
 import re
+import subprocess
 import sys
 
 import pytest
@@ -82,3 +83,13 @@ def test_explanations_beside_commands_stay_in_their_column(active, monkeypatch):
     assert usage.index("[-h]") == more.index("[--from")
     assert first.index("downloads") == under.index("where") == second.index("some")
     assert options[-1] == "                        takes"
+
+
+@pytest.mark.parametrize("given", [[], ["DATA=/mine"], ["DATASET=ucf101", "FROM=/mine", "SPLIT=2"]], ids=str)
+@pytest.mark.parametrize("target", sorted(TARGETS - {"PHONY"}))
+def test_every_target_is_a_program_that_its_shell_can_read(target, given):
+    """A comma within `$(if ...)` begins another branch, which only the shell would notice."""
+    recipe = subprocess.run(["make", "-n", "-o", ".venv/.ready", target, *given], cwd=ROOT, capture_output=True, text=True)
+    assert recipe.returncode == 0, recipe.stderr
+    read = subprocess.run(["bash", "-n"], input=recipe.stdout, capture_output=True, text=True)
+    assert not read.stderr, read.stderr
