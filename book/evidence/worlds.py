@@ -54,7 +54,8 @@ def said(worlds, frame):
     return " ".join([
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
         f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, "
-        "with 95% intervals.",
+        "with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
+        "recognition is equal or higher.",
         *(f"{row} beside {rival}: recognition {over(part)}. AUC {over(part, 'auc_')}."
           for (row, rival), part in lines.groupby(["row", "rival"]))])
 
