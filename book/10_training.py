@@ -30,7 +30,7 @@ from book import plots
 from data.files import store
 from data.files.dataset import open_dataset
 from data.files.paths import ROOT
-from tfe import evaluation, fidelity, metrics, systems, training
+from tfe import fidelity, metrics, systems, training
 
 plots.style()
 

@@ -20,7 +20,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 
-from book import pages, slides
+from book import notebooks, pages, slides
 from data.common.ending import ended
 from data.files.paths import BOOK, write_text
 from data.files.reading import yaml_object
@@ -85,8 +85,7 @@ def check(name, names=None):
 
 def exercises(stem):
     """`{number: (question, solution)}` of a chapter, as Markdown; and its title."""
-    prose = "\n\n".join(cell.source for cell in jupytext.read(BOOK / f"{stem}.py").cells
-                        if cell.cell_type == "markdown")
+    prose = notebooks.prose(jupytext.read(BOOK / f"{stem}.py").cells)
     parts = SPLIT.split(prose.partition("## Exercises\n")[2])
     found = {}
     for bold, plain, text in zip(parts[1::3], parts[2::3], parts[3::3]):
@@ -114,8 +113,7 @@ def notebook(stem, solved):
     cells = [cell for cell in cells if cell.source]
     for place, cell in enumerate(cells):
         cell["id"] = f"cell-{place:02d}"
-    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
+    return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": notebooks.KERNEL})
 
 
 def sheet(stems):

@@ -118,7 +118,7 @@ def _around(node):
 
 
 def dress(app, name, source):
-    """Fold a chapter's cells that draw or say something, and say under it what it was made of: its stamp, in words."""
+    """Fold a chapter's cells that draw or say something, and print its stamp, in words, under it."""
     if name[:2].isdigit():
         notebook = json.loads(source[0])
         for cell in notebook["cells"]:

@@ -261,7 +261,8 @@ def beside(wheels):
         raise SetupError(f"{sys.executable} has torch {torch or 'not at all'}: name one with 2.10 or "
                          "newer in PYTHON=, or leave WHEELS= out")
     pip = [sys.executable, "-I", "-m", "pip", "--disable-pip-version-check", "--python", PYTHON]
-    there = dict(re.findall(r"^(\S+)==(\S+)$", normal(attempt(*pip, "list", "--format", "freeze")), re.MULTILINE))
+    listed = normal(attempt(*pip, "list", "--format", "freeze"))
+    there = dict(re.findall(r"^(\S+)==(\S+)$", listed, re.MULTILINE))
     folder = {normal(path.name.split("-")[0]) for path in Path(wheels).resolve().glob("*.whl")}
     lacking = {name: there.get(normal(name)) for name, pin in pins().items() if name not in ("uv", "torch")
                and release(there.get(normal(name), "0")) < release(pin)}

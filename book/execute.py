@@ -33,6 +33,7 @@ from traitlets.config import Config
 
 from data.common import isolation
 from data.files.paths import BOOK, RESULTS, ROOT, atomic
+from book.notebooks import KERNEL
 from book.runs.provenance import digest, receipt, sources
 
 
@@ -73,8 +74,7 @@ def run(source):
     # All that Jupytext would add when the notebook is saved in JupyterLab: see pyproject.toml.
     notebook.metadata["jupytext"] = {"cell_metadata_filter": "tags,-all", "formats": "ipynb,py:percent",
                                      "notebook_metadata_filter": "-all"}
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3 (ipykernel)",
-                                       "language": "python", "name": "python3"}
+    notebook.metadata["kernelspec"] = KERNEL
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number:02d}"  # random ids would change at every execution
     with isolation.sockets() as folder:  # of its own: two kernels side by side must not share

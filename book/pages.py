@@ -18,8 +18,6 @@ from data.files.paths import BOOK, atomic
 
 SITE = BOOK / "_build" / "html"
 WIDTHS = 390, 1280
-# Pages of the theme that carry none of the book's text.
-MACHINERY = {"genindex.html", "search.html"}
 
 
 def chromium():

@@ -20,6 +20,7 @@ import nbformat
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
+from book import notebooks
 from data.common.ending import ended
 from data.files.paths import BOOK, ROOT, write_text
 
@@ -37,7 +38,7 @@ def opening():
 def chapter(path):
     """The slides of one notebook, as HTML sections."""
     cells = nbformat.read(path, 4).cells
-    prose = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    prose = notebooks.prose(cells)
     title = re.search(r"^# (.+)$", prose, re.M).group(1)
     question = re.search(r"\*\*Question\.?\*\*.+?(?=\n\s*\n)", prose, re.S)
     slides = [section("#", title, question.group() if question else "")]

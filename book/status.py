@@ -6,9 +6,11 @@ import re
 import nbformat
 import pandas as pd
 
+from book import notebooks
 from book.evidence import multiverse
 from book.runs.multiverse import read, read_table
 from data.files.paths import BOOK, LOCAL, RESULTS, ROOT
+from data.files.reading import json_object
 
 NOTEBOOKS = "[0-9][0-9]_*.ipynb"
 
@@ -17,8 +19,7 @@ def contents():
     """The map of the book: every chapter that exists, and the question that it opens with."""
     lines = ["| | chapter | question |", "|---|---|---|"]
     for path in sorted(BOOK.glob(NOTEBOOKS)):
-        prose = "\n\n".join(cell.source for cell in nbformat.read(path, 4).cells
-                            if cell.cell_type == "markdown")
+        prose = notebooks.prose(nbformat.read(path, 4).cells)
         number, title = re.search(r"^# (\d+)\. (.+)$", prose, re.M).groups()
         question = re.search(r"\*\*Question\.?\*\*\s+(.+?)(?=\n\s*\n|\Z)", prose, re.S)
         words = " ".join(question.group(1).split()) if question else ""
@@ -68,11 +69,17 @@ def made_of(stem, reads, prose):
         ":::"])
 
 
+def _receipts():
+    """The committed receipts, `(file, what it says)` each."""
+    for path in sorted(RESULTS.glob("*.json")):
+        yield path, json_object(path)
+
+
 def status():
     """One line a committed batch: what it ran on, how many runs, for how long, where."""
     lines = []
-    for path in sorted(RESULTS.glob("*.json")):
-        receipt, runs = json.loads(path.read_text(encoding="utf-8")), path.with_suffix(".csv")
+    for path, receipt in _receipts():
+        runs = path.with_suffix(".csv")
         if "device" not in receipt or not runs.is_file():
             continue
         runs = pd.read_csv(runs)
@@ -98,8 +105,7 @@ def status():
 def versions():
     """The versions that the committed batches were run with, as their receipts name them."""
     found = {}
-    for path in sorted(RESULTS.glob("*.json")):
-        receipt = json.loads(path.read_text(encoding="utf-8"))
+    for _, receipt in _receipts():
         if "versions" in receipt:
             for name, version in {"Python": receipt["python"], **receipt["versions"]}.items():
                 found.setdefault(name, set()).add(version)

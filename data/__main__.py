@@ -75,6 +75,7 @@ def parser():
 
 
 def features(options):
+    """Make the features of a dataset's videos, and say how many, and which videos raise doubts."""
     import pandas as pd
 
     from data.encoders import features, skips, store_key
@@ -102,9 +103,11 @@ def features(options):
 
 
 def census(options):
+    """Check a dataset; return the exit code."""
     from data.common.lists import census
 
     return census.run(options)
+
 
 if __name__ == "__main__":
     isolate()

@@ -44,8 +44,8 @@ def main(arguments=None):
                          f"{options.videos}: give --dim and --videos from 1, the others from 0")
     store = options.out / "features" / "simulated"
     if options.lists is None and not (store / "meta.json").is_file():
-        raise StudyError(f"charades-sim needs Charades' lists: unpack {CHARADES} and run `python "
-                         "data/charades_sim.py --from DIR` with the folder in which they lie")
+        raise StudyError(f"charades-sim needs Charades' lists: unpack {CHARADES} and run `python -m "
+                         "data charades-sim --from DIR` with the folder in which they lie")
     settings = {"generator": GENERATOR, "dim": options.dim, "snr": options.snr,
                 "seed": options.seed, "videos": options.videos}
     listing = charades(options.lists) if options.lists else None  # before anything is written

@@ -30,6 +30,7 @@ COMMITS = {"bike": "e8f6a8b8b573878e03d1c06246d830d65bf87799",
            "msqnet": "a340f6e8868b088a5d6a46d863bc9f228f861fa7"}
 STORED = ROOT / "tests" / "parity.json"
 SEED = 0
+WANTED = 1e-5  # the greatest gap that is rounding alone
 FULL = {"classes": 157, "segments": 16, "preset": "paper", "vocabulary": 49408, "text": 768,
         "clip": (336, 24, 1024, 14, 12), "dim": 512, "clip_size": "clip-l14-336"}
 NARROW = {"classes": 4, "segments": 16, "preset": "narrow", "vocabulary": 60, "text": 128,
@@ -117,6 +118,15 @@ def fill_msqnet(system, weights):
     for ours_, theirs in ((backbone.queries, "query_embed"), (reader.weight, "group_linear.W"),
                           (reader.bias, "group_linear.b")):
         ours_.data.copy_(weights[theirs].reshape(ours_.shape))
+
+
+def gaps(stored, found):
+    """How far answers are from stored ones, `{part: gap}`, relative to the largest value of each.
+
+    A stored answer is its first eight numbers and the greatest amount in it.
+    """
+    return {part: (found[part].flatten()[:8].double() - torch.tensor(numbers, dtype=torch.float64)
+                   ).abs().max().item() / largest for part, (*numbers, largest) in stored.items()}
 
 
 # From here on: the official modules. None of this runs in the tests.

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -37,9 +38,6 @@ rows:
      disentangler: {{k: {k}, tau: {tau}}}}}
 """
 GOOD = "table: t\ndataset: d\nencoder: e\nseeds: 2"
-COLUMNS = ("table,row,method,backbone,dataset,split,encoder,profile,seed,rho,k,metric,value,paper,"
-           "fidelity_mass,fidelity_auc,fidelity_pointing,chance_mass,chance_pointing,seconds,"
-           "device,commit,start,depth,below,key,position_auc,chance")
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +90,7 @@ def ran(tmp_path_factory, data, local):
 
 def test_the_table_has_one_row_a_run_and_split_in_the_columns_of_the_study(ran, local):
     text = (local / "toy.csv").read_text()
-    assert text.splitlines()[0] == COLUMNS
+    assert text.splitlines()[0] == ",".join(report.COLUMNS)
     table = pd.read_csv(local / "toy.csv")
     assert len(table) == 2 * 2 * 2
     assert set(table.split) == {"test", "shifted"} and set(table.seed) == {0, 1}
@@ -347,13 +345,18 @@ rows:
         assert not {"erasure", "probes"} & warm.metrics["splits"]["test"].keys()
 
 
-def test_an_oracle_without_intervals_is_left_out_and_said(data, local, tmp_path, capsys):
+@pytest.mark.parametrize("of_test, said", [(False, "has no segments.csv"), (True, "has no intervals in train")])
+def test_an_oracle_that_could_not_learn_is_left_out_and_said(data, tmp_path, capsys, of_test, said):
     shutil.copytree(data, tmp_path / "d")
-    (tmp_path / "d" / "segments.csv").unlink()
+    table = tmp_path / "d" / "segments.csv"
+    lines = pd.read_csv(table)
+    table.unlink()
+    if of_test:
+        lines[lines.video_id.str.startswith("test")].to_csv(table, index=False)
     path = grid(tmp_path, tmp_path / "d")
     path.write_text(path.read_text() + "  - {row: O, backbone: bike, method: oracle-mask}\n")
     runs = batch.plan(batch.read(path), open_dataset(tmp_path / "d"), "planted")
-    assert len(runs) == 4 and "O: left out" in capsys.readouterr().out
+    assert len(runs) == 4 and f"O: left out, because toy {said}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("text, said", [
@@ -402,7 +405,8 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 
     assert "row BIKE+TFE with features of T = 16: k is 17" in refused(grid(tmp_path, data, k=17))
     assert "tau is 0" in refused(grid(tmp_path, data, tau=0))
-    assert "profile: Input should be 'smoke', 'default' or 'paper'" in refused(grid(tmp_path, data), "--profile", "hasty")
+    assert "profile: Input should be 'smoke', 'default' or 'paper'" in refused(
+        grid(tmp_path, data), "--profile", "hasty")
     path = grid(tmp_path, data)
     path.write_text(path.read_text().replace("tau:", "taw:"))
     assert "taw" in refused(path)
@@ -423,7 +427,8 @@ def test_what_every_run_would_stumble_over_is_refused_before_any(data, local, tm
 def test_a_table_that_stands_is_told_without_what_draws_it():
     code = ("import sys, book.commands.batch; "
             "print([name for name in ('matplotlib', 'seaborn', 'scipy.stats') if name in sys.modules])")
-    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], cwd=paths.ROOT, capture_output=True, text=True,
+                          check=True)
     assert done.stdout == "[]\n"
 
 
@@ -625,13 +630,20 @@ def test_a_run_that_answers_every_video_alike_is_counted(tmp_path, metric, score
     assert summary._collapsed([run], "test", metric) == ({"collapsed": many} if many else {})
 
 
-def test_collapsed_runs_stand_beside_their_row():
+@pytest.fixture
+def committed():
+    """Table 1 as committed, its summary, and `page(frame, lines)`, with all rows at one rate."""
     frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
     dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
-    rates = dict.fromkeys(lines.row, 3e-6)
-    assert "collapsed" not in report.page("table1", frame, lines, dataset, rates)
+    return frame, lines, partial(report.page, "table1", dataset=dataset,
+                                 rates=dict.fromkeys(lines.row, 3e-6))
+
+
+def test_collapsed_runs_stand_beside_their_row(committed):
+    frame, lines, page = committed
+    assert "collapsed" not in page(frame, lines)
     lines["collapsed"] = [2, *[np.nan] * (len(lines) - 1)]
-    text = report.page("table1", frame, lines, dataset, rates)
+    text = page(frame, lines)
     assert " 3e-6 " in text
     head, _, *cells = [line.split("|") for line in text.splitlines() if line.startswith("|")]
     assert [line[head.index(next(c for c in head if c.strip() == "collapsed"))].strip()
@@ -639,13 +651,10 @@ def test_collapsed_runs_stand_beside_their_row():
     assert "runs that answer every video alike" in text
 
 
-def test_a_caption_that_says_what_rose_says_how_that_was_told():
-    frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
-    dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
-    rates = dict.fromkeys(lines.row, 1e-3)
-    assert report.WORDS in report.page("table1", frame, lines, dataset, rates)
-    of_no_question = frame[frame.row == "MSQNet"]
-    text = report.page("table1", of_no_question, lines[lines.row == "MSQNet"], dataset, rates)
+def test_a_caption_that_says_what_rose_says_how_that_was_told(committed):
+    frame, lines, page = committed
+    assert report.WORDS in page(frame, lines)
+    text = page(frame[frame.row == "MSQNet"], lines[lines.row == "MSQNet"])  # which no row is held against
     assert "Holm" not in text and "raised" not in text
 
 
@@ -657,17 +666,6 @@ def test_an_interval_over_videos_too_ends_where_its_measure_does(tmp_path):
     line = {"value": 75.0, "low": 74.0, "high": 76.0, "metric": "accuracy", "diverged": 0}
     summary._widen(line, runs, {}, "test")
     assert 0 < line["video_low"] < 74 and line["video_high"] == 100  # of four videos: 75 +- 42
-
-
-def test_an_oracle_that_only_the_test_split_has_intervals_for_is_left_out_and_said(
-        data, tmp_path, capsys):
-    shutil.copytree(data, tmp_path / "d")
-    lines = pd.read_csv(tmp_path / "d" / "segments.csv")
-    lines[lines.video_id.str.startswith("test")].to_csv(tmp_path / "d" / "segments.csv", index=False)
-    path = grid(tmp_path, tmp_path / "d")
-    path.write_text(path.read_text() + "  - {row: O, backbone: bike, method: oracle-mask}\n")
-    runs = batch.plan(batch.read(path), open_dataset(tmp_path / "d"), "planted")
-    assert len(runs) == 4 and "no intervals in train" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("seeds", ["0", "1,1", "a", "-1,2", ",", "1000000000"])

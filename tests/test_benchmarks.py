@@ -20,7 +20,7 @@ from book.commands import reproduce
 from data import charades, hmdb51, ucf101
 from data.common.archives import acquire, benchmark, download, rar
 from data.common.lists import census
-from data.files import paths, store
+from data.files import store
 from data.files.dataset import open_dataset
 from data.__main__ import main
 from data.common.ending import ended
@@ -238,10 +238,7 @@ def test_videos_that_do_not_decode_are_listed(here, official):
 
 
 def test_another_split_shares_the_files(here, official):
-    files = official("ucf101")
-    lists = zipped(here / "l.zip", {f"x/{n}": text for n, text in LISTS["ucf101"].items()})
-    files["UCF101TrainTestSplits-RecognitionTask.zip"] = lists.read_bytes()
-    folder = given(here / "given", files)
+    folder = given(here / "given", official("ucf101"))
     sources = str(unhashed(here / "sources.toml", "ucf101"))
     for split in ("1", "2"):
         ucf101.main(["--from", str(folder), "--sources", sources, "--split", split])
@@ -251,10 +248,7 @@ def test_another_split_shares_the_files(here, official):
 
 
 def test_the_census_of_another_split_reads_its_lists(here, official):
-    files = official("ucf101")
-    lists = zipped(here / "l.zip", {f"x/{n}": text for n, text in LISTS["ucf101"].items()})
-    files["UCF101TrainTestSplits-RecognitionTask.zip"] = lists.read_bytes()
-    make("ucf101", here, files, "--split", "2")
+    make("ucf101", here, official("ucf101"), "--split", "2")
     assert open_dataset(here / "out").settings["official_split"] == 2
     rows = census.census("ucf101", here / "out", here / "out" / "lists", workers=1).set_index("check")
     assert rows.sound["videos in another split than listed"]

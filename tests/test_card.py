@@ -200,9 +200,12 @@ def test_charades(tmp_path, record_property):
     rows, targets = dataset.rows(ids), dataset.targets(ids)
     for method in ("vanilla", "tfe"):
         training.seed_everything(0)
-        system, begun = systems.build(method, "bike", len(dataset.classes), x.shape[2], dataset.task), perf_counter()
-        training.fit(system, x[rows["train"]], targets[rows["train"]], schedule, seed=0, device=DEVICE)
+        system = systems.build(method, "bike", len(dataset.classes), x.shape[2], dataset.task)
+        begun = perf_counter()
+        history = training.fit(system, x[rows["train"]], targets[rows["train"]], schedule, seed=0,
+                               device=DEVICE)
         record_property(f"{method}: seconds of the fit", perf_counter() - begun)
         said = evaluation.predict(system, x[rows["test"]], targets[rows["test"]])
         value = evaluation.measure(said, targets[rows["test"]], None, dataset.task)["value"]
         record_property(f"{method}: mAP (%) of simulated features", 100 * value)
+        assert history.status != "diverged" and 0 < value < 1

@@ -143,7 +143,7 @@ def test_other_errors_are_no_cards():
                                               (23.9e9, False, "has no bf16")])
 def test_a_card_is_asked_before_anything_starts(monkeypatch, free, bf16, said):
     monkeypatch.setattr(torch.cuda, "init", lambda: None)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (free, 24e9))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (free, 24e9))
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: bf16)
     with pytest.raises(StudyError, match=said):
         card.ready()

@@ -11,7 +11,7 @@ from test_benchmarks import given, here, make, official, unhashed  # noqa: F401 
 from book.__main__ import main
 from book.commands import reproduce
 from book.evidence import plan
-from book.runs import batch, checkpoint, products, real
+from book.runs import batch, benchmarks, checkpoint, products
 from data import planted
 from data.common.archives import download
 from data.encoders import weights
@@ -22,7 +22,8 @@ pytest.importorskip("transformers", reason="the full-size systems need the packa
 WAYS = {
     "ucf101": ({"backbone": "text4vis", "method": "vanilla", "intervals": False}, 1, "accuracy"),
     "hmdb51": ({"backbone": "bike", "method": "tfe-bounded", "intervals": False}, 1, "accuracy"),
-    "charades": ({"backbone": "msqnet", "intervals": False, "head": {"preset": "narrow", "legacy_pooling": True}}, 3, "map")}
+    "charades": ({"backbone": "msqnet", "intervals": False,
+                  "head": {"preset": "narrow", "legacy_pooling": True}}, 3, "map")}
 
 
 @pytest.mark.parametrize("like", WAYS)
@@ -43,12 +44,12 @@ def test_the_notebook_goes_the_whole_way(like, tmp_path):
 
 
 def options(benchmark="charades", *names, preset="paper"):
-    return real.Options(benchmark, names, (0, 1, 2), "cpu", preset)
+    return benchmarks.Options(benchmark, names, (0, 1, 2), "cpu", preset)
 
 
 def test_a_published_head_is_measured_once_and_others_begin_there(here, official, local):  # noqa: F811
     dataset = make("charades", here, official("charades"))
-    found = real.runs(options("charades", "bike"), dataset, {"bike": 64}, {"epochs": 20})
+    found = benchmarks.runs(options("charades", "bike"), dataset, {"bike": 64}, {"epochs": 20})
     rows = pd.Series([run.row for run in found]).value_counts()
     assert rows.to_dict() == {"BIKE": 1, "BIKE trained on": 3, "BIKE+TFE": 3, "BIKE+TFE, from scratch": 3}
     first = found[0].parameters
@@ -60,7 +61,7 @@ def test_a_published_head_is_measured_once_and_others_begin_there(here, official
     assert cold.begin is None and "k400-vit-l-14-336-f16.pt" in cold.parameters["files"]
     assert all(run.settings.plan().accumulate == 64 and run.settings.plan().batch_size == 256 for run in found)
     # The number of parts is no other run; the number of epochs is.
-    again, longer = (real.runs(options("charades", "bike"), dataset, {"bike": parts}, {"epochs": epochs})
+    again, longer = (benchmarks.runs(options("charades", "bike"), dataset, {"bike": parts}, {"epochs": epochs})
                      for parts, epochs in ((128, 20), (64, 100)))
     assert [run.folder for run in again] == [run.folder for run in found]
     assert not {run.folder for run in longer[1:]} & {run.folder for run in found[1:]}
@@ -68,7 +69,7 @@ def test_a_published_head_is_measured_once_and_others_begin_there(here, official
 
 def test_where_nothing_is_published_each_seed_trains_its_own_vanilla(here, official, local):  # noqa: F811
     dataset = make("ucf101", here, official("ucf101"))
-    found = real.runs(options("ucf101", "text4vis"), dataset, {"text4vis": 8}, {})
+    found = benchmarks.runs(options("ucf101", "text4vis"), dataset, {"text4vis": 8}, {})
     assert len(found) == 12 and all(run.parameters["train"] for run in found)
     warm = [run for run in found if run.begin]
     assert len(warm) == 6 and all(run.begin.settings.seed == run.settings.seed for run in warm)
@@ -76,13 +77,14 @@ def test_where_nothing_is_published_each_seed_trains_its_own_vanilla(here, offic
 
 
 def test_a_card_gets_as_many_parts_as_it_needs():
-    assert real.parts("bike", 24, 256) > real.parts("bike", 48, 256) >= real.parts("bike", 141, 256) >= 1
-    assert real.parts("bike", 24, 256, "head") < real.parts("bike", 24, 256)
+    small, middle, large = (benchmarks.parts("bike", gigabytes, 256) for gigabytes in (24, 48, 141))
+    assert small > middle >= large >= 1
+    assert benchmarks.parts("bike", 24, 256, "head") < small
     for method in ("vanilla", "tfe"):  # of MSQNet the vanilla system is the larger one
-        cost, parts = plan.counted("msqnet", method, "encoder"), real.parts("msqnet", 32, 256)
+        cost, parts = plan.counted("msqnet", method, "encoder"), benchmarks.parts("msqnet", 32, 256)
         assert plan.held(cost, 256 // parts, parts) < 32 - plan.ROOM
     with pytest.raises(StudyError, match="not one clip at a time fits 8 GB"):
-        real.parts("bike", 8, 256)
+        benchmarks.parts("bike", 8, 256)
 
 
 def test_what_fine_tuning_lacks_fits_one_screen(here, official, monkeypatch, capsys):  # noqa: F811
@@ -105,8 +107,8 @@ def test_what_fine_tuning_lacks_fits_one_screen(here, official, monkeypatch, cap
 
 def test_the_table_prints_the_paper_ours_and_the_authors_code(here, official, monkeypatch):  # noqa: F811
     dataset = make("charades", here, official("charades"))
-    monkeypatch.setattr(real, "LOCAL", here / "local")
-    found = real.runs(options("charades", "bike"), dataset, {"bike": 64}, {})
+    monkeypatch.setattr(benchmarks, "LOCAL", here / "local")
+    found = benchmarks.runs(options("charades", "bike"), dataset, {"bike": 64}, {})
     for run in found[:-1]:  # the last one is still to come
         products.save_metrics(run.folder, {
             "splits": {"test": {"metric": "map", "value": 0.5 + run.settings.seed / 100,
@@ -114,7 +116,7 @@ def test_the_table_prints_the_paper_ours_and_the_authors_code(here, official, mo
             "status": "finished", "features": {}, "seconds": 1.0, "prior_ce": None, "history": [],
             "receipt": {"device": "cpu", "commit": "c"}})
         (run.folder / "run.ipynb").write_text("{}")
-    lines = real.write("table1_charades", options("charades", "bike"), dataset, found).splitlines()
+    lines = benchmarks.write("table1_charades", options("charades", "bike"), dataset, found).splitlines()
     cells = {line.split("|")[1].strip(): [cell.strip() for cell in line.split("|")[2:-1]]
              for line in lines if line.startswith("|")}
     assert cells["BIKE"] == ["1", "49.4", "50.0", "52.0"]
@@ -137,7 +139,7 @@ def test_rehearsed_from_archives_to_the_table(here, official, local, capsys, mon
                                               table, name, head, seeds):
     """Archives in official form, clips, fine-tuning in parts, several views, the printed numbers."""
     folder = given(here / "given", official(name))
-    monkeypatch.setattr(real, "LOCAL", local)
+    monkeypatch.setattr(benchmarks, "LOCAL", local)
     command = ["reproduce", table, name, "--from", str(folder), "--out", str(here / "out"), "--sources",
                str(unhashed(here / "sources.toml", name)), "--profile", "paper", "--preset", "narrow",
                "--device", "cpu", "--backbone", head, "--seeds", str(seeds), "--epochs", "2",
@@ -155,7 +157,8 @@ def test_rehearsed_from_archives_to_the_table(here, official, local, capsys, mon
 
 def test_the_page_names_every_file_that_is_wanted():
     page = (BOOK / "24_real.py").read_text(encoding="utf-8")
-    for name in {name for files in (*real.START.values(), *real.PUBLISHED.values()) for name in files}:
+    wanted = (*benchmarks.START.values(), *benchmarks.PUBLISHED.values())
+    for name in {name for files in wanted for name in files}:
         assert f"`{weights.KNOWN['either'].get(name, [name])[0]}`" in page
     for name in plan.ARCHIVES:
         _, lists, videos = download.sources(name)
@@ -166,4 +169,5 @@ def test_the_official_sizes_make_the_plan():
     """9,848 videos and 49,802 intervals of Charades, 13,320 videos of UCF101, in the published lists."""
     assert plan.videos("charades")["videos"] == 9848 and plan.INTERVALS == 49_802
     assert plan.videos("ucf101")["videos"] == 13_320 and set(plan.ARCHIVES) == set(reproduce.TABLES["table3"])
-    assert all(file in weights.FILES or file in weights.KNOWN["either"] for files in real.START.values() for file in files)
+    known = {*weights.FILES, *weights.KNOWN["either"]}
+    assert all(known.issuperset(files) for files in benchmarks.START.values())

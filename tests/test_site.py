@@ -18,6 +18,7 @@ from book import pages
 from data.files.paths import BOOK
 
 needs_browser = pytest.mark.skipif(pages.chromium() is None, reason="Chromium is not installed")
+MACHINERY = {"genindex.html", "search.html"}  # pages of the theme that carry none of the book's text
 SEVERE = {"serious", "critical"}
 SCHEMES = "dark", "light"  # the next page opens in the last, as a reader's does
 
@@ -29,7 +30,7 @@ def site(tmp_path_factory):
     built = subprocess.run([sys.executable, "-m", "sphinx", "-b", "html", "-q", "-n", "-W",
                             "--keep-going", str(BOOK), str(out)], capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
-    return sorted(path for path in out.glob("*.html") if path.name not in pages.MACHINERY)
+    return sorted(path for path in out.glob("*.html") if path.name not in MACHINERY)
 
 
 @pytest.fixture(scope="module")

@@ -111,12 +111,12 @@ def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clear
     for gain, word in ((5, "higher"), (-5, "lower")):
         told = evidence.said(places, rows(gain, names=("toy", "gone")))
         assert "BIKE+TFE on 2, 0 of them real" in told and "So far" in told
-        assert f"BIKE+TFE beside BIKE, by fidelity: recognition {gain:+d}." in told
-        assert f", {word} on gone, toy. AUC " in told
+        line, = (line for line in told.splitlines() if "| BIKE |" in line)
+        assert f"| by fidelity: {gain:+d}." in line and line.count(f", {word} on gone, toy<br>by recognition: ") == 1
     assert evidence.said(places, rows(5)[1:]) == ""
     frame = rows(5)
     frame.loc[frame.index[0], "value"] = np.nan  # a run of the plain head diverged: its comparisons tell nothing
-    assert "beside BIKE" not in evidence.said(places, frame)
+    assert "| BIKE |" not in evidence.said(places, frame)
 
 
 def test_a_rise_of_fidelity_counts_where_recognition_does_not_fall():
@@ -124,7 +124,8 @@ def test_a_rise_of_fidelity_counts_where_recognition_does_not_fall():
             "auc_equal": False}
     lines = pd.DataFrame([line, line | {"dataset": "b", "holm": .5}, line | {"dataset": "c", "difference": -2.0}])
     assert evidence.over(lines).endswith(", higher on a and lower on c")
-    assert evidence.over(lines, "auc_").endswith(", higher on a")
+    assert evidence.over(lines, "auc_").endswith(", higher on a (uncounted: higher on b, c)")
+    assert evidence.over(lines[1:], "auc_").endswith(", clear on none (uncounted: higher on b, c)")
 
 
 def test_seeds_of_one_fold_are_averaged_and_what_lacks_a_run_is_not_shown(world):

@@ -8,7 +8,7 @@ with a picture: three of its videos, chosen by a rule, and where each head looks
 
 import re
 import sys
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
 from hashlib import sha256
 from pathlib import Path
 from statistics import mean
@@ -67,16 +67,16 @@ def configs(text):
 
 
 def run(options):
+    """Do what a file of `book/batches/` describes, whichever kind it is; return the exit code."""
     given = read_yaml(options.file)
-    for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("of", run_worlds), ("sets", run_board)):
+    for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("of", run_worlds),
+                         ("sets", run_board)):
         if entry in given:
             return other(options)
     if options.config is not None:
         raise StudyError(f"--config is not for {options.file}, which draws no configurations: leave "
                          "it out")
-    grid = batch.read(options.file, dataset=options.data and str(Path(options.data).resolve()),
-                      encoder=options.encoder, seeds=options.seeds, profile=options.profile,
-                      device=options.device)
+    grid = grid_of(options.file, options)
     dataset = open_dataset(grid.folder)
     runs = batch.plan(grid, dataset, options.encoder or features_of(dataset, grid.encoder))
     folder = home(dataset, batch.read(options.file).folder)
@@ -102,6 +102,18 @@ def run(options):
         print(f"diverged: every run of {row}; lower its learning rate, or scale its features",
               file=sys.stderr)
     return 1 if failed or lost else 0
+
+
+def grid_of(file, options):
+    """The `Batch` of a file, with what the command line says in the place of its entries."""
+    return batch.read(file, dataset=options.data and str(Path(options.data).resolve()),
+                      encoder=options.encoder, seeds=options.seeds, profile=options.profile,
+                      device=options.device)
+
+
+def of_file(file, **given):
+    """Run a batch file out of another command: `given` are options of this one."""
+    return run(Namespace(file=file, workers=None, slurm=None, config=None, **given))
 
 
 def home(dataset, usual=None):
@@ -149,6 +161,7 @@ def say_row(run, runs):
 
 
 def run_sweep(options):
+    """A sweep of knobs: fit what has not been, and print means and differences at each point."""
     _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
     from book.evidence import phase
 
@@ -157,6 +170,7 @@ def run_sweep(options):
 
 
 def run_multiverse(options):
+    """A search over readings of the text: fit what has not been, and print its means on `val`."""
     _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm")
     from book.runs import multiverse
 
@@ -166,6 +180,7 @@ def run_multiverse(options):
 
 
 def run_worlds(options):
+    """What a search chose, on other sets: fit what has not been, and hold it against its rivals there."""
     _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
     from book.evidence import verdicts
     from book.evidence import worlds as evidence

@@ -29,7 +29,8 @@ def run(options):
     found = frontier.run(table, runs, options.every, options.workers)
     write_json(LOCAL / f"{table}.json", {
         "dataset": grid.dataset, "encoder": grid.encoder, "synthetic": dataset.synthetic,
-        "seeds": list(grid.seeds), "every": options.every, "splits": options.splits, **provenance.receipt(grid.device)})
+        "seeds": list(grid.seeds), "every": options.every, "splits": options.splits,
+        **provenance.receipt(grid.device)})
     last = found[found.epoch == found.groupby(["row", "seed"]).epoch.transform("max")]
     print(last.groupby(["row", "split"], sort=False)[frontier.MEASURED].mean().to_markdown(floatfmt=".3f"))
     print(f"wrote {LOCAL / table}.csv")

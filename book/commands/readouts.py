@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from book.commands.batch import seeds
+from book.commands.batch import grid_of, seeds
 from book.evidence import centring, explainers, readouts, reliance, tell
 from book.runs import batch, heads, protocols, provenance
 from data.common import pool
@@ -61,9 +61,7 @@ def finished(options):
     """The `(row, key)` of each run that can be read: no oracle, which sees segments rearranged."""
     if Path(options.what).suffix not in (".yaml", ".yml"):
         return [(None, options.what)]
-    grid = batch.read(options.what, dataset=options.data and str(Path(options.data).resolve()),
-                      encoder=options.encoder, seeds=options.seeds, profile=options.profile,
-                      device=options.device)
+    grid = grid_of(options.what, options)
     runs = batch.plan(grid, open_dataset(grid.folder), grid.encoder)
     able = [one for one in runs if one.metrics and one.metrics["status"] != "diverged"
             and one.settings.method != "oracle-mask"]

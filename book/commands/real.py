@@ -9,7 +9,6 @@ where nothing could be run.
 """
 
 import sys
-from argparse import Namespace
 from importlib import import_module
 from textwrap import wrap
 
@@ -65,10 +64,9 @@ def one(name, options, alone):
     if name in VIDEOS:
         door.run(["features", "--data", str(DATA / name), "--encoder", options.encoder,
                   "--device", options.device])
-    return batch.run(Namespace(
-        file=BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
-        encoder=options.encoder if name in VIDEOS else None, profile=options.profile,
-        device=options.device, workers=None, slurm=None, config=None))
+    return batch.of_file(BOOK / "batches" / f"{name}.yaml", data=DATA / name, seeds=options.seeds,
+                         encoder=options.encoder if name in VIDEOS else None,
+                         profile=options.profile, device=options.device)
 
 
 def prepare(name, given, alone):

@@ -14,7 +14,6 @@ only with --download. What was interrupted goes on, a run at its last epoch. Cha
 
 import importlib
 import sys
-from argparse import Namespace
 from pathlib import Path
 from shutil import disk_usage
 from textwrap import wrap
@@ -22,11 +21,12 @@ from textwrap import wrap
 from book.commands import batch
 from book.evidence import plan
 from book.runs import batch as runs_of
-from book.runs import card, real
+from book.runs import benchmarks, card
 from data import __main__ as features
 from data.common import command
-from data.common.archives import benchmark, download, rar
+from data.common.archives import download, rar
 from data.common.archives.acquire import Work, home_of_lists
+from data.common.archives.benchmark import ARCHIVES, folder_of
 from data.encoders import recipes, weights
 from data.files.paths import BOOK
 from data.files.dataset import SUFFIXES, open_dataset
@@ -53,7 +53,7 @@ def arguments(parser):
     parser.add_argument("--device", default="auto", help="cpu, cuda or auto (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="DIR",
                         help="the dataset folder (default: as data/*.py)")
-    parser.add_argument("--archives", type=Path, default=benchmark.ARCHIVES, metavar="DIR",
+    parser.add_argument("--archives", type=Path, default=ARCHIVES, metavar="DIR",
                         help="where downloads lie (default: data/archives)")
     parser.add_argument("--sources", type=Path, metavar="FILE", help="as of data/*.py")
     parser.add_argument("--backbone", choices=backbones.NAMES, help="of --profile paper: one alone")
@@ -75,7 +75,7 @@ def run(options):
     name = options.dataset
     if name not in TABLES[options.table]:
         raise StudyError(f"{options.table} has no {name}: choose {' or '.join(TABLES[options.table])}")
-    out = options.out or benchmark.folder_of(name, options.split or 1)
+    out = options.out or folder_of(name, options.split or 1)
     whole = options.profile == "paper" and options.encoder == PAPER  # frames in, not features
     lacking = [*(() if options.download else of_data(options, out)),
                *(of_training(options, out) if whole else of_encoder(options))]
@@ -88,17 +88,16 @@ def run(options):
     features.run(["features", "--data", str(out), "--encoder", options.encoder,
                   "--device", options.device])
     file = options.batch or BOOK / "batches" / f"{options.table}.yaml"
-    return batch.run(Namespace(file=file, data=out, encoder=options.encoder, seeds=options.seeds,
-                               profile=options.profile, device=options.device, workers=None,
-                               slurm=None, config=None))
+    return batch.of_file(file, data=out, encoder=options.encoder, seeds=options.seeds,
+                         profile=options.profile, device=options.device)
 
 
 def chosen(options):
-    """What `real` is to run."""
-    names = [options.backbone] if options.backbone else real.TABLES[options.table]
-    return real.Options(options.dataset, tuple(names), tuple(options.seeds or range(plan.SEEDS)),
-                        "cuda" if options.device == "auto" else options.device, options.preset,
-                        tuple(options.trust), options.tune)
+    """What `benchmarks` is to run."""
+    names = [options.backbone] if options.backbone else benchmarks.TABLES[options.table]
+    return benchmarks.Options(options.dataset, tuple(names), tuple(options.seeds or range(plan.SEEDS)),
+                              "cuda" if options.device == "auto" else options.device, options.preset,
+                              tuple(options.trust), options.tune)
 
 
 def train(options, dataset):
@@ -106,15 +105,16 @@ def train(options, dataset):
     given, size = chosen(options), training.PROFILES["paper"].batch_size
     gigabytes = None if given.device == "cpu" else card.ready()[1]
     parts = {name: options.accumulate or (
-        real.parts(name, gigabytes, size, options.tune) if gigabytes else 1)
+        benchmarks.parts(name, gigabytes, size, options.tune) if gigabytes else 1)
              for name in given.backbones}
-    runs = real.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
+    runs = benchmarks.runs(given, dataset, parts, {"epochs": options.epochs} if options.epochs else {})
     done = sum(run.metrics is not None for run in runs)
-    print(f"{len(runs)} runs, {done} done already; a batch of {size} in parts: {', '.join(f'{name} {n}' for name, n in parts.items())}", flush=True)
+    cut = ", ".join(f"{name} {n}" for name, n in parts.items())
+    print(f"{len(runs)} runs, {done} done already; a batch of {size} in parts: {cut}", flush=True)
     failed = runs_of.execute(runs, workers=1, after=lambda run: batch.say_row(run, runs))
     for run, reason in failed:
         print(f"failed: {run.row}, seed {run.settings.seed}: {reason}", file=sys.stderr)
-    print(real.write(f"{options.table}_{options.dataset}", given, dataset, runs))
+    print(benchmarks.write(f"{options.table}_{options.dataset}", given, dataset, runs))
     return 1 if failed else 0
 
 

@@ -72,7 +72,8 @@ def words(lines):
     marks = {"equal": " =", "higher": " *", "lower": " *"}
 
     def cell(line):
-        form = "{:+.1f} [{:+.1f}, {:+.1f}]" if line.measure.startswith("value") else "{:+.3f} [{:+.3f}, {:+.3f}]"
+        form = ("{:+.1f} [{:+.1f}, {:+.1f}]" if line.measure.startswith("value")
+                else "{:+.3f} [{:+.3f}, {:+.3f}]")
         return form.format(line.difference, line.low, line.high) + marks.get(line.verdict, "")
 
     found = lines.assign(words=lines.apply(cell, axis=1)).pivot(index="row", columns="measure", values="words")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from book.evidence import statistics
+from book.evidence import statistics, verdicts
 from book.evidence.summary import MARGINS
 from book.evidence.verdicts import verdict
 from data.files.paths import write_text
@@ -18,6 +18,11 @@ QUESTIONS = {
     "from scratch": ("{}+TFE from scratch", "{}", "With TFE from scratch, at another depth and with -L_N "
                                                   "below D, beside the plain head"),
     "training on": ("{} trained on", "{}", "Trained on without TFE, beside before")}
+# What a caption tells in numbers, and in how much else the two rows differ; no verdict hangs on it.
+IN_NUMBERS = {
+    "With its adversary minus without, each at the rate of its row": QUESTIONS["the adversary"][:2],
+    "From scratch minus begun at a trained head, which has twice the epochs and a rate of its own, -L_N below D in "
+    "both (of BIKE another depth)": ("{}+TFE from scratch", "{}+TFE, -L_N below D")}
 # Column, name, unit and digits; differences below the margin count as none. Mass reads the same importance
 # of segments as the AUC does, another way: it decides nothing, and is told beside the answer.
 MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {
@@ -209,7 +214,21 @@ def caption(runs):
     lines = contrasts(runs, "test")
     told = [sentence(lines, question, prefix) for question in QUESTIONS
             if question in set(lines.get("question", ())) for prefix in DECIDING]
-    return "".join(f"{each} " for each in [*told, *(kept(runs, lines) if told else [])])
+    return "".join(f"{each} " for each in [*told, *(kept(runs, lines) + in_numbers(runs) if told else [])])
+
+
+def in_numbers(runs, split="test"):
+    """The differences of `IN_NUMBERS`, a sentence each: mAP and AUC of each head, intervals of themselves alone."""
+    wide = by_seed(runs, split)
+
+    def of_head(head, rows):
+        line = differences(wide, *(row.format(head) for row in rows))
+        return f"{head} " + " and ".join(
+            verdicts.interval(line, f"{prefix}difference", "+", MEASURES[prefix][3]) for prefix in DECIDING)
+
+    return [f"{opening}, in mAP and AUC: {'; '.join(of_head(head, rows) for head in there)}."
+            for opening, rows in IN_NUMBERS.items()
+            if (there := [head for head in HEADS if {row.format(head) for row in rows} <= set(wide.get("value", ()))])]
 
 
 def write(readme, mark, text):

@@ -38,5 +38,5 @@ def doubts(lines, levels, little):
             yield (f"On {data}, {row} gained fidelity, but its head and the control recognise little more than "
                    f"chance: {low:.1f} and {high:.1f}, chance {chance:.1f}.")
         elif line["difference_high"] < 0:
-            yield (f"On {data}, {row} gained fidelity, and recognises {-line['difference']:.1f} points less than "
-                   "its control.")
+            yield (f"On {data}, {row} gained fidelity, and recognises {-line['difference']:.1f} points less "
+                   "than its control.")

@@ -19,6 +19,7 @@ from book.evidence.summary import MARGINS
 
 DECIDE = ("recognition", "AUC")  # titles by which a method is advised
 SAME = {"utd_mhad": "composed"}  # joined of those clips
+LEVEL = 0.05  # of every test
 MOST = 0.25  # of the methods that a set may lack: beyond it the set is unfinished, not they
 COLUMNS = ["row", "rank", "low", "high", "kinds", "p", "behind", "lost", "holm", "told", "each"]
 
@@ -64,6 +65,14 @@ def places(wide):
     return _by_kind(within).rank(axis=1)
 
 
+def signed(values, digits=3):
+    """The mean of values, one a kind of set, and its 95% t interval, in words; "" of none."""
+    if not len(values := values.dropna()):
+        return ""
+    line = dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(values)))
+    return verdicts.interval(line, "mean", "+", digits)
+
+
 def _by_kind(whole):
     return whole.groupby([kind(name) for name in whole.index], sort=False).mean()
 
@@ -73,12 +82,12 @@ def standard_error(methods, kinds):
     return float(np.sqrt(methods * (methods + 1) / (6 * kinds)))
 
 
-def critical_difference(methods, kinds, level=0.95):
+def critical_difference(methods, kinds):
     """The difference of mean ranks above which Nemenyi's test tells two of `methods` apart.
 
     `standard_error` times the quantile of the range of k standard normals, over sqrt 2.
     """
-    q = stats.studentized_range.ppf(level, methods, np.inf) / np.sqrt(2)
+    q = stats.studentized_range.ppf(1 - LEVEL, methods, np.inf) / np.sqrt(2)
     return float(q) * standard_error(methods, kinds)
 
 
@@ -102,7 +111,7 @@ def against(ranked, first):
     return pd.Series(statistics.holm(2 * stats.norm.sf(z)), behind.index)
 
 
-def ranks(wide, level=0.95):
+def ranks(wide):
     """Mean ranks over kinds of sets, the best first, a line a method; none where too little was run.
 
     low, high: half Nemenyi's critical difference to either side, within 1 and the number of methods. p:
@@ -117,12 +126,12 @@ def ranks(wide, level=0.95):
         return pd.DataFrame(columns=COLUMNS)
     lines = pd.DataFrame({"rank": ranked.mean(), "mean": finite.mean(), "lost": finite.isna().sum()})
     lines = lines.sort_values(["rank", "mean"], ascending=[True, False])
-    half = critical_difference(methods, many, level) / 2
+    half = critical_difference(methods, many) / 2
     p, first = friedman(ranked), lines.index[0]
-    lines["holm"] = against(ranked, first) if p < 1 - level else np.nan
+    lines["holm"] = against(ranked, first) if p < LEVEL else np.nan
     return lines.assign(
         low=(lines["rank"] - half).clip(lower=1), high=(lines["rank"] + half).clip(upper=methods),
-        kinds=many, p=p, behind=finite.rsub(finite[first], axis=0).mean(), told=lines.holm < 1 - level,
+        kinds=many, p=p, behind=finite.rsub(finite[first], axis=0).mean(), told=lines.holm < LEVEL,
         each=[ranked[row].to_dict() for row in lines.index]).rename_axis("row").reset_index()[COLUMNS]
 
 
@@ -164,8 +173,8 @@ def standing(found, seconds):
                                         "near it", "cheapest"]).astype(object).fillna("")
 
 
-def _group(lines, level=0.95):
-    if not lines.p[0] < 1 - level:
+def _group(lines):
+    if not lines.p[0] < LEVEL:
         return "all: Friedman's test does not reject"
     return ", ".join(lines.row[1:][~lines.told[1:].astype(bool)]) or "none"
 
@@ -234,7 +243,7 @@ def _for(title, lines, close, seconds):
 
 
 def _notes(use, lines):
-    return [f"first: {lines.row[0]}"] * (use != lines.row[0]) + ["none told apart"] * (not lines.p[0] < 0.05)
+    return [f"first: {lines.row[0]}"] * (use != lines.row[0]) + ["none told apart"] * (not lines.p[0] < LEVEL)
 
 
 def gains(wide, ours, peers):

@@ -48,12 +48,8 @@ def at(curve, level):
     reached = np.flatnonzero(curve.value >= level)
     if not len(reached):
         return np.nan, np.nan
-    after = reached[0]
-    before = max(after - 1, 0)  # a curve that begins above the level is read at its first point
-    rise = curve.value.iloc[after] - curve.value.iloc[before]
-    part = (level - curve.value.iloc[before]) / rise if rise else 0.0
-    return tuple(curve[name].iloc[before] + part * (curve[name].iloc[after] - curve[name].iloc[before])
-                 for name in ("fidelity_auc", "epoch"))
+    ends = curve.iloc[[max(reached[0] - 1, 0), reached[0]]]  # a curve that begins above: its first point
+    return tuple(float(np.interp(level, ends.value, ends[name])) for name in ("fidelity_auc", "epoch"))
 
 
 def compared(lines, ours, plain):

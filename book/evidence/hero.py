@@ -1,6 +1,5 @@
-"""The picture that opens the book: one planted video, the mask of a published head, its two parts, the truth."""
+"""The picture that opens the book: one planted video, a published head's mask, its two parts, the truth."""
 
-import json
 from tempfile import TemporaryDirectory
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from book import plots
 from book.runs import heads, sights
 from data.common.generators import render, storyboard
 from data.files.paths import RESULTS
+from data.files.reading import json_object
 
 ROW = "MSQNet+TFE"  # of the heads that ship
 NAME = "hero.png"
@@ -21,7 +21,7 @@ NAME = "hero.png"
 
 def video():
     """The storyboard of the video shown, chosen by rule: of `headline_strips.csv` the one in the middle."""
-    made = json.loads((RESULTS / "headline.json").read_text(encoding="utf-8"))["settings"]
+    made = json_object(RESULTS / "headline.json")["settings"]
     strips = pd.read_csv(RESULTS / "headline_strips.csv")
     split, number = strips.groupby("video_id").auc_of_choice.first().sort_values().index[1].split("_")
     return storyboard.storyboard(split, int(number), made["seed"], made["rho"], made["share"])

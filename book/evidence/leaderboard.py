@@ -261,16 +261,8 @@ def _over(wide, best, margin):
     over = (means[first] - means[others[0]]).dropna()
     if len(over) and over.abs().max() < 5e-4:  # two names of one thing, as in mean pooling
         return {best: f"{first} or {others[0]}", margin: "equal", f"{margin}_low": np.nan}
-    return {best: first, margin: f"{_signed(over)} over {others[0]}",
+    return {best: first, margin: f"{choice.signed(over)} over {others[0]}",
             f"{margin}_low": statistics.mean_interval(over)[1] if len(over) else np.nan}
-
-
-def _signed(values):
-    """The mean of values, one a kind of set, and its 95% t interval, in words; "" of none."""
-    if not len(values := values.dropna()):
-        return ""
-    line = dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(values)))
-    return verdicts.interval(line, "mean", "+", 3)
 
 
 def told(frame):
@@ -288,7 +280,7 @@ def told(frame):
     names = ["encoded", "honest", "beyond", "hidden"]
     sets = found.groupby(["row", "dataset"], sort=False)[names].mean().reset_index()
     of = sets.groupby(["row", sets.dataset.map(choice.kind)], sort=False)[names].mean()
-    return pd.DataFrame([{"row": row} | {name: _signed(part[name]) for name in names}
+    return pd.DataFrame([{"row": row} | {name: choice.signed(part[name]) for name in names}
                          for row, part in of.groupby("row", sort=False)], columns=["row", *names])
 
 

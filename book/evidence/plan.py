@@ -3,7 +3,7 @@
 import pandas as pd
 
 from book.evidence import memory, shapes
-from data.files.paths import RESULTS, write_text
+from data.files.paths import RESULTS, write_csv
 from tfe import backbones
 from tfe.training import PROFILES
 
@@ -53,7 +53,7 @@ def count():
                              memory.trained(method, backbone, **head) / 1e6, clip / 1e9))
     table = pd.DataFrame(rows, columns=[*KEY, "parameters_m", "gflop", "fixed_gb", "trained_m",
                                         "clip_gb"]).round(4)
-    write_text(COUNTED, table.to_csv(index=False, lineterminator="\n"))
+    write_csv(COUNTED, table)
 
 
 def counted(backbone, method, tune):

@@ -26,35 +26,17 @@ def publish(name):
     missing or incomplete, or not of the dataset, encoder, profile and seeds of its batch file.
     """
     path = BOOK / "batches" / f"{named(name)}.yaml"
-    if "of" in read_yaml(path):
+    given = read_yaml(path)
+    if "of" in given:
         return _publish_worlds(worlds.read(path))
-    if "sets" in read_yaml(path):
-        return _publish_board(name, read_yaml(path))
-    if "axes" in read_yaml(path):
+    if "sets" in given:
+        return _publish_board(name, given)
+    if "axes" in given:
         return _publish_search(name, path)
-    sweep = "sweep" in read_yaml(path)
-    grid = phase.read(path) if sweep else batch.read(path)
-    files = [LOCAL / f"{name}{suffix}" for suffix in (phase.FILES if sweep else standing.FILES)]
-    missing = [path for path in files if not path.is_file()]
-    if missing:
-        raise StudyError(f"{missing[0]} is missing: run `python -m book batch "
-                         f"{BOOK.name}/batches/{name}.yaml` first")
-    frame = pd.read_csv(LOCAL / f"{name}.csv")
-    cell = [*phase.KNOBS, "row", "split"] if sweep else ["row", "split"]
-    agreed = {"seed": set(grid.seeds)}
-    if not sweep:
-        agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}
-    lacking = {point.row for point in (grid.batch if sweep else grid).points()} - set(frame.row)
-    if lacking:
-        raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
-                         "in full before you publish it")
-    if sweep and len(frame[list(phase.KNOBS)].drop_duplicates()) != len(grid.points()):
-        raise StudyError(f"{LOCAL / name}.csv: other points than {name}.yaml: run the batch in full before you "
-                         "publish it")
-    for key, wanted in agreed.items():
-        if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
-            raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
-                             "the batch as it stands before you publish it")
+    sweep = phase.read(path) if "sweep" in given else None
+    grid = sweep.batch if sweep else batch.read(path)
+    files = [_made(name, end) for end in (phase.FILES if sweep else standing.FILES)]
+    _refuse_other_runs(name, grid, sweep)
     files += [path for path in [LOCAL / f"{name}{report.PEOPLE}"] if path.is_file()]
     written = _copied(files)
     if name in ("headline", "rate"):
@@ -65,6 +47,35 @@ def publish(name):
         answer.write(ROOT / "README.md", "recordings", recordings.said(*(
             table[table.split == "test"] for table in tables)))
     return written
+
+
+def _made(name, end=".csv"):
+    """The file of a table in `results/local/`; StudyError where its batch has not made it."""
+    path = LOCAL / f"{name}{end}"
+    if not path.is_file():
+        raise StudyError(f"{path} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` first")
+    return path
+
+
+def _refuse_other_runs(name, grid, sweep=None):
+    """StudyError where a table is not of the rows, points and settings of its batch file, or sweep."""
+    frame = pd.read_csv(LOCAL / f"{name}.csv")
+    lacking = {point.row for point in grid.points()} - set(frame.row)
+    if lacking:
+        raise StudyError(f"{LOCAL / name}.csv has no row {sorted(lacking)[0]!r}: run the batch "
+                         "in full before you publish it")
+    if sweep and len(frame[list(phase.KNOBS)].drop_duplicates()) != len(sweep.points()):
+        raise StudyError(f"{LOCAL / name}.csv: other points than {name}.yaml: run the batch in full before you "
+                         "publish it")
+    cell, agreed = ["row", "split"], {"seed": set(grid.seeds)}
+    if sweep:
+        cell += phase.KNOBS
+    else:
+        agreed |= {"dataset": {grid.dataset}, "profile": {grid.profile}, "encoder": {grid.encoder}}
+    for key, wanted in agreed.items():
+        if any(set(values) != wanted for _, values in frame.groupby(cell)[key]):
+            raise StudyError(f"{LOCAL / name}.csv: a row has another {key} than {name}.yaml: run "
+                             "the batch as it stands before you publish it")
 
 
 def _copied(files):
@@ -82,15 +93,11 @@ def _publish_board(name, given):
     Before it has chosen, the rows so far of its search alone, which count as done on any machine. What is
     committed of sets that are not here stays, where the file names them.
     """
-    files = [LOCAL / f"{name}{end}" for end in (
-        ".csv", ".json", *(f"_search_{each}.csv" for each in given["development"]))]
-    there = [path for path in files if path.is_file()]
-    if there and not set(files[:2]) & set(there):
-        return _copied(there)
-    for path in files:
-        if path not in there:
-            raise StudyError(f"{path} is missing: run `python -m book batch "
-                             f"{BOOK.name}/batches/{name}.yaml` first")
+    ends = [".csv", ".json", *(f"_search_{each}.csv" for each in given["development"])]
+    there = [end for end in ends if (LOCAL / f"{name}{end}").is_file()]
+    if there and not {*ends[:2]} & {*there}:
+        return _copied([LOCAL / f"{name}{end}" for end in there])
+    files = [_made(name, end) for end in ends]
     if schema.read(files[1]).get("profile") != given.get("profile", "default"):
         raise StudyError(f"{files[1]}: another profile than {name}.yaml: run the batch as it stands")
     frame, wanted = leaderboard.read(files[0]), {
@@ -122,10 +129,7 @@ def _publish_board(name, given):
 
 def _publish_worlds(places):
     """The rows so far of what a search chose, on the sets that were here; those of other sets stay."""
-    made = LOCAL / f"{places.table}.csv"
-    if not made.is_file():
-        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/"
-                         f"{places.table}.yaml` first")
+    made = _made(places.table)
     frame, before = (worlds.read_table(folder / made.name) for folder in (LOCAL, RESULTS))
     mine = before.dataset.isin({*frame.dataset} & {*places.sets}) & before.method.isin(places.rows)
     _refuse_loss(made, frame, before[mine], ["dataset", "method", "config", "seed"])
@@ -152,9 +156,7 @@ def _refuse_loss(made, frame, before, cell):
 
 def _publish_search(name, path):
     """The rows of a search so far: they count as done on any machine. With its last stage, what it says."""
-    verse, made = search.read(path), LOCAL / f"{name}.csv"
-    if not made.is_file():
-        raise StudyError(f"{made} is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` first")
+    verse, made = search.read(path), _made(name)
     frame = search.read_table(made)
     _refuse_loss(made, frame, search.read_table(RESULTS / made.name), search.CELL)
     written = _copied([made])

@@ -48,9 +48,10 @@ def said(lines, synthetic):
             f"By AUC it raised fidelity {moved(told(WARM, 'auc_')[1])}. "
             f"On BIKE the interval leaves out a rise as large as on the synthetic videos, {rise:.3f}, in "
             f"{(known.auc_difference_high < rise).sum()} of {len(known)} cases. "
-            + (f"Where recognition is not clear, the intervals reach from {unclear.difference_low.min():+.1f} to "
-               f"{unclear.difference_high.max():+.1f} points. " if len(unclear) else "")
+            + (f"Where recognition is not clear, the intervals reach from {unclear.difference_low.min():+.1f} "
+               f"to {unclear.difference_high.max():+.1f} points. " if len(unclear) else "")
             + "Single intervals, uncorrected, lie above zero (below it): " + "; ".join(
-                f"{row.removesuffix('+TFE')}'s recognition in {single(row, '')} cases, its AUC in {single(row, 'auc_')}"
+                f"{row.removesuffix('+TFE')}'s recognition in {single(row, '')} cases, "
+                f"its AUC in {single(row, 'auc_')}"
                 for row in WARM)
             + f". From scratch, TFE raised recognition {moved(told(COLD)[1])}.")

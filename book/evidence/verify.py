@@ -86,13 +86,15 @@ def _fit(name, path, seed):
     seeds = committed.groupby(["row", "split"]).seed.transform("nunique")
     told = committed[(committed.device == device) | (seeds > 1)]  # one value made elsewhere has no spread
     if told.empty:
-        raise StudyError(f"{RESULTS / name}.csv: no row was made on {device}, and none has two seeds: run {path.name}")
+        raise StudyError(f"{RESULTS / name}.csv: no row was made on {device}, and none has two seeds: "
+                         f"run {path.name}")
     one = told.iloc[random.Random(seed).randrange(len(told))]
     method = next(method for method in verse.methods if method.row == one.method)
     settings, begin = verse.settings(method, one.config, int(one.seed))
     data = str(DATA / verse.dataset)
     if fits.key(settings, data, verse.encoder, begin) != one.key:
-        raise StudyError(f"{RESULTS / name}.csv, {one.row}: made by other code, or of other features: run {path.name}")
+        raise StudyError(f"{RESULTS / name}.csv, {one.row}: made by other code, or of other features: "
+                         f"run {path.name}")
     rows, _ = fits.fit(settings, data, verse.encoder, [one.split], begin)
     again = pd.DataFrame(rows, columns=["split", *COMPARED]).assign(row=one.row, seed=one.seed, device=device)
     return committed, again, True

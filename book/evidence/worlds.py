@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from book.evidence import choice, multiverse, statistics, verdicts
+from book.evidence import choice, multiverse
 from book.evidence.summary import corrected
 from book.evidence.verdicts import verdict
 
@@ -36,44 +36,62 @@ def table(worlds, frame):
 
 
 def said(worlds, frame):
-    """For the README: each choice with TFE beside its rivals on other sets, in sentences.
+    """For the README: each choice with TFE beside its rivals on other sets, a paragraph and a table.
 
-    Rivals are the plain head of its search and those of `also`. Of each: the mean over kinds of sets with its
-    95% interval, and the sets on which the two are clearly apart. A comparison of which a run diverged is
-    left out.
+    Rivals are the plain head of its search, what was searched without adversary, and those of `also`. Of each:
+    the mean over kinds of sets with its 95% interval, and the sets on which the two are clearly apart. A
+    comparison of which a run diverged is left out.
     """
     lines = table(worlds, frame)
     if lines.empty:
         return ""
     plain = [method.row for method in worlds.search.methods if method.method == "vanilla"]
-    lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & lines.against.isin([*plain, *worlds.also])
-                  & (lines.diverged == 0)]
+    lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & (lines.diverged == 0)]
     there = lines.groupby("row")[["dataset", "synthetic"]].apply(lambda part: part.drop_duplicates())
     count = "; ".join(f"{row} on {len(part)}, {(~part.synthetic).sum()} of them real"
                       for row, part in there.groupby(level=0))
-    return " ".join([
+    words = (
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
         f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, "
         "with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
-        "recognition is equal or higher.",
-        *(f"{row} beside {rival}: recognition {over(part)}. AUC {over(part, 'auc_')}."
-          for (row, rival), part in lines.groupby(["row", "rival"]))])
+        "recognition is equal or higher; others are told as uncounted.")
+    def by_rule(part, prefix=""):
+        rules = part.groupby("rival" if part.rival.nunique() > 1 else "against")
+        return "<br>".join(f"{name[len(part.against.iloc[0]) + 2:]}: {over(own, prefix)}".removeprefix(": ")
+                           for name, own in rules)
+
+    cells = [["chosen", "beside", "recognition", "AUC"], ["---"] * 4, *(
+        [row, rival, by_rule(part), by_rule(part, "auc_")]
+        for (row, rival), part in lines.groupby(["row", "against"]))]
+    return "\n".join([words, "", *(f"| {' | '.join(line)} |" for line in cells)])
 
 
 def over(lines, prefix=""):
     """The mean difference over kinds of sets, and on which sets the two are clearly apart; in words.
 
-    A rise of AUC counts where recognition is equal or higher.
+    A rise of AUC counts where recognition is equal or higher; where it is not, the set stands in brackets.
     """
     words = lines.apply(verdict, axis=1, prefix=prefix)
-    if prefix:
-        words = words.where((words != "higher") | lines.apply(verdict, axis=1).isin(["equal", "higher"]), "")
+    kept = lines.apply(verdict, axis=1).isin(["equal", "higher"]) | (prefix == "")
+    words = words.where(kept | (words != "higher"), "uncounted")
     each = lines.groupby(lines.dataset.map(choice.kind))[f"{prefix}difference"].mean()
-    size = verdicts.interval(dict(zip(("mean", "mean_low", "mean_high"), statistics.mean_interval(each))),
-                             "mean", "+", 3 if prefix else 1)
-    clear = [f"{word} on {', '.join(lines.dataset[words == word])}"
-             for word in ("higher", "lower") if (words == word).any()]
-    return f"{size}, {' and '.join(clear) or 'clear on none'}"
+    on = {word: ", ".join(lines.dataset[words == word]) for word in ("higher", "lower", "uncounted")}
+    clear = " and ".join(f"{word} on {on[word]}" for word in ("higher", "lower") if on[word])
+    return (f"{choice.signed(each, 3 if prefix else 1)}, {clear or 'clear on none'}"
+            + f" (uncounted: higher on {on['uncounted']})" * bool(on["uncounted"]))
+
+
+def alone(lines, prefix=""):
+    """The sets whose own interval, uncorrected, leaves out zero; in words. lines: by `dataset`, of one rival."""
+    low, high = (lines[f"{prefix}difference_{end}"] for end in ("low", "high"))
+    above, below = (", ".join(lines.index[of]) or "no set" for of in (low > 0, high < 0))
+    return f"above zero on {above}, below on {below}"
+
+
+def surest(lines):
+    """The set whose difference in recognition has the smallest p after Holm's rule; in words. lines: as of `alone`."""
+    line = lines.loc[lines.holm.idxmin()]
+    return f"{line.name}'s {line.difference:+.1f}, p {line.holm:.3f}"
 
 
 def _by_fold(runs):

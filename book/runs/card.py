@@ -8,11 +8,11 @@ from tfe.errors import StudyError
 FREE = 0.9  # of a card's memory, where nobody else is at work
 
 
-def ready(index=0):
+def ready():
     """The card's name and its memory in GB; StudyError where it cannot be used."""
     try:
         torch.cuda.init()  # says why, where `is_available` only says no
-        free, total = torch.cuda.mem_get_info(index)
+        free, total = torch.cuda.mem_get_info()
     except (RuntimeError, AssertionError) as error:
         raise StudyError(of_card(str(error)) or f"torch {torch.__version__} sees no CUDA device "
                          f"({error}): install its CUDA build on a machine with a card") from None
@@ -21,4 +21,4 @@ def ready(index=0):
                          f"{total / 1e9:.0f} GB: end it (nvidia-smi lists it), or set CUDA_VISIBLE_DEVICES")
     if not torch.cuda.is_bf16_supported(including_emulation=False):
         raise StudyError(of_card("does not support bfloat16"))
-    return torch.cuda.get_device_name(index), total / 1e9
+    return torch.cuda.get_device_name(), total / 1e9

@@ -10,7 +10,7 @@ import pandas as pd
 
 from book.runs import fits
 from data.common import pool
-from data.files.paths import LOCAL, RESULTS, write_text
+from data.files.paths import LOCAL, RESULTS, write_csv
 from tfe.errors import StudyError
 
 MEASURED = ["value", "fidelity_auc", "attention_auc", "class_attention_auc"]
@@ -81,5 +81,5 @@ def _write(table, lines, jobs):
     """Write lines in the order of the runs; return them as they are read again."""
     path, order = LOCAL / f"{table}.csv", {key: n for n, key in enumerate(jobs)}
     lines = lines.assign(order=lines.key.map(order)).sort_values(["order", "epoch", "split"])
-    write_text(path, lines[COLUMNS].to_csv(index=False, lineterminator="\n", float_format="%.6g"))
+    write_csv(path, lines[COLUMNS], float_format="%.6g")
     return pd.read_csv(path)

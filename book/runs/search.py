@@ -71,6 +71,7 @@ class Places:
     """Where the `sets` of a file lie, and which of its `seeds` each takes."""
 
     def seeds_of(self, name):
+        """The seeds of a set: its own, or else the file's."""
         return self.sets[name].seeds or self.seeds
 
     def fold(self, name, seed):
@@ -108,6 +109,7 @@ class Board(Places):
 
     @property
     def rows(self):
+        """The names of the methods, in the order of the file."""
         return [method.row for method in self.methods]
 
     def job(self, name, row, config, seed):
@@ -187,6 +189,7 @@ def read(path, **overrides):
 
 
 def installed(method):
+    """Whether the package that a method needs, if any, is there."""
     return not method.needs or find_spec(method.needs.replace("-", "_")) is not None
 
 
@@ -241,6 +244,7 @@ def here(board, name):
 
 
 def how(board, name):
+    """How a set that is not here comes there, in words."""
     made = board.sets[name].made
     return f"`{made}` makes it" if made else "give its folder"
 

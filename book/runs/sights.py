@@ -38,8 +38,9 @@ def see(path, runs=(), device="cpu"):
     """Show a video to heads: `runs` are heads or keys of `results/local/` (default: the published).
 
     Returns the frames, uint8 `(T, H, W, 3)`, one a segment; a `Sight` a head; and sentences that say
-    on what the heads were trained and what is wrong with the file, if anything is. Raises StudyError where the video cannot be read, a run or
-    its weights are not there, or the runs take different features.
+    on what the heads were trained and what is wrong with the file, if anything is. Raises StudyError
+    where the video cannot be read, a run or its weights are not there, or the runs take different
+    features.
     """
     shown = [heads.of_run(run) if isinstance(run, str) else run
              for run in runs] or heads.published(ROWS)

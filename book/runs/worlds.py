@@ -37,11 +37,15 @@ class Worlds(Places):
 
     @cached_property
     def search(self):
+        """The search whose choices go to the sets."""
         return _search(self.of)
 
     @cached_property
     def rows(self):
-        """What goes to the sets, `{row: (its search, its method, {rule: configuration})}`; rivals go by their names."""
+        """What goes to the sets, `{row: (its search, its method, {rule: configuration})}`.
+
+        Rivals go by their names.
+        """
         own, found = _chosen(self.of), {}
         for method in self.search.methods:
             found[method.row] = self.search, method, own[method.row]
@@ -69,8 +73,8 @@ def _chosen(name):
     for folder in (RESULTS, LOCAL):
         if (path := folder / f"{name}.json").is_file():
             return json_object(path)["chosen"]
-    raise StudyError(f"{name}.json is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` until it has "
-                     "chosen")
+    raise StudyError(f"{name}.json is missing: run `python -m book batch {BOOK.name}/batches/{name}.yaml` "
+                     "until it has chosen")
 
 
 def read(path):

@@ -1,0 +1,182 @@
+"""Numbers that prose names and no cell prints are those of `results/`: a changed result names its sentence.
+
+A case is a page, words of it with a place for each number, and a function that takes the numbers from the
+committed tables. The words say where to look; the places must hold what the tables give.
+"""
+
+import re
+from functools import cache
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from book import prose
+from book.evidence import adversary, answer, frontier, multiverse, recordings, statistics
+from book.evidence.verdicts import verdict
+from book.runs.multiverse import chosen, means, read, read_table
+from data.files.paths import BOOK, RESULTS, ROOT
+
+WORDS = "none one two three four five six seven eight nine ten".split()
+BOTH = ["value", "fidelity_auc"]
+
+
+@cache
+def text(page):
+    """The prose of a page as one line."""
+    return " ".join(prose.text(ROOT / page).split())
+
+
+@cache
+def table(*names):
+    """Tables of `results/`, one below the other."""
+    return pd.concat([pd.read_csv(RESULTS / f"{name}.csv") for name in names])
+
+
+@cache
+def search():
+    """The search of chapter 15: file, rows, each method's draws on `val`, the choices, and their last stage."""
+    verse, rows = read(BOOK / "batches" / "multiverse.yaml"), read_table(RESULTS / "multiverse.csv")
+    drawn = dict(list(multiverse.readings(verse, rows).set_index("config").groupby("method")))
+    return SimpleNamespace(verse=verse, rows=rows, drawn=drawn, chosen=chosen(verse, rows),
+                           final=multiverse.last_stage(verse, rows, multiverse.asked_since())[0])
+
+
+def passing(row, head, rule=None, printed=False):
+    """How many draws of a row, all or printed ones, pass a plain head's best or its choice; and of how many."""
+    ours, plain = search().drawn[row], search().drawn[head].value
+    values = ours.value[ours.printed | (not printed)]
+    return (values > (plain[search().chosen[head][rule]] if rule else plain.max())).sum(), len(values)
+
+
+def warmer(row, axis):
+    """The points of mAP from a cold start to a warm one, other axes held."""
+    axes = next(method.axes for method in search().verse.methods if method.row == row)
+    effect = multiverse.effects(search().drawn[row], axes).set_index(["axis", "value"]).effect
+    return effect[axis, "warm"] - effect[axis, "cold"]
+
+
+def picked(row, rule="recognition"):
+    """The means on `test` of what a rule chose."""
+    rows = search().rows.query("stage == 'final' and split == 'test' and method == @row")
+    return rows[rows.config == search().chosen[row][rule]].mean(numeric_only=True)
+
+
+def beside(row, rival, split):
+    """What was chosen by recognition, to a rival: the verdict on mAP, and both differences."""
+    found = search().final.query("row == @row and against == @rival and split == @split")
+    line, = found[found.chosen_by.str.contains("recognition")].to_dict("records")
+    return verdict(line), line["difference"], line["auc_difference"]
+
+
+@cache
+def heads():
+    """What was measured of the heads of chapter 16."""
+    return adversary.gathered(*map(table, ("adversary", "adversary_measures", "reliance")))
+
+
+def to_control(row, measure="auc"):
+    """A row of chapter 16 minus BIKE's control, paired by seed."""
+    one = heads()[measure]
+    return statistics.paired_by_seed(one[row], one["BIKE trained on, 1e-3"])
+
+
+def along(row):
+    """A head along training, by epoch."""
+    return table("heads_frontier").query("row == @row").groupby("epoch")[BOTH].mean()
+
+
+def tuned(row):
+    """The mAP on `val` where rates were chosen, by seed."""
+    return table("tune", "tune_edge").query("row == @row and split == 'val'").set_index("seed").value
+
+
+def real(*sets):
+    """The summaries of sets of real recordings, those of chapter 19 unless named."""
+    lines = recordings.tables(sets={name: recordings.SETS[name] for name in sets or recordings.UNTUNED})
+    return lines[lines.split == "test"].set_index("row")
+
+
+def clear(column, *sets):
+    """MSQNet's rows minus their control, where the line's own interval lies above zero."""
+    lines = real(*sets).query("against == 'MSQNet trained on'")
+    return lines[column][lines[f"{column}_low"] > 0].sort_values()
+
+
+def below(prefix=""):
+    """The verdicts on the rows with -L_N below D, of all sets."""
+    lines = real(*recordings.SETS).filter(like="-L_N below D", axis=0).to_dict("records")
+    return [word for line in lines if (word := verdict(line, prefix))]
+
+
+CASES = {
+    "book/12_table1.py": {
+        "({:.1f} and {:.1f} mAP), and none without it ({:.1f}, {:.1f})": lambda: [
+            *tuned("MSQNet+TFE, 1.0e-3"), *tuned("MSQNet+TFE, no adversary, 1.0e-3")],
+        "missed that point by {:.2f}": lambda: [
+            1 - (tuned("BIKE trained on, 1.0e-2") - tuned("BIKE trained on, 3.0e-3")).mean()],
+        "lies {:.1f} points below its control on `val`": lambda: [
+            (tuned("MSQNet trained on, 1.0e-3") - tuned("MSQNet+TFE, no adversary, 1.0e-3")).mean()]},
+    "book/15_multiverse.py": {
+        "whose four seeds have a mean of {:.1f}": lambda: [
+            means(search().rows).value["BIKE", search().drawn["BIKE"].value.idxmax()]],
+        "lose {:.0f} points on further seeds": lambda: [
+            multiverse.again(search().verse, search().rows).set_index("method").fall["BIKE"]],
+        "by recognition is {} by {:.1f} points": lambda: beside("MSQNet+TFE", "MSQNet", "shifted"),
+        "in AUC, {2:+.3f}, only": lambda: beside("BIKE+TFE", "BIKE", "test"),
+        "it is {} by {:.1f} points and {:.3f} AUC": lambda: beside("BIKE+TFE", "BIKE", "shifted"),
+        "by {:.1f} points at {:.3f} less AUC": lambda: [
+            (found := beside("MSQNet+TFE", "MSQNet+TFE, no adversary", "shifted"))[1], -found[2]],
+        "costs TFE {:.0f} points of `val` on MSQNet and {:.0f} on": lambda: [
+            warmer("MSQNet+TFE", "start of MSQNet"), warmer("BIKE+TFE", "start")],
+        "costs the plain heads {:.0f} and {:.0f}": lambda: [
+            warmer("MSQNet", "start or layers"), warmer("BIKE", "start or blocks")],
+        "{0.loss_n:.3f}, where an uninformed critic has {0.uninformed:.3f}": lambda: [picked("BIKE+TFE")],
+        "lies {:.1f} points and {:.2f} AUC above": lambda: (picked("gated MIL") - picked("BIKE+TFE"))[BOTH],
+        "by fidelity {:.1f} and {:.2f} above MSQNet+TFE": lambda: (
+            picked("gated MIL", "fidelity") - picked("MSQNet+TFE", "fidelity"))[BOTH],
+        "BIKE's at {:.2f} beside {:.2f}": lambda: [picked(row).attention_auc for row in ("BIKE+TFE", "BIKE")],
+        "MSQNet's at {:.2f} and {:.2f} beside {:.2f}": lambda: [
+            *(picked("MSQNet+TFE", rule).attention_auc for rule in multiverse.RULES),
+            picked("MSQNet").attention_auc],
+        "{} of BIKE+TFE's {} and {} of its {} printed": lambda: [
+            *passing("BIKE+TFE", "BIKE", "recognition"), *passing("BIKE+TFE", "BIKE", "recognition", True)],
+        "{} printed readings of BIKE+TFE {} passes": lambda: [
+            (found := passing("BIKE+TFE", "BIKE", printed=True))[1], WORDS[found[0]]],
+        "BIKE+TFE took {.seconds:.0f} seconds": lambda: [picked("BIKE+TFE")],
+        "plain BIKE took {.seconds:.0f} for its": lambda: [picked("BIKE")]},
+    "book/16_adversary.py": {
+        **dict.fromkeys(["lies {:.3f} above weight 0", "$D$ lies {:.3f} below", "above weight 0, by {:.3f}"],
+                        lambda: [-to_control("BIKE+TFE, weight 0")["difference"]]),
+        "from {:.2f} to {:.2f} at weight 3, to {:.2f} with the ally, to {:.2f} with": lambda: [
+            heads()["mask"][f"MSQNet+TFE, {how}"].mean() for how in ("weight 0", "weight 3", "ally", "prior")],
+        "({0[difference]:.3f}, p = {0[p]:.3f})": lambda: [to_control("BIKE+TFE, weight 1", "mass")],
+        "has {:.3f} at epoch 12 and {:.3f} just after": lambda: [
+            along("MSQNet").fidelity_auc[12], along("MSQNet trained on").fidelity_auc.iloc[0]],
+        "MSQNet is {:.3f} and {:.3f} more faithful": lambda: [
+            frontier.compared(table("heads_frontier"), f"MSQNet, {how}", ["MSQNet"])["difference"]
+            for how in ("decay 1", "dropout 0.3")],
+        "ends at {:.1f} mAP and {:.3f} AUC": lambda: along("Gated MIL").iloc[-1]},
+    "book/19_fidelity.py": {
+        "in AUC, by {:.2f} to {:.2f}": lambda: clear("auc_difference").agg(["min", "max"]),
+        "had lost {:.2f} to {:.2f} by": lambda: -real().auc_difference["MSQNet trained on"].agg(["max", "min"]),
+        "{} of them lie {:.1f} and {:.1f} points": lambda: [
+            WORDS[len(found := clear("difference", "utkinect"))], *found],
+        "from scratch {:.1f} below": lambda: [-real("utkinect").difference["MSQNet+TFE from scratch"]],
+        "lies {:.2f} above its control": lambda: [real("salads").auc_difference["BIKE+TFE, -L_N below D"]],
+        "lies {:.2f} below BIKE": lambda: [-real("salads").auc_difference["BIKE+TFE from scratch"]]},
+    "README.md": {
+        "{} of MSQNet's and {} of BIKE's recognise": lambda: [
+            passing(f"{head}+TFE", head)[0] for head in answer.HEADS],
+        "of gated MIL's, {} and {} do": lambda: [passing("gated MIL", head)[0] for head in answer.HEADS],
+        "{} of {} cases lose recognition": lambda: [WORDS[below().count("lower")], len(below())],
+        "AUC rises in {} and falls in {} of {}": lambda: [
+            *(WORDS[below("auc_").count(word)] for word in ("higher", "lower")), len(below("auc_"))]}}
+
+
+@pytest.mark.parametrize("page, words", [(page, words) for page in CASES for words in CASES[page]])
+def test_a_typed_number_is_that_of_the_results(page, words):
+    wanted = re.sub(r"\b0\.", ".", words.format(*CASES[page][words]()))  # prose writes .05
+    places = r"[-+]?[\w.]*\w".join(map(re.escape, re.split(r"{.*?}", words)))
+    found = set(re.findall(places, text(page)))
+    assert found == {wanted}, f"{page} says {found or 'no such words'}, the results say {wanted!r}"
