@@ -49,23 +49,16 @@ control: str = "Gated MIL trained on"  # it begins where `ours` begins
 # %%
 plan = read_yaml(BOOK / "batches" / "peers.yaml")
 rows = [method["row"] for method in plan["methods"]]
-wanted = {leaderboard.mark(name): one.get("seeds") or plan["seeds"]
-          for name, one in plan["sets"].items()}
-tfe = [method["row"] for method in plan["methods"]
-       if method["method"].startswith("tfe")]
-rivals = [row for row in rows if row not in tfe]  # of `ours`, by the bar
 beside = plan["beside"]  # shown, not ranked
+stored = leaderboard.read(RESULTS / "peers.csv")
+every = leaderboard.marked(stored)
+frame, wanted, tfe, rivals, ranked, cost, scopes = leaderboard.laid_out(
+    stored, plan)
 ranked_tfe, peers = ([row for row in names if row not in beside]
                      for names in (tfe, rivals))
-every = leaderboard.marked(leaderboard.read(RESULTS / "peers.csv"))
-frame = leaderboard.methods(every)
-starts = leaderboard.begun(plan["methods"], plan["starts"])
-cost = leaderboard.seconds(frame, starts)
-panels = leaderboard.panels(frame.query("row not in @beside"),
-                            (readout, own))
-since = leaderboard.panels(frame.query("row not in @beside"), [alone])
+panels = leaderboard.panels(ranked, (readout, own))
+since = leaderboard.panels(ranked, [alone])
 widely = leaderboard.panels(frame, (readout, own, alone))
-scopes = leaderboard.scopes(frame, plan["development"])
 found, later = (choice.standings(of, scopes) for of in (panels, since))
 lost = leaderboard.missing(frame, wanted, rows)
 cells = len(wanted) * len(rows)

@@ -126,15 +126,17 @@ def paragraph(runs, rate=None, alike=None, split="test"):
         lines, equal_rate = (table.assign(mass_holm=part) for table, part in (
             (lines, holm[:len(lines)]), (equal_rate, holm[len(lines):])))
     asked = lines[lines.question == "TFE"]
-    return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join([
+    own_rates = [
         f"On synthetic videos, over {asked.seeds.min()} seeds, TFE is added to a trained head, and compared with "
-        "that head trained on for as long without it. One rule chose the learning rate of each. Higher and lower are "
-        "told after a correction for the number of tests.",
+        "that head trained on for as long without it. One rule chose the learning rate of each. Higher and lower "
+        "are told after a correction for the number of tests.",
         f"{of_heads(asked, 'mAP')}. By AUC, {of_heads(asked, 'fidelity', 'auc_')}.", *kept(runs, lines, split),
-        f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]), equal_rate is not None and " ".join([
-            "Now both sides take the learning rate that is best for TFE.",
-            f"{of_heads(equal_rate, 'mAP')}. {of_heads(equal_rate, 'AUC', 'auc_')}.",
-            *([f"{of_heads(equal_rate, 'mass', 'mass_')}."] if "mass_difference" in equal_rate else [])])]))
+        f"By mass, which was looked at afterwards, {of_heads(asked, 'fidelity', 'mass_')}."]
+    one_rate = [] if equal_rate is None else [
+        "Now both sides take the learning rate that is best for TFE.",
+        *(f"{of_heads(equal_rate, name, prefix)}." for prefix, name in (("", "mAP"), ("auc_", "AUC"), ("mass_", "mass"))
+          if f"{prefix}difference" in equal_rate)]
+    return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join(own_rates), " ".join(one_rate)]))
 
 
 def in_short(asked, equal_rate=None):

@@ -4,6 +4,8 @@ Rows come from `results/peers.csv` (`book.runs.search`): one a set, method, seed
 diverged has no read-out and one row. `book.evidence.choice` ranks methods over sets.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -346,20 +348,38 @@ def verdict(lines, ours, kinds=4):
     return "; ".join(words) + f". It asks for {kinds}, one of them real and without supervised scores: {met}."
 
 
+class Board(NamedTuple):
+    """A leaderboard's rows beside its plan."""
+
+    frame: pd.DataFrame  # of methods alone
+    wanted: dict  # {set: seeds}
+    tfe: list  # the rows with TFE
+    rivals: list  # all other rows
+    ranked: pd.DataFrame  # `frame` without controls
+    cost: pd.Series  # seconds of a fit and its start, by row
+    scopes: dict  # {words: sets}
+
+
+def laid_out(frame, plan):
+    """Rows as of `results/peers.csv` beside the file `peers.yaml`, read: a `Board`."""
+    frame, rows = methods(marked(frame)), [one["row"] for one in plan["methods"]]
+    tfe = [one["row"] for one in plan["methods"] if one["method"].startswith("tfe")]
+    return Board(
+        frame, {mark(name): one.get("seeds") or plan["seeds"] for name, one in plan["sets"].items()},
+        tfe, [row for row in rows if row not in tfe], frame[~frame.row.isin(plan["beside"])],
+        seconds(frame, begun(plan["methods"], plan["starts"])), scopes(frame, plan["development"]))
+
+
 def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
     """Which method to use, for the README: a sentence and a list.
 
     frame: rows as of `results/peers.csv`; plan: the file `peers.yaml`, read. Says which sets were run, since
     sets that were not are no part of the answer. Where `ours` is advised, `control` says what TFE has added.
     """
-    frame, wanted = methods(marked(frame)), {
-        mark(name): one.get("seeds") or plan["seeds"] for name, one in plan["sets"].items()}
-    rivals = [one["row"] for one in plan["methods"] if not one["method"].startswith("tfe")]
-    costs, ranked = seconds(frame, begun(plan["methods"], plan["starts"])), frame[~frame.row.isin(plan["beside"])]
+    frame, wanted, _, rivals, ranked, costs, known = laid_out(frame, plan)
     decides, since = panels(ranked), panels(ranked, tuple(SINCE))
     there = list(choice.complete(decides["recognition"]).index)
-    of = {words: [name for name in there if name in names]
-          for words, names in scopes(frame, plan["development"]).items()}
+    of = {words: [name for name in there if name in names] for words, names in known.items()}
     real = [name for name in of["real sets"] if name in of["sets without supervised scores"]]
     of_real = choice.ranks(decides["recognition"].loc[real])
     added = [f"{title} " + verdicts.interval(line, "gain", "+", 1 if title == "recognition" else 3)

@@ -69,7 +69,7 @@ def said(worlds, frame):
 def over(lines, prefix=""):
     """The mean difference over kinds of sets, and on which sets the two are clearly apart; in words.
 
-    A rise of AUC counts where recognition is equal or higher; where it is not, the set stands in brackets.
+    A rise of AUC counts where recognition is equal or higher; where it is not, it is told as uncounted.
     """
     words = lines.apply(verdict, axis=1, prefix=prefix)
     kept = lines.apply(verdict, axis=1).isin(["equal", "higher"]) | (prefix == "")
@@ -89,7 +89,7 @@ def alone(lines, prefix=""):
 
 
 def surest(lines):
-    """The set whose difference in recognition has the smallest p after Holm's rule; in words. lines: as of `alone`."""
+    """The set of the smallest p after Holm's rule, in recognition; in words. lines: as of `alone`."""
     line = lines.loc[lines.holm.idxmin()]
     return f"{line.name}'s {line.difference:+.1f}, p {line.holm:.3f}"
 
