@@ -351,9 +351,9 @@ print("leave one out rises; of ten runs, runaway:", *(
 # say the same. Nor does it say that a game of another rate, start or depth
 # would do the same: [chapter 15](15_multiverse.ipynb) has many. Nor that it
 # holds on real recordings, where this reading raised no fidelity
-# ([chapter 22](22_recordings.ipynb)). *Bare* lies at .92. Leave one
-# out closes a quarter of what it lacked; a quarter of what *bare* lacks is
-# .02, and all four intervals end below it. Nor is *bare* told apart from the
+# ([chapter 22](22_recordings.ipynb)). The adversary
+# removes a quarter of what leave one out lacked to 1. *Bare* lies at .92: a quarter
+# of what it lacks is .02, and all four intervals end below that. Nor is *bare* told apart from the
 # control's: weight 1 lies .010 [-.002, .023] above it.
 #
 # ## Summary

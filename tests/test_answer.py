@@ -57,11 +57,11 @@ def test_the_answer_says_where_fidelity_began_if_training_on_lost_some_and_tfe_k
 
 
 @pytest.mark.parametrize("effects, said", [
-    ({}, "In the default reading, TFE raised recognition on neither head. By AUC fidelity ended above the "
-         "control's on neither head; by mass on neither head."),
+    ({}, "In the default reading, TFE raised recognition on neither head. By AUC, fidelity ended above the "
+         "control's on neither head. By mass, it did so on neither head."),
     ({"MSQNet+TFE": (3, .1, .1), "BIKE+TFE": (0, .1, .1)},
-     "In the default reading, TFE raised recognition on MSQNet alone. By AUC fidelity ended above the "
-     "control's on both heads; by mass")])
+     "In the default reading, TFE raised recognition on MSQNet alone. By AUC, fidelity ended above the "
+     "control's on both heads. By mass, it")])
 def test_the_answer_in_short(effects, said):
     assert answer.paragraph(runs(**effects)).startswith(said)
 

@@ -140,7 +140,7 @@ def paragraph(runs, rate=None, alike=None, split="test"):
 
 
 def in_short(asked, equal_rate=None):
-    """On which heads TFE raised recognition, and ended more faithful by each measure: two sentences.
+    """On which heads TFE raised recognition, and ended more faithful by each measure, in sentences.
 
     asked, equal_rate: a line of differences a head, each row at its own best rate and at one for both.
     """
@@ -149,9 +149,10 @@ def in_short(asked, equal_rate=None):
         return "on neither head" if not heads else (
             f"on {heads[0]} alone" if len(heads) < len(HEADS) else "on both heads")
 
-    again = equal_rate is not None and f", and {raised(equal_rate, 'auc_')} where both sides have one learning rate"
-    return (f"In the default reading, TFE raised recognition {raised(asked, '')}. By AUC fidelity ended "
-            f"above the control's {raised(asked, 'auc_')}{again or ''}; by mass {raised(asked, 'mass_')}.")
+    again = "" if equal_rate is None else (
+        f" Where both sides have one learning rate, it did so {raised(equal_rate, 'auc_')}.")
+    return (f"In the default reading, TFE raised recognition {raised(asked, '')}. By AUC, fidelity ended above "
+            f"the control's {raised(asked, 'auc_')}.{again} By mass, it did so {raised(asked, 'mass_')}.")
 
 
 def of_heads(lines, measure, prefix=""):

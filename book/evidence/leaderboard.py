@@ -404,7 +404,7 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
         f"{choice.advised(panels(ranked, (*READ, *SINCE)), of['sets not tuned on'], costs)}.",
         f"*What TFE adds.* {ours} beside its own start, trained on without TFE: {'. '.join(added)}."
         if added else "",
-        f"*Controls* are not ranked. Were they, by a segment alone: {with_controls}.",
+        f"*Controls* are not ranked. With them ranked too, by a segment alone: {with_controls}.",
         f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, of "
         f"{(best & read.clear).sum()} by a single interval above zero.",
         f"*A better TFE.* {verdict(bar, ours)} The bar: more AUC than every rival, and recognition within a point "
