@@ -39,12 +39,12 @@
 # that the paper prints, so that the interval, not the word, says what may be
 # left.
 #
-# Differences of gains and of falls, whole videos against clips, the pairs of
-# Table 3, attention, mass and what a fresh reader finds stand in no such table.
-# Here Bonferroni's rule corrects, over all readings and rows of the claim. So a
-# printed 95% interval may leave out 0, and its reading still be called not
-# reproduced. Attention, mass and independence have no margin, the others have. So
-# is a head judged beside itself. Holm's rule covers a table, not the readings that
+# Some claims stand in no such table: on gains and falls, whole videos against clips,
+# the pairs of Table 3, attention, mass, what a fresh reader finds, and a head beside
+# itself. Bonferroni's rule corrects these, over all readings and rows of the claim.
+# So a printed 95% interval may leave out 0, and its reading still be called not
+# reproduced. Attention, mass and independence have no margin, the others have.
+# Holm's rule covers a table, not the readings that
 # a claim joins from several. In the readings of Table 1 a rise of AUC counts at any
 # mAP, in the searched ones where mAP is equal or higher (plan, item 32): held to
 # that, *warm, L_S below D* would not be reproduced. A claim on one head is a claim
@@ -237,7 +237,8 @@ rows("not testable here")
 # ## Summary
 #
 # - Every verdict has a rule, a file and a chapter.
-# - A claim falls only where it fails in every reading that was run.
+# - A claim is refuted only where every reading that was run shows the contrary on
+#   some head, and none shows the claim.
 # - The theory is settled by proof and enumeration; the experiments on
 #   synthetic videos and small real sets, and the ledger says so row by row.
 # - One verdict hangs on what a search chose, and the ledger says on which.

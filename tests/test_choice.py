@@ -164,7 +164,7 @@ def test_what_one_kind_less_does_to_the_advice_stands_beside_it():
     auc.loc["set2", "B"] -= 1  # by this kind alone B is not near
     assert choice.without_a_kind(tables, names) == "A, B (without set2)"
     assert choice.advised(tables, names, seconds) == (
-        "use A, 9 s a fit: it alone is near the first by all. With one kind of sets left out, near the first by all: A, B (without set2)")
+        "use A, 9 s a fit: it alone is near the first by all. Leave one kind of sets out, and near the first by all is: A, B (without set2)")
     assert choice.without_a_kind(tables, names[:1]) == ""
 
 

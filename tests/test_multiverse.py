@@ -407,7 +407,7 @@ def test_what_was_chosen_with_tfe_is_held_against_rivals_that_were_asked_for_sin
     alone, first = evidence.finals(verse, frame).holm, evidence.last_stage(verse, frame, given)[0].holm
     assert (first.dropna() >= alone.dropna()).all() and (first > alone).any()  # one family, with more tests
     told = evidence.answered(verse, frame, given)
-    assert "TFE is higher in mAP in 2 of 4 choices; beside what was searched without adversary in" in told
+    assert "TFE is higher in mAP in 2 of 4 choices; beside what was searched without adversary, in" in told
     assert re.search(r"Without TFE, mAP and AUC are: .*gated MIL by recognition 50\.0 and 0\.500; ", told)
     rows = [line.split(" | ") for line in told.splitlines() if line.startswith("| BIKE+TFE by ")]
     assert [row[1] for row in rows] == ["52.0", "52.0"]

@@ -171,7 +171,11 @@ CASES = {
         "of gated MIL's, {} and {} do": lambda: [passing("gated MIL", head)[0] for head in answer.HEADS],
         "{} of {} cases lose recognition": lambda: [WORDS[below().count("lower")], len(below())],
         "AUC rises in {} and falls in {} of {}": lambda: [
-            *(WORDS[below("auc_").count(word)] for word in ("higher", "lower")), len(below("auc_"))]}}
+            *(WORDS[below("auc_").count(word)] for word in ("higher", "lower")), len(below("auc_"))],
+        "All {} of those runs end *runaway*": lambda: [WORDS[int(
+            table("headline_summary").query("split == 'test'").set_index("row").runaway["BIKE+TFE"])]],
+        "gain in recognition *{} on the reading*": lambda: [
+            table("claims").set_index("id").verdict["consistent-long"].split()[0]]}}
 
 
 @pytest.mark.parametrize("page, words", [(page, words) for page in CASES for words in CASES[page]])

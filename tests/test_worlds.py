@@ -110,7 +110,7 @@ def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clear
     places = replace(world[1], seeds=list(range(6)))
     for gain, word in ((5, "higher"), (-5, "lower")):
         told = evidence.said(places, rows(gain, names=("toy", "gone")))
-        assert "BIKE+TFE on 2, 0 of them real" in told and "So far" in told
+        assert "BIKE+TFE on 2, 0 of them of real recordings" in told and "So far" in told
         line, = (line for line in told.splitlines() if "| BIKE |" in line)
         assert f"| by fidelity: {gain:+d}." in line and line.count(f", {word} on gone, toy<br>by recognition: ") == 1
     assert evidence.said(places, rows(5)[1:]) == ""

@@ -29,6 +29,10 @@ MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {
     "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3),
     "mass_": ("fidelity_mass", "fidelity by mass", "of mass", 3)}.items()}
 DECIDING = "", "auc_"
+_SHORT = [(column, name.removeprefix("fidelity by ").replace("fidelity", "AUC"), digits)
+          for column, name, _, digits, _ in MEASURES.values()]
+STAGES = {"the head before": "{}", "trained on without TFE": "{} trained on", "with TFE": "{}+TFE",
+          "with TFE, no adversary": "{}+TFE, no adversary"}
 
 
 def contrasts(runs, split="test"):
@@ -114,7 +118,7 @@ def _differs(line, prefix, unit=None):
 
 
 def paragraph(runs, rate=None, alike=None, split="test"):
-    """The answer in three paragraphs: in short; each row at its own best rate; one rate on both sides.
+    """The answer: in short; a table of means; each row at its own best rate; one rate on both sides.
 
     runs: as in `results/headline.csv`; rate, alike: `rate_summary.csv` and the runs behind it, TFE beside
     its controls at its own learning rates, if that was run.
@@ -136,7 +140,21 @@ def paragraph(runs, rate=None, alike=None, split="test"):
         "Now both sides take the learning rate that is best for TFE.",
         *(f"{of_heads(equal_rate, name, prefix)}." for prefix, name in (("", "mAP"), ("auc_", "AUC"), ("mass_", "mass"))
           if f"{prefix}difference" in equal_rate)]
-    return "\n\n".join(filter(None, [in_short(asked, equal_rate), " ".join(own_rates), " ".join(one_rate)]))
+    return "\n\n".join(filter(None, [
+        in_short(asked, equal_rate), side_by_side(runs, split), " ".join(own_rates), " ".join(one_rate)]))
+
+
+def side_by_side(runs, split="test"):
+    """The means of each head before, trained on without TFE, with it, and with it but without its adversary; Markdown.
+
+    Verdicts are told beside; this shows whether a row that ends below another fell, or gained less.
+    """
+    wide = by_seed(runs, split)
+    cells = [["mean of each", *(f"{head}: {name}" for head in HEADS for _, name, *_ in _SHORT)],
+             ["---"] * (1 + len(HEADS) * len(_SHORT))]
+    cells += [[words, *(f"{wide[column][row.format(head)].mean():.{digits}f}" for head in HEADS
+                        for column, _, digits in _SHORT)] for words, row in STAGES.items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in cells)
 
 
 def in_short(asked, equal_rate=None):

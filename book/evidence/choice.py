@@ -233,7 +233,7 @@ def advised(panels, names, seconds):
     """`advice` on sets `names` of tables `{title: sets x methods}`, and what one kind of them less would do to it."""
     changed = without_a_kind(panels, names)
     return advice(standings(panels, {"": names})[""], seconds) + (
-        f". With one kind of sets left out, near the first by all: {changed}" if changed else "")
+        f". Leave one kind of sets out, and near the first by all is: {changed}" if changed else "")
 
 
 def _for(title, lines, close, seconds):

@@ -398,13 +398,14 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
         f"*Decided beforehand.* AUC is read by leaving a segment out, and by each method's own read-out. By these "
         f"and recognition, {choice.advised(decides, of['all sets'], costs)}.",
         f"*Real sets.* On the {len(real)} without supervised scores {', '.join(of_real.row[:1])} is first by recognition. "
-        f"Apart from it: {', '.join(of_real.query('told').row) or 'none'}.",
+        f"Ranks tell it apart from {', '.join(of_real.query('told').row) or 'none'}.",
         f"*A segment alone* as read-out was asked for later. By it, {choice.advised(since, of['all sets'], costs)}.",
         f"*Sets not tuned on.* By these three read-outs, "
         f"{choice.advised(panels(ranked, (*READ, *SINCE)), of['sets not tuned on'], costs)}.",
         f"*What TFE adds.* {ours} beside its own start, trained on without TFE: {'. '.join(added)}."
         if added else "",
-        f"*Controls* are not ranked. With them ranked too, by a segment alone: {with_controls}.",
+        f"*Controls*, {' and '.join(plan['beside'])}, are not ranked. With them ranked too, by a segment alone: "
+        f"{with_controls}.",
         f"*Read-outs.* True intervals call a segment alone the best of {best.sum()} of {len(read)} methods, of "
         f"{(best & read.clear).sum()} by a single interval above zero.",
         f"*A better TFE.* {verdict(bar, ours)} The bar: more AUC than every rival, and recognition within a point "
@@ -417,8 +418,9 @@ def answered(frame, plan, ours="TFE-plus", control="Gated MIL trained on"):
             f"{plan['configurations']} configurations each, and measured on "
             f"{'all' if len(there) == len(wanted) else f'{len(there)} of'} {len(wanted)} planned "
             f"sets ([chapter 23](book/23_leaderboard.ipynb)): {sorts}. Sets of one generator or of the same "
-            f"recordings count once: {len({choice.kind(name) for name in there})} kinds. *Near* the first is whom "
-            "ranks do not tell apart and who lies a point or .02 AUC behind at most; of those the cheapest is named.\n\n"
+            f"recordings count once: {len({choice.kind(name) for name in there})} kinds. A method is *near* the "
+            "first if ranks do not tell the two apart and it lies at most a point or .02 AUC behind. Of these the "
+            "cheapest is named.\n\n"
             + "\n".join(f"- {point}" for point in points if point))
 
 

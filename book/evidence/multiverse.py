@@ -314,18 +314,19 @@ def answered(verse, frame, others, split="test"):
         "best plain head's. "
         f"What they chose was judged on {len(verse.final_seeds)} fresh seeds of `{split}` "
         "([chapter 15](book/15_multiverse.ipynb)). "
-        f"Beside the plain head of its search, TFE is higher in mAP {_where(beside)}; beside what was searched "
-        f"without adversary {_where(without)}. Without TFE, mAP and AUC are: "
+        f"Beside the plain head of its search, what was chosen with TFE is higher in mAP {_where(beside)}; beside "
+        f"what was searched without adversary, {_where(without)}. A rise of AUC counts where mAP is equal or higher. "
+        f"Without TFE, mAP and AUC are: "
         f"{_means(lines, ['gated MIL', *plain])}.{_narrowed(ours, finals(verse, frame))}", "",
         *(f"| {' | '.join(cells)} |" for cells in table)])
 
 
 def _narrowed(ours, alone):
     """What of these lines Holm's rule would tell apart, did no rival asked for afterwards count; in words."""
-    told = [f"{name} of {line['row']} by {line['chosen_by']} beside {line['against']} is {was}"
+    told = [f"{name} of {line['row']} by {line['chosen_by']} beside {line['against']} would be {was}"
             for at, line in ours.iterrows() for prefix, name in (("", "mAP"), ("auc_", "AUC"))
             if (was := verdict(alone.loc[at], prefix)) != verdict(line, prefix)]
-    return f" Holm's rule counts all rivals. Without those asked for afterwards, {'; '.join(told)}." if told else ""
+    return f" Holm's rule counts all rivals. Did those asked for afterwards not count, {'; '.join(told)}." if told else ""
 
 
 def _where(lines):
@@ -353,9 +354,12 @@ def _began(verse, row, config):
 def _briefly(lines):
     """How a choice differs from a rival, a word and a size a measure; the rule where the rival hangs on it."""
     def said(line):
-        return f"{line['diverged']} runs diverged" if line["diverged"] else ", ".join(
-            f"{name} {SHORT[verdict(line, prefix)]} ({line[f'{prefix}difference']:+z.{digits}f})"
-            for prefix, name, digits in (("", "mAP", 1), ("auc_", "AUC", 3)))
+        if line["diverged"]:
+            return f"{line['diverged']} runs diverged"
+        recognition, fidelity = verdict(line), verdict(line, "auc_")
+        beside = fidelity == "higher" and recognition not in ("equal", "higher")
+        return (f"mAP {SHORT[recognition]} ({line['difference']:+z.1f}), "
+                f"AUC {SHORT[fidelity]}{', uncounted' * beside} ({line['auc_difference']:+z.3f})")
 
     return "; ".join(f"by {line['chosen_by']} " * (len(lines) > 1) + said(line)
                      for line in lines.to_dict("records") if pd.notna(line["against_config"]))

@@ -48,7 +48,7 @@ def said(worlds, frame):
     plain = [method.row for method in worlds.search.methods if method.method == "vanilla"]
     lines = lines[lines.row.isin([f"{row}+TFE" for row in plain]) & (lines.diverged == 0)]
     there = lines.groupby("row")[["dataset", "synthetic"]].apply(lambda part: part.drop_duplicates())
-    count = "; ".join(f"{row} on {len(part)}, {(~part.synthetic).sum()} of them real"
+    count = "; ".join(f"{row} on {len(part)}, {(~part.synthetic).sum()} of them of real recordings"
                       for row, part in there.groupby(level=0))
     words = (
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
