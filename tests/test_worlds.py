@@ -112,7 +112,7 @@ def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clear
         told = evidence.said(places, rows(gain, names=("toy", "gone")))
         assert "BIKE+TFE on 2, 0 of them of real recordings" in told and "So far" in told
         line, = (line for line in told.splitlines() if "| BIKE |" in line)
-        assert f"| by fidelity: {gain:+d}." in line and line.count(f", {word} on gone, toy<br>by recognition: ") == 1
+        assert f"| by fidelity: {gain:+d}." in line and line.count(f", {word} on gone (synthetic), toy (synthetic)<br>by recognition: ") == 1
     assert evidence.said(places, rows(5)[1:]) == ""
     frame = rows(5)
     frame.loc[frame.index[0], "value"] = np.nan  # a run of the plain head diverged: its comparisons tell nothing
@@ -121,7 +121,7 @@ def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clear
 
 def test_a_rise_of_fidelity_counts_where_recognition_does_not_fall():
     line = {"dataset": "a", "difference": 2.0, "holm": .01, "equal": False, "auc_difference": .1, "auc_holm": .01,
-            "auc_equal": False}
+            "auc_equal": False, "synthetic": False}
     lines = pd.DataFrame([line, line | {"dataset": "b", "holm": .5}, line | {"dataset": "c", "difference": -2.0}])
     assert evidence.over(lines).endswith(", higher on a and lower on c")
     assert evidence.over(lines, "auc_").endswith(", higher on a (uncounted: higher on b, c)")

@@ -310,14 +310,14 @@ def answered(verse, frame, others, split="test"):
             "<br>".join(f"{rival}: {_briefly(those)}" for rival, those in since.groupby("against", sort=False))])
     return "\n".join([
         f"Then every method drew {verse.configurations} configurations on the same videos, and the plain heads "
-        "more. Two rules chose on `val`: the highest mAP, and the highest AUC where mAP is within a point of the "
-        "best plain head's. "
+        "more. Two rules chose on `val`, the validation part: the highest mAP, and the highest AUC where mAP is "
+        "within a point of the best plain head's. "
         f"What they chose was judged on {len(verse.final_seeds)} fresh seeds of `{split}` "
         "([chapter 15](book/15_multiverse.ipynb)). "
         f"Beside the plain head of its search, what was chosen with TFE is higher in mAP {_where(beside)}; beside "
         f"what was searched without adversary, {_where(without)}. A rise of AUC counts where mAP is equal or higher. "
-        f"Without TFE, mAP and AUC are: "
-        f"{_means(lines, ['gated MIL', *plain])}.{_narrowed(ours, finals(verse, frame))}", "",
+        f"Without TFE, mAP and AUC are: {_means(lines, ['gated MIL', *plain])} (gated MIL pools segments by learnt "
+        f"weights).{_narrowed(ours, finals(verse, frame))}", "",
         *(f"| {' | '.join(cells)} |" for cells in table)])
 
 
@@ -326,7 +326,8 @@ def _narrowed(ours, alone):
     told = [f"{name} of {line['row']} by {line['chosen_by']} beside {line['against']} would be {was}"
             for at, line in ours.iterrows() for prefix, name in (("", "mAP"), ("auc_", "AUC"))
             if (was := verdict(alone.loc[at], prefix)) != verdict(line, prefix)]
-    return f" Holm's rule counts all rivals. Did those asked for afterwards not count, {'; '.join(told)}." if told else ""
+    return (" Holm's correction counts all rivals. Did those asked for afterwards not count, "
+            f"{'; '.join(told)}.") if told else ""
 
 
 def _where(lines):

@@ -75,7 +75,8 @@ def over(lines, prefix=""):
     kept = lines.apply(verdict, axis=1).isin(["equal", "higher"]) | (prefix == "")
     words = words.where(kept | (words != "higher"), "uncounted")
     each = lines.groupby(lines.dataset.map(choice.kind))[f"{prefix}difference"].mean()
-    on = {word: ", ".join(lines.dataset[words == word]) for word in ("higher", "lower", "uncounted")}
+    names = lines.dataset.mask(lines.synthetic.astype(bool), lines.dataset + " (synthetic)")
+    on = {word: ", ".join(names[words == word]) for word in ("higher", "lower", "uncounted")}
     clear = " and ".join(f"{word} on {on[word]}" for word in ("higher", "lower") if on[word])
     return (f"{choice.signed(each, 3 if prefix else 1)}, {clear or 'clear on none'}"
             + f" (uncounted: higher on {on['uncounted']})" * bool(on["uncounted"]))
