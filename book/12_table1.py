@@ -394,8 +394,8 @@ pd.concat([cited[~own], cited[own]])[
 # - TFE is compared with the head *trained on*: training alone moves both
 #   recognition and fidelity.
 # - By the AUC of leaving segments out BIKE's fidelity rises; by mass it
-#   falls at its own rate, and is not clear at one. That its mask is better than the attention it replaces is not
-#   shown.
+#   falls at its own rate, and is not clear at one. That its mask is better
+#   than the attention it replaces is not shown.
 # - The row from scratch changes start, depth and the loss below $D$ at
 #   once. A random start with $\mathcal L_S$ below $D$ stands in
 #   [chapter 14](14_table3.ipynb).

@@ -258,9 +258,8 @@ pd.DataFrame([{
 # %%
 beside = chosen[chosen.row == ours].set_index("dataset").groupby("rival")
 plain, twin = map(beside.get_group, ("BIKE", "itself at weight 0"))
-clear = twin.apply(verdicts.verdict, axis=1), twin.apply(
-    verdicts.verdict, axis=1, prefix="auc_")
-assert not pd.concat(clear).isin(["higher", "lower"]).any()
+heads = chosen[chosen.against.isin(["BIKE", "MSQNet"])]
+assert not elsewhere.apart(twin) and not elsewhere.apart(heads)
 final = pd.read_csv(RESULTS / "multiverse_final_summary.csv")
 gain = final[(final.method == ours) & (final.split == "test")
              & final.against.isin(plain.against + ", by recognition")
@@ -328,9 +327,11 @@ for name, part in chosen.assign(row=chosen.dataset + made_up).groupby(
 #
 # **What it says: elsewhere.** On the sets that are run, nothing that was chosen with
 # TFE is clearly apart from the plain head of its search. BIKE+TFE comes nearest on
-# charades-sim-2000 (synthetic). Most of its intervals hold the gain of `planted` too,
-# so that they do not rule it out either. MSQNet+TFE lies below plain MSQNet on planted
-# features, by single intervals.
+# charades-sim-2000 (synthetic). There the warm plain BIKE that was chosen by fidelity
+# passes it, by single intervals. Most of its intervals hold the gain of `planted` too,
+# so that they do not rule it out either. By single intervals,
+# MSQNet+TFE lies below plain MSQNet on planted features, and by one rule above it on
+# planted-short.
 #
 # Beside what was searched without adversary, BIKE+TFE recognises more in the mean
 # over kinds of sets, its interval above zero, and clearly on charades-sim-2000. AUC
@@ -340,13 +341,15 @@ for name, part in chosen.assign(row=chosen.dataset + made_up).groupby(
 #
 # On some sets BIKE+TFE lies above warm plain BIKE, on others below. Most of these
 # differences are between two plain heads: plain BIKE of the first search has them
-# too. So they speak of the rival, not of TFE. The rival's rate of 3e-2,
-# best on `planted`, pays on planted-rho9. It does not carry over to UTKinect, SFINGE
-# 3D and GRID, and on charades-sim-2000 the head breaks down. Over kinds of sets
+# too. So they speak of the rival, not of TFE. Its two choices have the rate 3e-2 and
+# differ in decay. Both pay on planted-rho9, and neither carries over to UTKinect,
+# SFINGE 3D and GRID. On charades-sim-2000 the one by recognition breaks down, and the
+# one by fidelity recognises best of all. Over kinds of sets
 # BIKE+TFE passes the warm plain BIKE that was chosen by fidelity in AUC, not clearly
-# in recognition. We foretold that nothing would be clearly higher beside it. That
-# failed where the rival is weak. Where AUC rises clearly, recognition is not equal or
-# higher: no rise counts.
+# in recognition. We foretold that BIKE+TFE would be clearly higher nowhere
+# beside it. That failed: in recognition on SFINGE 3D, GRID and charades-sim-2000, in
+# AUC on planted-rho0 and planted-rho9. There recognition is not equal or higher, so
+# that the rise of AUC does not count.
 #
 # At weight 0 BIKE+TFE is nowhere clearly apart from itself, in either measure. On
 # charades-sim-2000 it recognises less than itself at weight 0, and its AUC is lower:

@@ -72,7 +72,7 @@ def test_the_caption_of_a_table_says_what_each_reading_gives():
     assert "for as long: MSQNet's mAP is lower by 5.0 points" in said and "because" not in said
     assert all(f" {opening}: " in f" {said}" for *_, opening in answer.QUESTIONS.values())
     assert "without, each at the rate of its row, in mAP and AUC: MSQNet -5.0 [-" in said
-    assert "another depth), in mAP and AUC: MSQNet +0.0 [-0.0, +0.0] = and +0.000" in said
+    assert "-L_N below D in both, in mAP and AUC: MSQNet +0.0 [-0.0, +0.0] = and +0.000" in said
     assert answer.caption(table[table.row.isin(["BIKE", "MSQNet"])]) == ""
     assert answer.caption(table.assign(metric="accuracy")) == "" == answer.caption(table[table.seed < 2])
 

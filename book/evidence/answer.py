@@ -21,8 +21,8 @@ QUESTIONS = {
 # What a caption tells in numbers, and in how much else the two rows differ; no verdict hangs on it.
 IN_NUMBERS = {
     "With its adversary minus without, each at the rate of its row": QUESTIONS["the adversary"][:2],
-    "From scratch minus begun at a trained head, which has twice the epochs and a rate of its own, -L_N below D in "
-    "both (of BIKE another depth)": ("{}+TFE from scratch", "{}+TFE, -L_N below D")}
+    "From scratch minus begun at a trained head (which has twice the epochs, another rate and another depth), -L_N "
+    "below D in both": ("{}+TFE from scratch", "{}+TFE, -L_N below D")}
 # Column, name, unit and digits; differences below the margin count as none. Mass reads the same importance
 # of segments as the AUC does, another way: it decides nothing, and is told beside the answer.
 MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {

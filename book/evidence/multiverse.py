@@ -164,7 +164,8 @@ def pairs(lines, ours, without):
 def best_of(values):
     """The expected best of n of these values, drawn without repeats: a Series by n, from 1 to all.
 
-    What n tries find by chance: methods are to be compared at the same n.
+    What n tries find by chance: methods are to be compared at the same n. For up to a thousand values: of more,
+    a float cannot count the draws.
     """
     ordered = np.sort(np.asarray(values, float))
     many = len(ordered)

@@ -22,7 +22,7 @@ EQUAL = (f"\"=\": equal within {MARGINS['value']:g} point or {MARGINS['fidelity_
          "one-sided tests at 5 %. ")
 WORDS = ("\"Higher\", \"lower\": not equal, and the p value, corrected by Holm's rule over these questions and "
          "both measures, is below 0.05; an interval is of its line alone. ")
-TEN = "The rows with TFE and their controls with ten seeds: results/headline.md. "
+TEN = "results/headline.md has the rows with TFE and their controls with ten seeds. "
 COLLAPSED = "\"collapsed\": runs that answer every video alike. "
 FIDELITY = ("Fidelity: within-video AUC of the leave-one-segment-out read-out against the true "
             "intervals, chance 0.5. ")

@@ -55,10 +55,10 @@ def said(worlds, frame):
         f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, "
         "with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
         "recognition is equal or higher; others are told as uncounted.")
-    def by_rule(part, prefix=""):
-        rules = part.groupby("rival" if part.rival.nunique() > 1 else "against")
+
+    def by_rule(part, prefix=""):  # a rival's name ends in its rule, where that matters
         return "<br>".join(f"{name[len(part.against.iloc[0]) + 2:]}: {over(own, prefix)}".removeprefix(": ")
-                           for name, own in rules)
+                           for name, own in part.groupby("rival"))
 
     cells = [["chosen", "beside", "recognition", "AUC"], ["---"] * 4, *(
         [row, rival, by_rule(part), by_rule(part, "auc_")]
@@ -87,6 +87,12 @@ def alone(lines, prefix=""):
     low, high = (lines[f"{prefix}difference_{end}"] for end in ("low", "high"))
     above, below = (", ".join(lines.index[of]) or "no set" for of in (low > 0, high < 0))
     return f"above zero on {above}, below on {below}"
+
+
+def apart(lines):
+    """Whether any of these differences is clearly one, in recognition or AUC."""
+    return any(verdict(line, prefix) in ("higher", "lower")
+               for line in lines.to_dict("records") for prefix in ("", "auc_"))
 
 
 def surest(lines):
