@@ -150,7 +150,7 @@ def side_by_side(runs, split="test"):
     Verdicts are told beside; this shows whether a row that ends below another fell, or gained less.
     """
     wide = by_seed(runs, split)
-    cells = [["mean of each", *(f"{head}: {name}" for head in HEADS for _, name, *_ in _SHORT)],
+    cells = [["means, synthetic videos", *(f"{head}: {name}" for head in HEADS for _, name, *_ in _SHORT)],
              ["---"] * (1 + len(HEADS) * len(_SHORT))]
     cells += [[words, *(f"{wide[column][row.format(head)].mean():.{digits}f}" for head in HEADS
                         for column, _, digits in _SHORT)] for words, row in STAGES.items()]
