@@ -108,7 +108,7 @@ print(f"{len(again)} verdicts recomputed, where {files} result files lie;"
 # %%
 for low, high in ((0.4, 2.1), (-3.0, -0.2), (-1.0, 1.5)):
     print(f"[{low:+.1f}, {high:+.1f}] ->", rules.sign(low, high))
-assert rules.sign(0.4, 2.1, wanted=-1) == rules.REFUTED
+assert rules.sign(-3.0, -0.2) == rules.REFUTED
 for readings in (["confirmed", "refuted"], ["refuted", "refuted"],
                  ["refuted", "not reproduced here"]):
     print(" and ".join(readings), "->", rules.across(readings))

@@ -634,9 +634,9 @@ def test_a_run_that_answers_every_video_alike_is_counted(tmp_path, metric, score
 def committed():
     """Table 1 as committed, its summary, and `page(frame, lines)`, with all rows at one rate."""
     frame, lines = (pd.read_csv(paths.RESULTS / f"table1{suffix}.csv") for suffix in ("", "_summary"))
-    dataset = SimpleNamespace(name="planted", synthetic=True, metric="map", settings={})
-    return frame, lines, partial(report.page, "table1", dataset=dataset,
-                                 rates=dict.fromkeys(lines.row, 3e-6))
+    return frame, lines, partial(report.page, "table1", receipt={
+        "dataset": "planted", "synthetic": True, "settings": {}, "folds": 1,
+        "rates": dict.fromkeys(lines.row, 3e-6)})
 
 
 def test_collapsed_runs_stand_beside_their_row(committed):

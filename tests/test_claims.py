@@ -71,9 +71,9 @@ def test_a_reading_may_stand_in_a_table_of_its_own(tmp_path):
 
 
 def test_the_claimed_direction_counts(tmp_path):
-    folder = lines(tmp_path, a=(-3, -1))
-    assert rules.raises(folder, "toy", ["a"], wanted=-1)[0] == "confirmed"
-    assert rules.raises(folder, "toy", ["a"])[0] == "refuted"
+    line = pd.read_csv(lines(tmp_path, a=(-3, -1)) / "toy_summary.csv").iloc[0]
+    assert rules.judged(line, wanted=-1) == "confirmed"
+    assert rules.judged(line) == "refuted"
 
 
 def test_a_pair_of_rows(tmp_path):

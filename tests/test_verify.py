@@ -116,11 +116,13 @@ def test_a_run_of_another_processor_or_engine_may_lie_where_another_seed_would(h
         table.to_csv(here / "toy.csv", index=False)
 
 
-def test_the_figure_can_be_drawn_from_the_table_alone(here):
-    before = (here / "toy.png").read_bytes()
-    (here / "toy.png").write_bytes(b"")
-    assert [path.name for path in report.redraw((), here)] == ["toy.png"]
-    assert (here / "toy.png").read_bytes() == before
+def test_page_and_figure_can_be_made_of_the_table_alone(here):
+    files = here / "toy.md", here / "toy.png"
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.write_bytes(b"")
+    assert list(report.redraw((), here)) == list(files)
+    assert [path.read_bytes() for path in files] == before
 
 
 def test_what_else_was_measured_stands_beside_the_table(here):

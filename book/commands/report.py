@@ -1,4 +1,4 @@
-"""Draw the committed figures again, judge the claims, or make runs again and compare.
+"""Make the committed pages and figures again, judge the claims, or make runs again and compare.
 
     python -m book report --verify table1
 """
@@ -13,8 +13,8 @@ from tfe.errors import StudyError
 
 def arguments(parser):
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="default: all that are committed")
-    parser.add_argument("--figures", action="store_true", help="draw the figures again, and hero: the "
-                        "picture that opens the book")
+    parser.add_argument("--figures", action="store_true", help="make pages and figures again from "
+                        "their csv files, and hero: the picture that opens the book")
     parser.add_argument("--claims", action="store_true", help="judge the paper's claims again by the "
                         "committed results, into results/claims.csv")
     parser.add_argument("--verify", action="store_true", help="make one random run of each table again")
@@ -28,9 +28,9 @@ def run(options):
         named(name)
     if options.figures:
         for path in report.redraw(options.tables):
-            print(f"drew {path.name}")
+            print(f"made {path.name}")
         if not options.tables or "hero" in options.tables:
-            print(f"drew {hero.write().name}")
+            print(f"made {hero.write().name}")
     if options.claims:
         rows = theorems.claims() + claims.ledger()
         theorems.record(rows)

@@ -13,7 +13,7 @@ from scipy.special import comb
 
 from book.evidence.statistics import holm
 from book.evidence.summary import compared, corrected
-from book.evidence.verdicts import interval, verdict
+from book.evidence.verdicts import interval, uncounted, verdict
 from book.runs.multiverse import chosen, means, read, read_table
 from data.files.paths import BOOK, RESULTS
 
@@ -358,10 +358,9 @@ def _briefly(lines):
     def said(line):
         if line["diverged"]:
             return f"{line['diverged']} runs diverged"
-        recognition, fidelity = verdict(line), verdict(line, "auc_")
-        beside = fidelity == "higher" and recognition not in ("equal", "higher")
-        return (f"mAP {SHORT[recognition]} ({line['difference']:+z.1f}), "
-                f"AUC {SHORT[fidelity]}{', uncounted' * beside} ({line['auc_difference']:+z.3f})")
+        return (f"mAP {SHORT[verdict(line)]} ({line['difference']:+z.1f}), "
+                f"AUC {SHORT[verdict(line, 'auc_')]}{', uncounted' * uncounted(line)} "
+                f"({line['auc_difference']:+z.3f})")
 
     return "; ".join(f"by {line['chosen_by']} " * (len(lines) > 1) + said(line)
                      for line in lines.to_dict("records") if pd.notna(line["against_config"]))
@@ -429,9 +428,8 @@ def _sentence(line):
         return f"{begin}has no {line['against']} beside it, of which that rule chose nothing."
     if line["diverged"]:
         return f"{begin}is not judged against {line['against']}: {line['diverged']} of their runs diverged."
-    value, auc = verdict(line), verdict(line, "auc_")
     points, area = (interval(line, name, "+", digits).removesuffix(" =")
                     for name, digits in (("difference", 1), ("auc_difference", 3)))
-    but = ", where recognition is not equal" * (auc == "higher" and value not in ("equal", "higher"))
-    return (f"{begin}is {THAN[value]} {line['against']} in mAP ({points} points) and "
-            f"{THAN[auc]} it in AUC ({area}){but}; {line['seeds']} fresh seeds.")
+    but = ", where recognition is not equal" * uncounted(line)
+    return (f"{begin}is {THAN[verdict(line)]} {line['against']} in mAP ({points} points) and "
+            f"{THAN[verdict(line, 'auc_')]} it in AUC ({area}){but}; {line['seeds']} fresh seeds.")

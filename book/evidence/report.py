@@ -106,44 +106,47 @@ def measures(runs, splits):
     return pd.DataFrame(lines, columns=["row", "method", "split", "seed", "measure", "value"])
 
 
-def page(name, frame, lines, dataset, rates, folds=1):
+def page(name, frame, lines, receipt):
     """The table as a Markdown page, with a caption that says what was run and on what.
 
-    rates: `{row: learning rate}`, because a row that hardly trains looks like one that does no harm.
+    receipt: what `write` keeps beside the table. Its `rates`, of each row, are shown because a row that
+    hardly trains looks like one that does no harm.
     """
-    kind = "synthetic data" if dataset.synthetic else f"real data: {dataset.settings.get('source')}"
+    settings, folds = receipt["settings"], receipt["folds"]
+    kind = "synthetic data" if receipt["synthetic"] else f"real data: {settings.get('source')}"
     of_seeds = ("a 95% t interval over seeds, each on the test videos of its own fold"
                 f" ({folds} folds). " + SHARED * (frame.seed.nunique() > folds) if folds > 1 else
                 "a 95% t interval over seeds on these test videos; \"seeds and videos\": "
                 "widened by a bootstrap over the test videos. ")
     by_fold = frame.assign(seed=frame.seed % folds) if folds > 1 else frame  # as `batch.plan` deals them
-    unit = {"map": "mAP", "accuracy": "accuracy"}[dataset.metric]
+    unit = {"map": "mAP", "accuracy": "accuracy"}[frame.metric.iloc[0]]
     few = lines.seeds < statistics.FEWEST
     words = intervals(lines, f"{unit} (%)")
     shown = pd.concat([
         lines[["row", "split", "seeds"]],
-        lines.row.map(lambda row: f"{rates[row]:.0e}".replace("e-0", "e-")).rename("rate"), words.iloc[:, 0],
+        lines.row.map(lambda row: f"{receipt['rates'][row]:.0e}".replace("e-0", "e-")).rename("rate"), words.iloc[:, 0],
         lines.apply(interval, axis=1, name="video").rename("seeds and videos"),
         lines.against.fillna(""), words.iloc[:, 1:],
         lines.apply(_runaway, axis=1).rename("L_N runaway"),
         lines.apply(_collapsed, axis=1).rename("collapsed")], axis=1)
     shown = shown.loc[:, (shown != "").any()]
     caption = (
-        f"{name} on {dataset.name} ({kind}; {frame.encoder.iloc[0]} features, profile "
+        f"{name} on {receipt['dataset']} ({kind}; {frame.encoder.iloc[0]} features, profile "
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
         + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + _positions(frame) + (told := answer.caption(by_fold)) + WORDS * bool(told)
-        + TEN * ((name, dataset.name) == ("table1", "planted"))
+        + TEN * ((name, receipt["dataset"]) == ("table1", "planted"))
         + "None of these numbers stands beside the paper's: the data are others.")
     return f"{caption}\n\n{shown.to_markdown(index=False, disable_numparse=True)}\n"
 
 
 def _positions(frame):
     """What the position control reaches on each split, in a sentence; a mean over the runs' folds."""
-    known = frame.dropna(subset="position_auc").groupby("split", sort=False).position_auc.mean()
+    known = frame.reindex(columns=["split", "position_auc"]).dropna()  # older tables lack the column
+    known = known.groupby("split", sort=False).position_auc.mean()
     words = ", ".join(f"{auc:.3f} ({split})" for split, auc in known.items())
     return f"A prior that knows only where in a video actions lie has AUC {words}. " * bool(words)
 
@@ -166,8 +169,6 @@ def write(name, dataset, runs, splits, folder=LOCAL):
     if frame.empty:
         raise StudyError(f"{name}: no run finished, so there is no table")
     lines = summary(frame, runs)
-    folds = len({run.data for run in runs})
-    text = page(name, frame, lines, dataset, {run.row: run.settings.plan().lr for run in runs}, folds)
     saliency = strips(dataset, runs, frame.split.iloc[0])
     for suffix, each in ((".csv", frame), ("_summary.csv", lines), ("_strips.csv", saliency),
                          ("_measures.csv", measures(runs, splits))):
@@ -184,7 +185,9 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                "settings": {key: value for key, value in dataset.settings.items()
                             if key != "classes" or not is_closed(dataset)},
                "engine": finished["features"].get("engine"), "made_of": standing.made_of(runs),
-               **finished["receipt"]}
+               "rates": {run.row: run.settings.plan().lr for run in runs},
+               "folds": len({run.data for run in runs}), **finished["receipt"]}
+    text = page(name, frame, lines, receipt)
     write_text(folder / f"{name}.md", text)
     write_json(folder / f"{name}.json", receipt)
     return text
@@ -200,11 +203,12 @@ def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
 
 
 def redraw(tables=(), folder=RESULTS):
-    """Draw the named tables of `folder` that have a figure again, by default all; yield the files."""
+    """Make page and figure of the named tables of `folder`, by default of all, again; yield the files."""
     for path in sorted(folder.glob("*.png")):
         if not path.with_suffix(".json").is_file() or (tables and path.stem not in tables):
             continue
         receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-        draw(path.stem, pd.read_csv(path.with_suffix(".csv")), receipt["dataset"],
-             receipt["synthetic"], receipt["settings"], folder)
-        yield path
+        frame, lines = (pd.read_csv(folder / f"{path.stem}{suffix}.csv") for suffix in ("", "_summary"))
+        write_text(path.with_suffix(".md"), page(path.stem, frame, lines, receipt))
+        draw(path.stem, frame, receipt["dataset"], receipt["synthetic"], receipt["settings"], folder)
+        yield from (path.with_suffix(".md"), path)

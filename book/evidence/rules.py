@@ -18,7 +18,7 @@ from scipy.stats import spearmanr
 from book.evidence import statistics
 from book.evidence.recordings import SETS
 from book.evidence.summary import MARGINS
-from book.evidence.verdicts import verdict
+from book.evidence.verdicts import uncounted, verdict
 
 CONFIRMED, REFUTED, NARROWED = "confirmed", "refuted", "narrowed"
 DEPENDS, UNSEEN, UNTESTED = "depends on the reading", "not reproduced here", "not testable here"
@@ -43,13 +43,11 @@ def load(folder, name, part=""):
     return pd.read_csv(path)
 
 
-def sign(low, high, wanted=1):
-    """Of an interval: the claimed sign, the other, or neither."""
+def sign(low, high):
+    """Of an interval: the claimed sign, which is plus, the other, or neither."""
     if np.isnan(low):
         return UNTESTED
-    if wanted * low > 0 and wanted * high > 0:
-        return CONFIRMED
-    return REFUTED if wanted * low < 0 and wanted * high < 0 else UNSEEN
+    return CONFIRMED if low > 0 else REFUTED if high < 0 else UNSEEN
 
 
 def together(verdicts):
@@ -80,24 +78,24 @@ def judged(line, prefix="", wanted=1):
     return {1: CONFIRMED, -1: REFUTED}.get(signs.get(verdict(line, prefix)), UNSEEN)
 
 
-def compared(ours, other, wanted=1, digits=2, margin=None, tests=1):
+def compared(ours, other, digits=2, margin=None, tests=1):
     """The verdict on `ours` exceeding `other`, runs of the same seeds, and the difference in words.
 
     tests: of how many this is one. The interval in the words is of this one alone.
     """
     pair = statistics.paired(ours, other, margin=margin)
     equal, lost = bool(pair.get("equal")), pair["p"] < LEVEL <= pair["p"] * tests
-    found = UNSEEN if equal or lost else sign(pair["low"], pair["high"], wanted)
+    found = UNSEEN if equal or lost else sign(pair["low"], pair["high"])
     return found, (
         f"{pair['difference']:+.{digits}f} [{pair['low']:.{digits}f}, {pair['high']:.{digits}f}]" + ", equal" * equal
         + f", not after correction for {tests} tests" * (lost and not equal))
 
 
-def raises(folder, name, rows, prefix="", wanted=1, level=False):
-    """The claim that each of `rows` differs from its baseline in the wanted direction.
+def raises(folder, name, rows, prefix="", level=False):
+    """The claim that each of `rows` is above its baseline.
 
     Confirmed where all are, narrowed where some are, refuted where none is and one shows the contrary,
-    and not reproduced here where the seeds tell nothing apart. level: what is wanted counts only where the
+    and not reproduced here where the seeds tell nothing apart. level: a rise of AUC counts only where the
     metric is equal or higher.
     """
     lines = load(folder, name, "_summary").query("split == 'test'").set_index("row")
@@ -107,8 +105,8 @@ def raises(folder, name, rows, prefix="", wanted=1, level=False):
             raise LookupError(f"{name}_summary.csv has no row {row!r} on test")
         line = lines.loc[row]
         middle, low, high = (line[f"{prefix}difference{end}"] for end in ("", "_low", "_high"))
-        found = judged(line, prefix, wanted)
-        behind = level and found == CONFIRMED and verdict(line) not in ("equal", "higher")
+        found = judged(line, prefix)
+        behind = level and found == CONFIRMED and uncounted(line)
         verdicts.append(UNSEEN if behind else found)
         words.append(f"{row} {middle:+.3g} [{low:.3g}, {high:.3g}]"
                      + ", equal" * (line.get(f"{prefix}equal") in (True, 1))
@@ -137,11 +135,11 @@ def differences(folder, name, row, column="value", other=None):
     return (wide[row] - wide[other or against(folder, name, row)]).dropna()
 
 
-def exceed(folder, name, rows, column, digits=3, others=(), tests=1):
+def exceed(folder, name, rows, column, others=(), tests=1):
     """The claim that each of `rows` is above its baseline, or one of `others`, in a column or measure."""
     found = {row: differences(folder, name, row, column, other)
              for row, other in zip_longest(rows, others)}
-    judged_rows = {row: compared(each, 0 * each, digits=digits, margin=MARGINS.get(column), tests=tests * len(rows))
+    judged_rows = {row: compared(each, 0 * each, digits=3, margin=MARGINS.get(column), tests=tests * len(rows))
                    for row, each in found.items()}
     return together([each for each, _ in judged_rows.values()]), "; ".join(
         f"{row} {words}" for row, (_, words) in judged_rows.items())
@@ -188,13 +186,13 @@ def fall(table):
     return (wide.test - wide.shifted).rename("value").reset_index()
 
 
-def paired(folder, name, ours, other, wanted=1, tests=1):
+def paired(folder, name, ours, other, tests=1):
     """The claim that row `ours` exceeds row `other`, paired by seed."""
     runs = on_test(load(folder, name)).pivot_table(index="seed", columns="row", values="value")
     if not {ours, other} <= set(runs):
         raise LookupError(f"{name}.csv lacks {ours} or {other}")
     both = runs[[ours, other]].dropna()
-    found, words = compared(both[ours], both[other], wanted, margin=MARGINS["value"], tests=tests)
+    found, words = compared(both[ours], both[other], margin=MARGINS["value"], tests=tests)
     return found, f"{ours} minus {other}: {words}, {len(both)} seeds"
 
 

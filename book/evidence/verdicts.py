@@ -42,6 +42,11 @@ def verdict(line, prefix=""):
     return "no clear difference"
 
 
+def uncounted(line):
+    """Whether a line's clear rise of AUC does not count: recognition is neither equal nor higher there."""
+    return verdict(line, "auc_") == "higher" and verdict(line) not in ("equal", "higher")
+
+
 def intervals(lines, unit):
     """A summary's lines in words: values and paired differences, of the metric and of fidelity."""
     return pd.DataFrame([{

@@ -4,7 +4,7 @@ import pandas as pd
 
 from book.evidence import choice, multiverse
 from book.evidence.summary import corrected
-from book.evidence.verdicts import verdict
+from book.evidence.verdicts import uncounted, verdict
 
 
 def here(worlds, frame, head):
@@ -72,8 +72,8 @@ def over(lines, prefix=""):
     A rise of AUC counts where recognition is equal or higher; where it is not, it is told as uncounted.
     """
     words = lines.apply(verdict, axis=1, prefix=prefix)
-    kept = lines.apply(verdict, axis=1).isin(["equal", "higher"]) | (prefix == "")
-    words = words.where(kept | (words != "higher"), "uncounted")
+    if prefix:
+        words = words.mask(lines.apply(uncounted, axis=1), "uncounted")
     each = lines.groupby(lines.dataset.map(choice.kind))[f"{prefix}difference"].mean()
     names = lines.dataset.mask(lines.synthetic.astype(bool), lines.dataset + " (synthetic)")
     on = {word: ", ".join(names[words == word]) for word in ("higher", "lower", "uncounted")}
