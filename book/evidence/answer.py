@@ -26,8 +26,8 @@ IN_NUMBERS = {
 # Column, name, unit and digits; differences below the margin count as none. Mass reads the same importance
 # of segments as the AUC does, another way: it decides nothing, and is told beside the answer.
 MEASURES = {prefix: (*words, MARGINS.get(words[0])) for prefix, words in {
-    "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "AUC", 3),
-    "mass_": ("fidelity_mass", "fidelity by mass", "of mass", 3)}.items()}
+    "": ("value", "mAP", "points", 1), "auc_": ("fidelity_auc", "fidelity", "", 3),
+    "mass_": ("fidelity_mass", "fidelity by mass", "", 3)}.items()}
 DECIDING = "", "auc_"
 _SHORT = [(column, name.removeprefix("fidelity by ").replace("fidelity", "AUC"), digits)
           for column, name, _, digits, _ in MEASURES.values()]
@@ -106,10 +106,10 @@ def sentence(lines, question, prefix=""):
 IS = {"higher": "is higher by {}", "lower": "is lower by {}", "equal": "is equal within {}"}
 
 
-def _differs(line, prefix, unit=None):
-    """How one head's measure differs: "is lower by 7.9 points"; `unit`: another unit."""
-    _, _, usual, digits, margin = MEASURES[prefix]
-    unit, found = usual if unit is None else unit, verdict(line, prefix)
+def _differs(line, prefix):
+    """How one head's measure differs: "is lower by 7.9 points"."""
+    _, _, unit, digits, margin = MEASURES[prefix]
+    found = verdict(line, prefix)
     if found == "equal":
         size = f"{margin or 0:g} {unit if margin != 1 else 'point'}"
     else:
@@ -178,8 +178,7 @@ def of_heads(lines, measure, prefix=""):
 
     One word for both where they agree: "mAP is equal within 1 point on both heads".
     """
-    differs = {line["head"]: _differs(line, prefix, None if prefix == "" else "")
-               for line in lines.to_dict("records")}
+    differs = {line["head"]: _differs(line, prefix) for line in lines.to_dict("records")}
     if len(set(differs.values())) == 1 < len(differs):
         return f"{measure} {differs.popitem()[1]} on both heads"
     return ", ".join(f"{head}'s {measure * (not n)} {words}".replace("  ", " ")
@@ -217,8 +216,7 @@ def at_one_rate(rate, alike=None, split="test"):
 
     rate, alike: as of `paragraph`.
     """
-    names = [f"{head}+TFE" for head in HEADS]
-    lines = rate[(rate.split == split) & rate.row.isin(names)]
+    lines = rate[(rate.split == split) & rate.row.isin([f"{head}+TFE" for head in HEADS])]
     lines = lines.assign(head=lines.row.str.removesuffix("+TFE"))
     if alike is None:
         return lines
@@ -238,9 +236,9 @@ def caption(runs):
     return "".join(f"{each} " for each in [*told, *(kept(runs, lines) + in_numbers(runs) if told else [])])
 
 
-def in_numbers(runs, split="test"):
+def in_numbers(runs):
     """The differences of `IN_NUMBERS`, a sentence each: mAP and AUC of each head, intervals of themselves alone."""
-    wide = by_seed(runs, split)
+    wide = by_seed(runs, "test")
 
     def of_head(head, rows):
         line = differences(wide, *(row.format(head) for row in rows))

@@ -194,10 +194,10 @@ def advice(found, seconds):
     if not found or any(of.empty for of in found.values()):
         return "no advice: fewer than two kinds of sets have three methods by every measure that decides"
     close, every = _near_all(found)
-    use = _cheapest(every, seconds) if every else None
     if not every:
         return "none is near the first by all: use " + "; ".join(
             _for(title, found[title], rows, seconds) for title, rows in close.items())
+    use = _cheapest(every, seconds)
     others = ", ".join(row for row in every if row != use)
     hidden = [f" (by {title}, {'; '.join(notes)})" for title, of in found.items() if (notes := _notes(use, of))]
     return f"use {use}, {seconds.get(use, np.nan):.0f} s a fit: " + (

@@ -14,10 +14,7 @@ from book.evidence.rules import CONFIRMED, NARROWED, REFUTED, RULES, UNSEEN, UNT
 from data.files.paths import RESULTS
 from data.files.reading import yaml_object
 
-# What would come nearest: the benchmark's videos as a folder, with the small heads; and where the
-# printed rows stand.
-COMMANDS = {1: "make reproduce-table1 DATA=DIR", 2: "make reproduce-table2 DATA=DIR",
-            3: "make reproduce-table3 DATA=DIR"}
+# Where the printed rows stand, by table.
 PRINTED = {1: "12_table1, The literature rows of the paper's Table 1",
            2: "13_table2, The literature rows of the paper's Table 2", 3: "14_table3, The printed rows"}
 
@@ -31,8 +28,8 @@ def printed(folder):
         yield {"id": f"table{cell.table}-{cell.method}-{cell.dataset}".lower().replace(" ", "-"),
                "where": f"Table {cell.table}", "verdict": UNTESTED,
                "claim": f"{cell.method} reaches {cell.value} on {cell.dataset}",
-               "evidence": f"{PRINTED[cell.table]}: not run: needs the videos of {cell.dataset} and "
-                           f"the full-size head; the small heads on them: {COMMANDS[cell.table]}"}
+               "evidence": f"{PRINTED[cell.table]}: not run: needs the videos of {cell.dataset} and the full-size "
+                           f"head; the small heads on them: make reproduce-table{cell.table} DATA=DIR"}
 
 
 def costs(folder):
@@ -65,8 +62,7 @@ def reading(folder, given):
 
     "" where a rule is given no table, or names the readings itself.
     """
-    named = {given.get(key) for key in ("row", "ours", "other")} | {*given.get("rows", [])}
-    named = named - {None}
+    named = {*map(given.get, ("row", "ours", "other")), *given.get("rows", [])} - {None}
     itself = "heads" in given or "more" in given and not named
     if itself or not (folder / f"{given.get('name')}.csv").is_file():
         return ""

@@ -88,8 +88,7 @@ def mark(name, synthetic=False):
 
 def marked(frame):
     """The rows with sets so named."""
-    made = _synthetic(frame)
-    return frame.assign(dataset=[mark(*each) for each in zip(frame.dataset, made)])
+    return frame.assign(dataset=[mark(*each) for each in zip(frame.dataset, _synthetic(frame))])
 
 
 def _synthetic(frame):
@@ -134,7 +133,7 @@ def cells(frame, measure="value", readout="leave_one_out"):
     How many seeds a set has is told by its method that has most.
     """
     return _by_cell(frame, measure, readout, lambda values, seeds: (
-        _by_unit(values).mean() if values.notna().sum() == seeds else np.nan)).astype(float)
+        values.groupby(level=0).mean().mean() if values.notna().sum() == seeds else np.nan)).astype(float)
 
 
 def intervals(frame, measure="value", readout="leave_one_out"):
@@ -149,10 +148,6 @@ def _by_cell(frame, measure, readout, of):
     found = {cell: of(part.set_index("unit")[measure], seeds[cell[0]])
              for cell, part in runs(frame, measure, readout).groupby(["dataset", "row"])}
     return pd.DataFrame({row: {name: found.get((name, row)) for name in names} for row in rows}, names, rows)
-
-
-def _by_unit(values):
-    return values.groupby(level=0).mean()
 
 
 def panels(frame, readouts=tuple(READ)):
@@ -245,26 +240,24 @@ def trusted(frame):
     for row, part in cell.groupby("row", sort=False):
         auc, aopcr = (part[judge].droplevel("row").unstack() for judge in ("auc", "aopcr"))
         same = choice.places(auc).idxmin(axis=1) == choice.places(aopcr).idxmin(axis=1)
-        lines.append({"row": row, **_over(auc, "by_intervals", "margin"),
-                      **_over(aopcr, "by_head", "head_margin"), "agree": float(same.mean())})
-        lines[-1]["clear"] = lines[-1].pop("margin_low") > 5e-4  # not by the last digit shown
-        lines[-1].pop("head_margin_low")
+        (first, margin, low), (by_head, head_margin, _) = _over(auc), _over(aopcr)
+        lines.append((row, first, margin, low > 5e-4,  # not by the last digit shown
+                      by_head, head_margin, float(same.mean())))
     return pd.DataFrame(lines, columns=["row", "by_intervals", "margin", "clear", "by_head", "head_margin",
                                         "agree"])
 
 
-def _over(wide, best, margin):
-    """The best read-out by its mean rank, equal ones by their mean, and its mean less the second's, in words."""
+def _over(wide):
+    """The best read-out by its mean rank, equal ones by their mean; its lead on the second, in words; its low end."""
     means = choice.kinds(wide)
     order = pd.DataFrame({"rank": choice.places(wide).mean(), "mean": -means.mean()})
     first, *others = order.sort_values(["rank", "mean"], kind="stable").index
     if not others:
-        return {best: first, margin: "", f"{margin}_low": np.nan}
+        return first, "", np.nan
     over = (means[first] - means[others[0]]).dropna()
     if len(over) and over.abs().max() < 5e-4:  # two names of one thing, as in mean pooling
-        return {best: f"{first} or {others[0]}", margin: "equal", f"{margin}_low": np.nan}
-    return {best: first, margin: f"{choice.signed(over)} over {others[0]}",
-            f"{margin}_low": statistics.mean_interval(over)[1] if len(over) else np.nan}
+        return f"{first} or {others[0]}", "equal", np.nan
+    return first, f"{choice.signed(over)} over {others[0]}", statistics.mean_interval(over)[1] if len(over) else np.nan
 
 
 def told(frame):
@@ -469,7 +462,7 @@ def _in_words(values, seeds, measure):
         return f"{lost} of {len(values)} diverged"
     if (there := values.dropna()).empty:
         return ""
-    middle, *ends = statistics.mean_interval(_by_unit(there))
+    middle, *ends = statistics.mean_interval(there.groupby(level=0).mean())  # a fold, or a seed, once
     if measure != "aopcr":  # all others begin at 0 and end
         ends = np.clip(ends, 0, 100 if measure == "value" else 1)
     line = dict(zip(("mean", "mean_low", "mean_high"), (middle, *ends)))

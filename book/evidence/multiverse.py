@@ -64,13 +64,10 @@ def shares(lines):
     for method, group in lines.groupby("method", sort=False):
         for name, chosen in (("all", group.printed | True), ("printed", group.printed),
                              ("printed, warm, two phases", strict[group.index])):
-            gains = group.loc[chosen, [f"gain_{measure}" for measure in MEASURES]].dropna()
+            gains = group.loc[chosen, [f"gain_{one}" for one in MEASURES]].dropna().set_axis(list(MEASURES), axis=1)
             if len(gains):
                 found.append({"method": method, "readings": name, "configurations": len(gains),
-                              **{f"median_{measure}": gains[f"gain_{measure}"].median()
-                                 for measure in MEASURES},
-                              **{f"gaining_{measure}": (gains[f"gain_{measure}"] > 0).mean()
-                                 for measure in MEASURES}})
+                              **gains.median().add_prefix("median_"), **(gains > 0).mean().add_prefix("gaining_")})
     return pd.DataFrame(found)
 
 
@@ -151,9 +148,9 @@ def pairs(lines, ours, without):
     They share all axes but who trains below D, which is drawn for each; a few were drawn again, by one of
     them. Returns a line a measure: `pairs`, their `median`, the share `above` zero, and `p`, of the sign test.
     """
-    wide = {measure: lines.pivot(index="config", columns="method", values=measure) for measure in MEASURES}
     found = {}
-    for measure, both in wide.items():
+    for measure in MEASURES:
+        both = lines.pivot(index="config", columns="method", values=measure)
         each = (both[ours] - both[without]).dropna()
         above, told = int((each > 0).sum()), int((each != 0).sum())
         found[measure] = {"pairs": len(each), "median": each.median(), "above": (each > 0).mean(),
@@ -219,22 +216,20 @@ def held(verse, by_row, runs):
     without adversary against the plain head: whatever the same rule chose of them. Other rows have no
     rival. `diverged`: runs of the row and of its rival that did.
     """
-    rules, lines = {}, []
+    rules = {}
     for row, choices in by_row.items():
         for (rule, config), split in product(choices.items(), runs.split.unique()):
             for rival in _rivals(verse, row) or [None]:
                 other = by_row.get(rival, {}).get(rule)
                 rules.setdefault((row, config, rival, other, split), []).append(rule)
-    for (row, config, rival, other, split), named in rules.items():
-        mine, theirs = _cell(runs, row, config, split), _cell(runs, rival, other, split)
-        lines.append({"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
-                      "against_config": other, "split": split, **_beside(mine, theirs)})
-    return pd.DataFrame(lines)
+    return pd.DataFrame([_beside(named, *choice, runs, runs) for choice, named in rules.items()])
 
 
-def _beside(mine, theirs):
-    """The runs of a cell beside those of its rival."""
-    return {"metric": "map", "seeds": len(mine),
+def _beside(named, row, config, rival, other, split, runs, of_rival):
+    """What `named` rules chose of a row, beside what they chose of its rival; runs, of_rival: those of either."""
+    mine, theirs = _cell(runs, row, config, split), _cell(of_rival, rival, other, split)
+    return {"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
+            "against_config": other, "split": split, "metric": "map", "seeds": len(mine),
             "diverged": int(mine.value.isna().sum() + theirs.value.isna().sum()), **compared(mine, theirs)}
 
 
@@ -282,9 +277,7 @@ def held_across(row, ours, mine, rival, theirs, runs, splits):
     pairs = {}
     for rule in (rule for rule in RULES if rule in theirs and rule in ours):
         pairs.setdefault((ours[rule], theirs[rule]), []).append(rule)
-    return [{"chosen_by": " and ".join(named), "row": row, "config": config, "against": rival,
-             "against_config": other, "split": split,
-             **_beside(_cell(mine, row, config, split), _cell(runs, rival, other, split))}
+    return [_beside(named, row, config, rival, other, split, mine, runs)
             for (config, other), named in pairs.items() for split in splits]
 
 
@@ -370,14 +363,13 @@ def as_table(verse, frame, others):
     """The last stage in the form of other tables: `(its runs, its summary)`, for the rules of the ledger.
 
     A row is a method and the rule that chose of it, held against what that rule chose of the plain head of its
-    backbone; the summary has a row a rival of `further` too. Both are empty until the stage is complete.
+    backbone; the summary has a row a rival of `others` too. Both are empty until the stage is complete.
     """
     lines, more = last_stage(verse, frame, others)
     if lines.empty:
         return lines, lines
     plain = [method.row for method in verse.methods if method.method == "vanilla"]
-    lines = lines[lines.against.isna() | lines.against.isin(plain)]
-    lines = _by_rule(lines)
+    lines = _by_rule(lines[lines.against.isna() | lines.against.isin(plain)])
     picked = lines[["method", "config", "rule"]].drop_duplicates()
     runs = picked.merge(frame[frame.stage == "final"], on=["method", "config"])
     runs, lines, more = (table.assign(row=table.method + ", by " + table.rule) if len(table) else table

@@ -120,7 +120,6 @@ def page(name, frame, lines, receipt):
                 "widened by a bootstrap over the test videos. ")
     by_fold = frame.assign(seed=frame.seed % folds) if folds > 1 else frame  # as `batch.plan` deals them
     unit = {"map": "mAP", "accuracy": "accuracy"}[frame.metric.iloc[0]]
-    few = lines.seeds < statistics.FEWEST
     words = intervals(lines, f"{unit} (%)")
     shown = pd.concat([
         lines[["row", "split", "seeds"]],
@@ -135,7 +134,7 @@ def page(name, frame, lines, receipt):
         f"{frame.profile.iloc[0]}, {frame.seed.nunique()} seeds, {frame.device.iloc[0]}). "
         f"{unit} with {of_seeds}\"difference\": to the row in \"against\", paired by seed. "
         + EQUAL * bool(lines.filter(regex="equal$").eq(True).any(axis=None))
-        + FEW * bool(few.any()) + COLLAPSED * ("collapsed" in shown)
+        + FEW * bool((lines.seeds < statistics.FEWEST).any()) + COLLAPSED * ("collapsed" in shown)
         + FIDELITY * bool(frame.fidelity_auc.notna().any())
         + _positions(frame) + (told := answer.caption(by_fold)) + WORDS * bool(told)
         + TEN * ((name, receipt["dataset"]) == ("table1", "planted"))
@@ -175,8 +174,6 @@ def write(name, dataset, runs, splits, folder=LOCAL):
         write_csv(folder / f"{name}{suffix}", each, float_format="%.6g")
     if len(found := people.by_person(dataset, runs, frame.split.iloc[0])):
         write_csv(folder / f"{name}{PEOPLE}", found, float_format="%.6g")
-    draw(name, pd.read_csv(folder / f"{name}.csv"), dataset.name, dataset.synthetic,
-         dataset.settings, folder)
     finished = next(run.metrics for run in runs if run.metrics)
     made = dataset.folder / "receipt.json"
     receipt = {"dataset": dataset.name, "dataset_key": dataset.key,
@@ -188,17 +185,18 @@ def write(name, dataset, runs, splits, folder=LOCAL):
                "rates": {run.row: run.settings.plan().lr for run in runs},
                "folds": len({run.data for run in runs}), **finished["receipt"]}
     text = page(name, frame, lines, receipt)
+    draw(name, pd.read_csv(folder / f"{name}.csv"), receipt, folder)
     write_text(folder / f"{name}.md", text)
     write_json(folder / f"{name}.json", receipt)
     return text
 
 
-def draw(name, frame, dataset, synthetic, settings, folder=LOCAL):
-    """The figure of a table, from its csv and what its dataset says of itself."""
+def draw(name, frame, receipt, folder):
+    """The figure of a table, from its csv and its receipt."""
     plots.style()
     notes = ["simulated features"] * (frame.encoder.iloc[0] == "simulated")
-    notes += ["supervised scores"] * (", supervised" in settings.get("source", ""))
-    fig = plots.points(frame, ", ".join([dataset, *notes]), synthetic)
+    notes += ["supervised scores"] * (", supervised" in receipt["settings"].get("source", ""))
+    fig = plots.points(frame, ", ".join([receipt["dataset"], *notes]), receipt["synthetic"])
     plots.save(fig, folder / f"{name}.png")
 
 
@@ -210,5 +208,5 @@ def redraw(tables=(), folder=RESULTS):
         receipt = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         frame, lines = (pd.read_csv(folder / f"{path.stem}{suffix}.csv") for suffix in ("", "_summary"))
         write_text(path.with_suffix(".md"), page(path.stem, frame, lines, receipt))
-        draw(path.stem, frame, receipt["dataset"], receipt["synthetic"], receipt["settings"], folder)
+        draw(path.stem, frame, receipt, folder)
         yield from (path.with_suffix(".md"), path)

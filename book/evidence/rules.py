@@ -137,12 +137,11 @@ def differences(folder, name, row, column="value", other=None):
 
 def exceed(folder, name, rows, column, others=(), tests=1):
     """The claim that each of `rows` is above its baseline, or one of `others`, in a column or measure."""
-    found = {row: differences(folder, name, row, column, other)
+    found = {row: compared(lead := differences(folder, name, row, column, other), 0 * lead, digits=3,
+                           margin=MARGINS.get(column), tests=tests * len(rows))
              for row, other in zip_longest(rows, others)}
-    judged_rows = {row: compared(each, 0 * each, digits=3, margin=MARGINS.get(column), tests=tests * len(rows))
-                   for row, each in found.items()}
-    return together([each for each, _ in judged_rows.values()]), "; ".join(
-        f"{row} {words}" for row, (_, words) in judged_rows.items())
+    return together([each for each, _ in found.values()]), "; ".join(
+        f"{row} {words}" for row, (_, words) in found.items())
 
 
 def larger_gain(first, second, tests=1):

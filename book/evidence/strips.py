@@ -12,10 +12,10 @@ from tfe.errors import StudyError
 COLUMNS = ["video_id", "auc_of_choice", "row", "segment", "truth", "attention", "leave_one_out"]
 
 
-def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
+def strips(dataset, runs, split):
     """Saliency along a few videos: one line a video, row and segment; first seed of each row.
 
-    The videos are chosen by rule, not by eye: those at `quantiles` of the within-video AUC of the
+    The videos are chosen by rule, not by eye: those at 1/6, 3/6 and 5/6 of the within-video AUC of the
     first vanilla row's leave-one-out read-out; without true intervals, of its mean score of the true
     classes, and `truth` and `auc_of_choice` are nan. Empty where there is nothing to tell apart.
     Oracles are left out: they see the segments rearranged.
@@ -39,7 +39,7 @@ def strips(dataset, runs, split, quantiles=(1 / 6, 3 / 6, 5 / 6)):
     order = np.argsort(choice, kind="stable")[:np.isfinite(choice).sum()]  # nan sorts last
     if not len(order):  # as where every segment of every window shows some action
         return pd.DataFrame(columns=COLUMNS)
-    chosen = dict.fromkeys(order[int(q * len(order))] for q in quantiles)
+    chosen = dict.fromkeys(order[int(q * len(order))] for q in (1 / 6, 3 / 6, 5 / 6))
     return pd.DataFrame([
         {"video_id": ids[n], "auc_of_choice": auc[n], "row": row, "segment": t,
          "truth": truth[n, t] + 0, "attention": each["attention"][n, t],

@@ -76,14 +76,11 @@ def bar(runs, ours, others, margin):
     """
     wide = runs.pivot_table(index="seed", columns="row", values=["fidelity_auc", "value"])
     lines = []
-    for other in others:
-        if other not in wide["value"]:
-            continue
+    for other in [row for row in others if row in wide["value"]]:
         auc, value = (statistics.paired(*wide[name][[ours, other]].dropna().T.to_numpy())
                       for name in ("fidelity_auc", "value"))
         ends = {f"{prefix}difference{end}": found[key]
                 for prefix, found in (("auc_", auc), ("", value))
                 for end, key in (("", "difference"), ("_low", "low"), ("_high", "high"))}
-        lines.append({"against": other} | ends
-                     | {"met": bool(auc["low"] > 0 and value["low"] > -margin)})
+        lines.append({"against": other, **ends, "met": bool(auc["low"] > 0 and value["low"] > -margin)})
     return pd.DataFrame(lines)

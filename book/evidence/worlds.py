@@ -112,7 +112,7 @@ def _by_fold(runs):
 
 def _held(worlds, head, runs):
     """The choices of a head beside their rivals of the same search, and of others."""
-    mine = {method.row: worlds.chosen[method.row] for method in worlds.search.methods
+    mine = {method.row: worlds.rows[method.row][2] for method in worlds.search.methods
             if method.backbone == head}
     lines = [multiverse.held(worlds.search, mine, runs)]
     for rival in worlds.also:

@@ -260,12 +260,11 @@ def _refuse_unsplit(board, name, splits):
 
 def _unable(board, method):
     """Why a method cannot take the development sets, in words; None where it can."""
-    reason = None if installed(method) else (
-        f"it needs the package {method.needs}: `.venv/bin/python -m pip install {method.needs}`")
-    for name in board.development if reason is None else ():
-        for config in range(board.configurations):
-            reason = reason or _unfit(board, name, board.settings(method.row, config, 0)[0])
-    return reason
+    if not installed(method):
+        return f"it needs the package {method.needs}: `.venv/bin/python -m pip install {method.needs}`"
+    reasons = (_unfit(board, name, board.settings(method.row, config, 0)[0])
+               for name in board.development for config in range(board.configurations))
+    return next(filter(None, reasons), None)
 
 
 def _unfit(board, name, settings):

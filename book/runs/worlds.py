@@ -46,9 +46,8 @@ class Worlds(Places):
 
         Rivals go by their names.
         """
-        own, found = _chosen(self.of), {}
-        for method in self.search.methods:
-            found[method.row] = self.search, method, own[method.row]
+        own = _chosen(self.of)
+        found = {method.row: (self.search, method, own[method.row]) for method in self.search.methods}
         for name, other in self.also.items():
             (method,), (rules,) = _search(other).methods, _chosen(other).values()
             found[name] = _search(other), method, rules
@@ -57,11 +56,6 @@ class Worlds(Places):
     def turn(self, head):
         """When a head's fits come: by `heads`, those that are not named last."""
         return [*self.heads, head].index(head)
-
-    @property
-    def chosen(self):
-        """What the searches chose, `{row: {rule: configuration}}`."""
-        return {row: rules for row, (_, _, rules) in self.rows.items()}
 
 
 def _search(name):
