@@ -49,10 +49,11 @@ def passing(row, head, rule=None, printed=False):
     return (values > (plain[search().chosen[head][rule]] if rule else plain.max())).sum(), len(values)
 
 
-def warmer(row, axis):
-    """The points of mAP from a cold start to a warm one, other axes held."""
-    axes = next(method.axes for method in search().verse.methods if method.row == row)
-    effect = multiverse.effects(search().drawn[row], axes).set_index(["axis", "value"]).effect
+def warmer(row, axis, trained=False):
+    """The points of mAP from a cold start to a warm one, other axes held; trained: no layer stays as drawn."""
+    axes, drawn = next(method.axes for method in search().verse.methods if method.row == row), search().drawn[row]
+    drawn = drawn[(drawn.begins == "warm") | (drawn.get("below") != "nobody") | (not trained)]
+    effect = multiverse.effects(drawn, axes).set_index(["axis", "value"]).effect
     return effect[axis, "warm"] - effect[axis, "cold"]
 
 
@@ -129,6 +130,8 @@ CASES = {
             (found := beside("MSQNet+TFE", "MSQNet+TFE, no adversary", "shifted"))[1], -found[2]],
         "costs TFE {:.0f} points of `val` on MSQNet and {:.0f} on": lambda: [
             warmer("MSQNet+TFE", "start of MSQNet"), warmer("BIKE+TFE", "start")],
+        "{:.0f} and {:.0f} without the readings": lambda: [
+            warmer("MSQNet+TFE", "start of MSQNet", True), warmer("BIKE+TFE", "start", True)],
         "costs the plain heads {:.0f} and {:.0f}": lambda: [
             warmer("MSQNet", "start or layers"), warmer("BIKE", "start or blocks")],
         "{0.loss_n:.3f}, where an uninformed critic has {0.uninformed:.3f}": lambda: [picked("BIKE+TFE")],

@@ -40,6 +40,7 @@ def world(fits_apart):
 
 def test_what_was_chosen_is_trained_anew_with_every_seed_and_measured_on_test(world):
     folder, places, frame = world
+    assert json.loads((folder / "local" / "places.json").read_text())["chosen"] == CHOSEN
     assert set(map(tuple, frame[["method", "config", "seed", "split"]].values)) == {
         (row, config, seed, "test") for row, config in (("BIKE", 0), ("BIKE+TFE", 1), ("BIKE+TFE", 2))
         for seed in (0, 1)}

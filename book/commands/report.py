@@ -17,7 +17,8 @@ def arguments(parser):
                         "their csv files, and hero: the picture that opens the book")
     parser.add_argument("--claims", action="store_true", help="judge the paper's claims again by the "
                         "committed results, into results/claims.csv")
-    parser.add_argument("--verify", action="store_true", help="make one random run of each table again")
+    parser.add_argument("--verify", action="store_true", help="make one random run of each table again; not of "
+                        "those that sweep knobs or go over sets, as phase, worlds and peers do")
     parser.add_argument("--seed", type=int, help="chooses the runs (default: at random, and printed)")
 
 

@@ -129,7 +129,7 @@ def _publish_board(name, given):
 
 def _publish_worlds(places):
     """The rows so far of what a search chose, on the sets that were here; those of other sets stay."""
-    made = _made(places.table)
+    made, receipt = (_made(places.table, end) for end in (".csv", ".json"))
     frame, before = (worlds.read_table(folder / made.name) for folder in (LOCAL, RESULTS))
     mine = before.dataset.isin({*frame.dataset} & {*places.sets}) & before.method.isin(places.rows)
     _refuse_loss(made, frame, before[mine], ["dataset", "method", "config", "seed"])
@@ -137,7 +137,7 @@ def _publish_worlds(places):
     write_csv(RESULTS / made.name, both, float_format="%.6g")
     if places.table == "worlds":
         answer.write(ROOT / "README.md", "worlds", elsewhere.said(places, both))
-    return [RESULTS / made.name]
+    return [RESULTS / made.name, *_copied([receipt])]
 
 
 def _beside_others(lines, before, here, wanted):

@@ -52,8 +52,8 @@ def said(worlds, frame):
                       for row, part in there.groupby(level=0))
     words = (
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
-        f"([chapter 20](book/20_when.ipynb)). So far: {count}. Differences are means over kinds of sets, "
-        "with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
+        f"([chapter 20](book/20_when.ipynb)). So far: {count}; {_seeds(frame)}. Differences are means over kinds "
+        "of sets, with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
         "recognition is equal or higher; others are told as uncounted.")
 
     def by_rule(part, prefix=""):  # a rival's name ends in its rule, where that matters
@@ -64,6 +64,14 @@ def said(worlds, frame):
         [row, rival, by_rule(part), by_rule(part, "auc_")]
         for (row, rival), part in lines.groupby(["row", "against"]))]
     return "\n".join([words, "", *(f"| {' | '.join(line)} |" for line in cells)])
+
+
+def _seeds(frame):
+    """How many seeds sets have, in words: "5 seeds a set (gtea 6)"."""
+    counts = frame.groupby("dataset", sort=False).seed.nunique()
+    usual = counts.mode()[0]
+    others = ", ".join(f"{name} {count}" for name, count in counts[counts != usual].items())
+    return f"{usual} seeds a set" + f" ({others})" * bool(others)
 
 
 def over(lines, prefix=""):

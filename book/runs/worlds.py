@@ -8,10 +8,10 @@ import pandas as pd
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from book.runs import fits, multiverse
+from book.runs import fits, multiverse, provenance
 from book.runs.search import Places, Set, here, how
 from data.common import pool
-from data.files.paths import BOOK, LOCAL, RESULTS, write_csv
+from data.files.paths import BOOK, LOCAL, RESULTS, write_csv, write_json
 from data.files.reading import json_object
 from data.files.schema import STRICT, Name, Seeds, Text, checked, read_yaml
 from tfe.errors import StudyError
@@ -80,7 +80,8 @@ def run(worlds, workers=None):
     """Fit what has not been, set by set, and return the rows as a frame.
 
     Rows go to `results/local/` as they come; those committed in `results/` count as done while their key
-    holds. A set that is not here is named and left out; a fit that breaks is a row that says why.
+    holds. A set that is not here is named and left out; a fit that breaks is a row that says why. The receipt
+    says what was chosen and by which plan, and where fits were made last; each row names its own device.
     """
     lines, waiting = [], {}
     path = LOCAL / f"{worlds.table}.csv"
@@ -104,6 +105,10 @@ def run(worlds, workers=None):
                 waiting[key] = (settings, begin, data, one.encoder)
     waiting = dict(sorted(waiting.items(), key=lambda job: worlds.turn(job[1][0].backbone)))
     print(f"{worlds.table}: {len(lines)} fits, {len(waiting)} to do", flush=True)
+    plan = RESULTS / "plan.md"
+    write_json(path.with_suffix(".json"), {
+        "chosen": {row: rules for row, (_, _, rules) in worlds.rows.items()}, "of": worlds.of, "also": worlds.also,
+        "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt("cpu", 1)})
 
     def write():
         table = [{"split": SPLIT, **line, **done[line["key"]]} for line in lines if line["key"] in done]
