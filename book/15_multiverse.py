@@ -197,10 +197,11 @@ for name, start in (("MSQNet", "start of MSQNet"), ("BIKE", "start")):
             ["axis", "value"]).effect[start]
         costs[row, which] = by["warm"] - by["cold"]
 Markdown("Nobody trains the layers below $D$ in " + " and in ".join(
-    f"{count} of {row}'s" for row, count in idle.items()) + " cold readings:"
-    " there random layers stay as drawn. A cold start costs " + "; ".join(
-    f"{row} {costs[row, 'all']:.1f} points of `val`, without those readings"
-    f" {costs[row, 'trained']:.1f}" for row in idle) + ".")
+    f"{count} of {row}'s" for row, count in idle.items())
+    + " cold readings: there random layers stay as drawn. A cold start"
+    " costs " + "; ".join(
+        f"{row} {costs[row, 'all']:.1f} points of `val`, without those"
+        f" readings {costs[row, 'trained']:.1f}" for row in idle) + ".")
 
 # %% [markdown]
 # ## What the adversary adds

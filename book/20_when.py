@@ -242,8 +242,9 @@ made = worlds.read_table(RESULTS / "worlds.csv")
 every = elsewhere.table(places, made)
 chosen = every[every.row.isin(["MSQNet+TFE", "BIKE+TFE"])]
 print(f"Holm's rule runs over {every.p.notna().sum()} lines a measure.")
-usual = made.groupby(["dataset", "method", "config"]).value.transform("median")
-for run in made.assign(usual=usual)[made.value < usual / 2].itertuples():
+cells = made.groupby(["dataset", "method", "config"]).value
+broken = made.assign(usual=cells.transform("median"))
+for run in broken[broken.value < broken.usual / 2].itertuples():
     print(f"{run.method} on {run.dataset}: seed {run.seed} ended at"
           f" {run.value:.1f}, the median of its seeds is {run.usual:.1f}.")
 for name, head in (("BIKE", "bike"), ("MSQNet", "msqnet")):
