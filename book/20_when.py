@@ -131,9 +131,9 @@ plots.show(fig, "phase-map", "mAP points (left, middle) and AUC (right)"
 # so that `snr` is how many standard deviations an action stands out in one
 # segment, and `rho` says how often the scene is the action's in training and
 # test. These two knobs are turned. Three more stand still here; two points of
-# each were planned and not run: `share`, the part of a video that its
-# actions fill; `k`, the budget of the mask; `videos`, the number of training
-# videos.
+# each were planned and not run: `share`, the part of a video that its actions fill
+# ([chapter 16](16_adversary.ipynb) turns it, for another question); `k`, the budget
+# of the mask; `videos`, the number of training videos.
 #
 # At every point a plain BIKE-style head is fitted. From where it ended, it is
 # trained on; TFE begins there, and so does TFE without its adversary. All four

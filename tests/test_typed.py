@@ -71,6 +71,17 @@ def beside(row, rival, split):
 
 
 @cache
+def planted():
+    """What heads reach on `test` where redundancy was planted in training, by share and row."""
+    return table("redundancy").query("split == 'test'").groupby(["share", "row"])[["value", "fidelity_auc"]].mean()
+
+
+def risen(share, ours="BIKE+TFE, weight 1", other="BIKE+TFE, weight 0"):
+    """By how much one row's mean AUC lies above another's, at a share."""
+    return planted().fidelity_auc[share, ours] - planted().fidelity_auc[share, other]
+
+
+@cache
 def heads():
     """What was measured of the heads of chapter 16."""
     return adversary.gathered(*map(table, ("adversary", "adversary_measures", "reliance")))
@@ -149,6 +160,12 @@ CASES = {
         "BIKE+TFE took {.seconds:.0f} seconds": lambda: [picked("BIKE+TFE")],
         "plain BIKE took {.seconds:.0f} for its": lambda: [picked("BIKE")]},
     "book/16_adversary.py": {
+        "at .75 it is {:.3f} more than at .08, equal": lambda: [risen(.75) - risen(.08)],
+        "are few it is {:.3f}, equal to nought as foretold, and at .25 it is {:.3f}": lambda: [
+            risen(.08), risen(.25)],
+        "weight 0 lies {:.2f}, {:.2f} and {:.2f} AUC below": lambda: [
+            -risen(share, "BIKE+TFE, weight 0", "BIKE") for share in (.08, .25, .75)],
+        "all heads are near {:.0f} mAP": lambda: [planted().value[.75].mean()],
         **dict.fromkeys(["lies {:.3f} above weight 0", "$D$ lies {:.3f} below", "above weight 0, by {:.3f}"],
                         lambda: [-to_control("BIKE+TFE, weight 0")["difference"]]),
         "from {:.2f} to {:.2f} at weight 3, to {:.2f} with the ally, to {:.2f} with": lambda: [
