@@ -116,6 +116,9 @@ def test_the_readme_says_how_far_choices_lie_apart_on_other_sets_and_where_clear
         assert f"| by fidelity: {gain:+d}." in line and line.count(f", {word} on gone (synthetic), toy (synthetic)<br>by recognition: ") == 1
     assert evidence.said(places, rows(5)[1:]) == ""
     frame = rows(5)
+    frame.loc[0, "value"] = 10.
+    assert "One run of BIKE on toy broke down, at 10.0 where" in evidence.said(places, frame)
+    assert "broke down" not in evidence.said(places, rows(5))
     frame.loc[frame.index[0], "value"] = np.nan  # a run of the plain head diverged: its comparisons tell nothing
     assert "| BIKE |" not in evidence.said(places, frame)
 

@@ -54,7 +54,10 @@ def said(worlds, frame):
         f"What the search chose is trained anew on {len(worlds.sets)} other sets, and nothing is tuned there "
         f"([chapter 20](book/20_when.ipynb)). So far: {count}; {_seeds(frame)}. Differences are means over kinds "
         "of sets, with 95% intervals; a set is named where the two are clearly apart. A rise of AUC counts where "
-        "recognition is equal or higher; others are told as uncounted.")
+        "recognition is equal or higher; others are told as uncounted."
+        + "".join(f" One run of {run.method} on {run.dataset} broke down, at {run.value:.1f} where the median is "
+                  f"{run.usual:.1f}; it weighs on the means beside that rival."
+                  for run in broken(frame).itertuples()))
 
     def by_rule(part, prefix=""):  # a rival's name ends in its rule, where that matters
         return "<br>".join(f"{name[len(part.against.iloc[0]) + 2:]}: {over(own, prefix)}".removeprefix(": ")
@@ -64,6 +67,12 @@ def said(worlds, frame):
         [row, rival, by_rule(part), by_rule(part, "auc_")]
         for (row, rival), part in lines.groupby(["row", "against"]))]
     return "\n".join([words, "", *(f"| {' | '.join(line)} |" for line in cells)])
+
+
+def broken(frame):
+    """The runs that ended at less than half the median of their seeds, `usual`."""
+    usual = frame.groupby(["dataset", "method", "config"]).value.transform("median")
+    return frame.assign(usual=usual)[frame.value < usual / 2]
 
 
 def _seeds(frame):

@@ -81,7 +81,7 @@ def run(worlds, workers=None):
 
     Rows go to `results/local/` as they come; those committed in `results/` count as done while their key
     holds. A set that is not here is named and left out; a fit that breaks is a row that says why. The receipt
-    says what was chosen and by which plan, and where fits were made last; each row names its own device.
+    says what was chosen and by which plan, and where fits were begun last; each row names its own device.
     """
     lines, waiting = [], {}
     path = LOCAL / f"{worlds.table}.csv"
@@ -105,10 +105,11 @@ def run(worlds, workers=None):
                 waiting[key] = (settings, begin, data, one.encoder)
     waiting = dict(sorted(waiting.items(), key=lambda job: worlds.turn(job[1][0].backbone)))
     print(f"{worlds.table}: {len(lines)} fits, {len(waiting)} to do", flush=True)
-    plan = RESULTS / "plan.md"
-    write_json(path.with_suffix(".json"), {
-        "chosen": {row: rules for row, (_, _, rules) in worlds.rows.items()}, "of": worlds.of, "also": worlds.also,
-        "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt("cpu", 1)})
+    plan, receipt = RESULTS / "plan.md", path.with_suffix(".json")
+    if waiting or not receipt.is_file():
+        write_json(receipt, {
+            "chosen": {row: rules for row, (_, _, rules) in worlds.rows.items()}, "of": worlds.of, "also": worlds.also,
+            "plan": provenance.digest(plan) if plan.is_file() else None, **provenance.receipt("cpu", 1)})
 
     def write():
         table = [{"split": SPLIT, **line, **done[line["key"]]} for line in lines if line["key"] in done]
