@@ -224,22 +224,7 @@ by_head.assign(**{"share, to weight 0": pd.Series(told)}).fillna("")
 
 # %%
 planted = pd.read_csv(RESULTS / "redundancy.csv").query("split == @split")
-wide = planted.pivot(index=["share", "seed"], columns="row")
-weight = "BIKE+TFE, weight {}".format
-of = {name: wide[name][weight(1)] - wide[name][weight(0)]
-      for name in ("fidelity_auc", "value")}
-few, *_, many = shares = sorted(planted.share.unique())
-rises = {f"{share:g}": pd.DataFrame({
-    name: gain[share] for name, gain in of.items()}) for share in shares}
-rises[f"{many:g} minus {few:g}"] = rises[f"{many:g}"] - rises[f"{few:g}"]
-judged = {name: statistics.paired(
-    rise.fidelity_auc, 0 * rise.fidelity_auc, margin=.02)
-    for name, rise in rises.items()}
-pd.DataFrame({name: {
-    "AUC": "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one)
-    + " =" * one["equal"], "p, corrected": f"{min(1, 4 * one['p']):.2g}",
-    "mAP": f"{rises[name].value.mean():+.1f}"}
-    for name, one in judged.items()}).T.rename_axis("share")
+adversary.by_share(planted, "BIKE+TFE, weight 1", "BIKE+TFE, weight 0")
 
 # %% [markdown]
 # No growth with redundancy was seen: at .75 the rise is .002 more than at .08. That is

@@ -55,6 +55,20 @@ def test_changes_are_paired_in_the_units_of_their_measures():
     assert said.value == "+3.0 [+2.8, +3.1] *" and said.auc.endswith("] *") and said.value_past_d.endswith("] =")
 
 
+def test_a_rise_is_told_at_each_share_and_between_the_ends():
+    """Where segments are many the AUC rises by .1 more than where they are few; there it is equal."""
+    draw = np.random.default_rng(0)
+    runs = pd.DataFrame([
+        {"share": share, "seed": seed, "row": row, "value": 50. + 2 * (row == "on"),
+         "fidelity_auc": .7 + rise * (row == "on") + .002 * draw.normal()}
+        for share, rise in ((.75, .1), (.25, .05), (.1, 0)) for seed in range(10) for row in ("on", "off")])
+    found = adversary.by_share(runs, "on", "off")
+    assert found.index.tolist() == ["0.1", "0.25", "0.75", "0.75 minus 0.1"]
+    assert found.AUC["0.1"].endswith("] =") and found.mAP.tolist() == ["+2.0", "+2.0", "+2.0", "+0.0"]
+    assert [round(float(words.split()[0]), 2) for words in found.AUC[1:]] == [.05, .1, .1]
+    assert float(found["p, corrected"]["0.75"]) < 1e-6
+
+
 def test_leave_one_out_is_a_share_of_the_best_other_read_out_of_its_run():
     """Random and true orders have no AOPCR; another split is not asked."""
     names = ["leave_one_out", "single", "gradients", "oracle"]

@@ -46,6 +46,27 @@ def ordered(asked, split="test"):
     return pd.DataFrame({"aopcr": first, "other": other, "share": first / other, "alone": wide.auc.single})
 
 
+def by_share(runs, ours, other):
+    """By how much one row's AUC exceeds another's where redundancy was planted in training, in words.
+
+    runs: of one split, as in `results/redundancy.csv`. A line a `share`, and one of the largest's rise minus the
+    smallest's, paired by seed: mean and 95% t interval, "=" where equal within the margin, p after Bonferroni's
+    rule over all lines, and the mean difference of mAP.
+    """
+    wide = runs.pivot(index=["share", "seed"], columns="row", values=["fidelity_auc", "value"])
+    rise, points = (wide[name][ours] - wide[name][other] for name in ("fidelity_auc", "value"))
+    few, *_, many = shares = sorted(runs.share.unique())
+    lines = {f"{share:g}": (rise[share], points[share]) for share in shares}
+    lines[f"{many:g} minus {few:g}"] = rise[many] - rise[few], points[many] - points[few]
+    found = {}
+    for name, (auc, value) in lines.items():
+        one = statistics.paired(auc, 0 * auc, margin=MARGINS["fidelity_auc"])
+        found[name] = {
+            "AUC": "{difference:+.3f} [{low:+.3f}, {high:+.3f}]".format(**one) + " =" * one["equal"],
+            "p, corrected": f"{min(1, len(lines) * one['p']):.2g}", "mAP": f"{value.mean():+.1f}"}
+    return pd.DataFrame(found).T.rename_axis("share")
+
+
 def changes(table, against):
     """How each measure of each row differs from its baseline's, paired by seed: a line each.
 
