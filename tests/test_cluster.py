@@ -1,11 +1,15 @@
 """Runs as jobs through submitit's local executor: two at a time, one lost on purpose; and Slurm."""
 
+import pandas as pd
 import pytest
 import submitit
+import yaml
 from test_batch import GRID
+from test_multiverse import TINY
 
 from book.evidence import report
-from book.runs import batch, cluster
+from book.runs import array, batch, cluster, multiverse
+from data.common import pool
 from data.files.dataset import open_dataset
 from tfe import StudyError
 
@@ -80,3 +84,30 @@ def test_without_slurm_the_error_says_where_to_go(runs, tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no sbatch here, even where Slurm is installed
     with pytest.raises(StudyError, match="--slurm gpu: .*run it where sbatch is, or give"):
         batch.execute(runs, slurm="gpu")
+
+
+def test_a_search_as_jobs_has_the_rows_of_one_on_the_cores(toy, tmp_path, monkeypatch):
+    cold = TINY | {"methods": [TINY["methods"][0]], "configurations": 1, "final_seeds": [20]}  # no start is written
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump(cold))
+    monkeypatch.setattr(cluster, "LOCAL", tmp_path)
+    monkeypatch.setattr(multiverse, "DATA", toy.parent)
+    verse, tables = multiverse.read(path), []
+    for partition in ("local", None):
+        for name in ("LOCAL", "RESULTS"):
+            monkeypatch.setattr(multiverse, name, tmp_path / str(partition))
+        with array.as_jobs(partition):
+            tables.append(multiverse.run(verse, 2).drop(columns="seconds"))
+    pd.testing.assert_frame_equal(*tables)
+    assert len(tables[0]) == 3 and len(list((tmp_path / "jobs").rglob("*_result.pkl"))) == 3
+
+
+def test_of_a_search_lost_jobs_are_counted_when_the_others_are_there(monkeypatch):
+    usual = pool.over_cores
+    monkeypatch.setattr(cluster, "run", lambda function, items, what, **_: iter(
+        [(0, None, "node down"), (1, "one", None)]))
+    ended = []
+    with pytest.raises(StudyError, match=r"fits: 1 of 2 jobs were lost \(node down\): start again"), (
+            array.as_jobs("gpu")):
+        ended.extend(result for _, result in pool.over_cores(None, [0, 1], "fits", "fit"))
+    assert pool.over_cores is usual

@@ -17,7 +17,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from book.evidence import standing
-from book.runs import batch
+from book.runs import array, batch
 from data.files.adopt import fitting
 from data.files.dataset import open_dataset
 from data.files.paths import DATA, LOCAL, write_text
@@ -72,7 +72,8 @@ def run(options):
     for entry, other in (("sweep", run_sweep), ("axes", run_multiverse), ("of", run_worlds),
                          ("sets", run_board)):
         if entry in given:
-            return other(options)
+            with array.as_jobs(options.slurm):
+                return other(options)
     if options.config is not None:
         raise StudyError(f"--config is not for {options.file}, which draws no configurations: leave "
                          "it out")
@@ -162,7 +163,7 @@ def say_row(run, runs):
 
 def run_sweep(options):
     """A sweep of knobs: fit what has not been, and print means and differences at each point."""
-    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
+    _refuse(options, "data", "encoder", "seeds", "profile", "device", "config")
     from book.evidence import phase
 
     lines = phase.run(phase.read(options.file), options.workers)
@@ -171,7 +172,7 @@ def run_sweep(options):
 
 def run_multiverse(options):
     """A search over readings of the text: fit what has not been, and print its means on `val`."""
-    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm")
+    _refuse(options, "data", "encoder", "seeds", "profile", "device")
     from book.runs import multiverse
 
     verse = multiverse.read(options.file)
@@ -181,7 +182,7 @@ def run_multiverse(options):
 
 def run_worlds(options):
     """What a search chose, on other sets: fit what has not been, and hold it against its rivals there."""
-    _refuse(options, "data", "encoder", "seeds", "profile", "device", "slurm", "config")
+    _refuse(options, "data", "encoder", "seeds", "profile", "device", "config")
     from book.evidence import verdicts
     from book.evidence import worlds as evidence
     from book.runs import worlds
@@ -194,7 +195,7 @@ def run_worlds(options):
 
 def run_board(options):
     """A leaderboard: on the sets of its file, or on one of your own; `smoke` tries all of it."""
-    _refuse(options, "slurm", "config")
+    _refuse(options, "config")
     from book.evidence import leaderboard
     from book.runs import search
     from book.runs.multiverse import NOT_RUN
