@@ -16,6 +16,7 @@ from book import prose
 from book.evidence import adversary, answer, choice, frontier, multiverse, recordings, statistics, worlds
 from book.evidence.verdicts import verdict
 from book.runs import worlds as places
+from book.runs.batch import read as grid
 from book.runs.multiverse import chosen, means, read, read_table
 from data.files.paths import BOOK, RESULTS, ROOT
 
@@ -124,6 +125,19 @@ def tuned(row):
     return table("tune", "tune_edge").query("row == @row and split == 'val'").set_index("seed").value
 
 
+@cache
+def size(row):
+    """How many thousand parameters a row of `equal.yaml` trains, on the twelve classes of `planted`."""
+    point, = (point for point in grid(BOOK / "batches" / "equal.yaml").points() if point.row == row)
+    system = point.settings.build(12, 1280, "multilabel")
+    return sum(parameter.numel() for parameter in system.parameters()) / 1000
+
+
+def as_large(row):
+    """A row beside its rival, where plain heads have as many parameters."""
+    return table("equal_summary").query("split == 'test'").set_index("row").loc[row]
+
+
 def real(*sets):
     """The summaries of sets of real recordings, those of chapter 19 unless named."""
     lines = recordings.tables(sets={name: recordings.SETS[name] for name in sets or recordings.UNTUNED})
@@ -149,7 +163,14 @@ CASES = {
         "missed that point by {:.2f}": lambda: [
             1 - (tuned("BIKE trained on, 1.0e-2") - tuned("BIKE trained on, 3.0e-3")).mean()],
         "lies {:.1f} points below its control on `val`": lambda: [
-            (tuned("MSQNet trained on, 1.0e-3") - tuned("MSQNet+TFE, no adversary, 1.0e-3")).mean()]},
+            (tuned("MSQNet trained on, 1.0e-3") - tuned("MSQNet+TFE, no adversary, 1.0e-3")).mean()],
+        "BIKE+TFE has {:.0f} thousand where BIKE has {:.0f}, MSQNet+TFE {:.0f} thousand where MSQNet has {:.0f}": lambda: [
+            size(f"{head}{tfe}") for head in answer.HEADS[::-1] for tfe in ("+TFE", "")],
+        "BIKE with four blocks ({:.0f}) and MSQNet with four layers in each half ({:.0f})": lambda: [
+            size("BIKE, 4 blocks"), size("MSQNet, 4 + 4 layers")],
+        "BIKE+TFE's AUC lies {:.3f} above it": lambda: [as_large("BIKE+TFE").auc_difference],
+        "in each half cost MSQNet {:.1f} points": lambda: [-as_large("MSQNet, 4 + 4 layers, trained on").difference],
+        "in mAP, and {:.3f} above it in AUC": lambda: [as_large("MSQNet+TFE").auc_difference]},
     "book/15_multiverse.py": {
         "whose four seeds have a mean of {:.1f}": lambda: [
             means(search().rows).value["BIKE", search().drawn["BIKE"].value.idxmax()]],
@@ -212,6 +233,7 @@ CASES = {
         "lies {:.2f} above its control": lambda: [real("salads").auc_difference["BIKE+TFE, -L_N below D"]],
         "lies {:.2f} below BIKE": lambda: [-real("salads").auc_difference["BIKE+TFE from scratch"]]},
     "README.md": {
+        "TFE's AUC is higher by {:.3f}, and mAP shows": lambda: [as_large("BIKE+TFE").auc_difference],
         "{} of MSQNet's and {} of BIKE's recognise": lambda: [
             passing(f"{head}+TFE", head)[0] for head in answer.HEADS],
         "of gated MIL's, {} and {} do": lambda: [passing("gated MIL", head)[0] for head in answer.HEADS],
@@ -230,3 +252,12 @@ def test_a_typed_number_is_that_of_the_results(page, words):
     places = r"[-+]?[\w.]*\w".join(map(re.escape, re.split(r"{.*?}", words)))
     found = set(re.findall(places, text(page)))
     assert found == {wanted}, f"{page} says {found or 'no such words'}, the results say {wanted!r}"
+
+
+def test_plain_heads_as_large_explain_neither_of_tfes_differences():
+    """As chapter 12 says: mAP apart for the larger MSQNet alone, AUC higher with TFE on both heads."""
+    lines = {row: as_large(row) for row in ("BIKE, 4 blocks, trained on", "MSQNet, 4 + 4 layers, trained on",
+                                            "BIKE+TFE", "MSQNet+TFE")}
+    assert [verdict(line) for line in lines.values()] == [
+        "no clear difference", "lower", "no clear difference", "no clear difference"]
+    assert [verdict(line, "auc_") for line in lines.values()] == ["no clear difference", *3 * ["higher"]]
