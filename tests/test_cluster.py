@@ -102,12 +102,32 @@ def test_a_search_as_jobs_has_the_rows_of_one_on_the_cores(toy, tmp_path, monkey
     assert len(tables[0]) == 3 and len(list((tmp_path / "jobs").rglob("*_result.pkl"))) == 3
 
 
-def test_of_a_search_lost_jobs_are_counted_when_the_others_are_there(monkeypatch):
-    usual = pool.over_cores
-    monkeypatch.setattr(cluster, "run", lambda function, items, what, **_: iter(
-        [(0, None, "node down"), (1, "one", None)]))
-    ended = []
+@pytest.fixture
+def at_once(monkeypatch):
+    """A cluster whose jobs run here and now, but for those of the items that it returns, which are lost."""
+    down = []
+    monkeypatch.setattr(cluster, "run", lambda function, items, what, **_: (
+        (item, None, "node down") if item[1] in down else (item, function(item), None) for item in items))
+    return down
+
+
+def test_of_a_search_lost_jobs_are_counted_when_the_others_are_there(at_once):
+    usual, ended = pool.over_cores, []
+    at_once.append({"point": 1})
     with pytest.raises(StudyError, match=r"fits: 1 of 2 jobs were lost \(node down\): start again"), (
             array.as_jobs("gpu")):
-        ended.extend(result for _, result in pool.over_cores(None, [0, 1], "fits", "fit"))
-    assert pool.over_cores is usual
+        ended.extend(pool.over_cores(len, [{"point": 1}, {"point": 2, "seed": 0}], "fits", "fit"))
+    assert ended == [({"point": 2, "seed": 0}, 2)] and pool.over_cores is usual
+
+
+def test_what_a_user_can_mend_stops_a_search_in_its_own_words(at_once):
+    def refuse(item):
+        raise StudyError("the data changed: start it again")
+    with pytest.raises(StudyError, match="^the data changed: start it again$"), array.as_jobs("gpu"):
+        next(pool.over_cores(refuse, [1, 2], "fits", "fit"))
+
+
+def test_a_search_that_is_done_asks_for_no_cluster(monkeypatch):
+    monkeypatch.setattr(cluster, "run", lambda *_, **__: pytest.fail("a cluster was asked"))
+    with array.as_jobs("gpu"):
+        assert list(pool.over_cores(len, [], "fits", "fit")) == []
