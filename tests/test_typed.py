@@ -110,6 +110,14 @@ def heads():
     return adversary.gathered(*map(table, ("adversary", "adversary_measures", "reliance")))
 
 
+def turned(rows):
+    """Where the adversary was turned at what the search chose: mean loss of A_N and AUC of the mask, by row."""
+    lines = table("adversary_chosen_summary").query("split == 'test'").set_index("row").loss_n
+    masks = table("adversary_chosen_measures").query("split == 'test' and measure == 'attention_auc'")
+    return pd.DataFrame({"loss_n": lines, "mask": masks.groupby("row").value.mean()}).loc[
+        [f"BIKE+TFE, weight {row}" for row in rows]]
+
+
 def to_control(row, measure="auc"):
     """A row of chapter 16 minus BIKE's control, paired by seed."""
     one = heads()[measure]
@@ -241,6 +249,8 @@ CASES = {
                         lambda: [-to_control("BIKE+TFE, weight 0")["difference"]]),
         "from {:.2f} to {:.2f} at weight 3, to {:.2f} with the ally, to {:.2f} with": lambda: [
             heads()["mask"][f"MSQNet+TFE, {how}"].mean() for how in ("weight 0", "weight 3", "ally", "prior")],
+        "loss ends near {:.3f} at all four": lambda: [turned([0.1, 0.3, 1, 3]).loss_n.median()],
+        "falls from {:.2f} to {:.2f} at .3 and to {:.2f} at 1": lambda: turned([0, 0.3, 1])["mask"],
         "({0[difference]:.3f}, p = {0[p]:.3f})": lambda: [to_control("BIKE+TFE, weight 1", "mass")],
         "has {:.3f} at epoch 12 and {:.3f} just after": lambda: [
             along("MSQNet").fidelity_auc[12], along("MSQNet trained on").fidelity_auc.iloc[0]],

@@ -16,21 +16,23 @@ OF_RUN = {"mask": "attention_auc", "class_weights": "class_attention_auc", "prob
 AFTERWARDS = ["mass", "pointing", "comprehensiveness", "sufficiency"]
 
 
-def gathered(runs, measures, read, split="test"):
+def gathered(runs, measures, read=None, split="test"):
     """All that was measured of each run, `{(row, seed): measures}`: a frame, metrics in percent.
 
     runs, measures: of a table, as in `results/adversary.csv` and `adversary_measures.csv`; read: of the
-    same runs, as in `results/reliance.csv`.
+    same runs, as in `results/reliance.csv`; without it, what a table itself has.
     """
     by = ["row", "seed"]
     found = runs[runs.split == split].set_index(by)[["value", "fidelity_auc", "fidelity_mass",
                                                      "fidelity_pointing"]]
     wide = measures[measures.split == split].pivot(index=by, columns="measure", values="value")
     wide = wide[list(OF_RUN.values())].set_axis(list(OF_RUN), axis=1)
+    found = found.rename(columns=lambda name: name.removeprefix("fidelity_")).join(wide)
+    if read is None:
+        return found
     own = read[read.split == split].set_index(by).select_dtypes("number").rename(
         columns={"auc": "auc_as_it_is"}).filter(regex="^(auc_|value_|joint|singly)")
-    found = found.rename(columns=lambda name: name.removeprefix("fidelity_"))
-    return found.join(wide).join(
+    return found.join(
         own.apply(lambda column: column * (100 if column.name.startswith("value") else 1)))
 
 
