@@ -236,9 +236,9 @@ display(readable(both, "mAP (%)").drop(columns="split"))
 # On BIKE as many parameters explain nothing. The head with four blocks shows no clear
 # difference to its control in either measure, and BIKE+TFE's AUC lies .060 above it
 # (p .026 after Holm's rule over the table's eight differences in AUC; .066 over both
-# measures together). On MSQNet a plain head of as many shows most of what TFE does: 5.2 of 6.8
-# points lost, .053 of .089 AUC gained. MSQNet+TFE is not clearly apart from it in mAP,
-# and .036 above it in AUC. Foretold were that TFE is nowhere clearly higher in
+# measures together). On MSQNet a plain head of as many shows most of what TFE does: 5.2
+# of 6.8 points lost, .053 of .089 AUC gained. MSQNet+TFE is not clearly apart from it
+# in mAP, and .036 above it in AUC. Foretold were that TFE is nowhere clearly higher in
 # recognition, and BIKE's AUC.
 #
 # This holds at the rates that `val` chose by mAP. By two seeds of `val` the larger BIKE

@@ -396,8 +396,8 @@ moved[[n for n in names if n in moved]].rename(columns=names)
 # %% [markdown]
 # **What it says.** Here no weight raises leave one out: all four are equal to weight 0
 # within .02. Of the bounded forms both lower it. A clear rise at weights 1 and 3 was
-# foretold, if the adversary alone makes it. That failed, so the rise belongs to the
-# default reading. No run ends *runaway*: $A_N$ is updated three times, and its loss
+# foretold, if the adversary alone makes it. That failed: the rise of the default
+# reading needs more than the adversary. No run ends *runaway*: $A_N$ is updated three times, and its loss
 # trains the layers below $D$. Its loss ends near .015 at all four weights, and a fresh
 # reader finds as much of the label in $z_N$ as at weight 0.
 #

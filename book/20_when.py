@@ -337,8 +337,9 @@ for name, part in chosen.assign(row=chosen.dataset + made_up).groupby(
 # on planted-rho0 by fidelity, on composed and GRID by recognition. It recognises more
 # on planted-short by recognition, on MSRC-12 by fidelity. Its AUC is lower on
 # planted-rho9 and SFINGE 3D by both rules, on planted-rho0 by recognition. It is higher
-# on GRID by both, on 50 Salads by recognition. On MSRC-12 one run of what was searched without adversary broke
-# down. Without that seed the means beside that rival are +1.2 and +.6, not +2.8 and +2.2.
+# on GRID by both, on 50 Salads by recognition. On MSRC-12 one run of what was searched
+# without adversary broke down. Without that seed the means beside that rival are +1.2
+# and +.6, not +2.8 and +2.2.
 #
 # Beside what was searched without adversary, BIKE+TFE recognises more in the mean
 # over kinds of sets, its interval above zero, and clearly on charades-sim-2000. AUC
